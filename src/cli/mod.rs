@@ -1,0 +1,1 @@
+//! One file per subcommand: its arguments (`Args`) and `run`, which answers the exit code.

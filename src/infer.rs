@@ -1,0 +1,156 @@
+//! ONNX Runtime: finding the library, and networks that run without allocating. The only file that names `ort`.
+//!
+//! One engine for the process, one [`Network`] per worker and model: one intra-op thread, no spinning, because lanes are parallel
+//! already (two intra-op threads were measured at 1.5-1.9 times the CPU per image). Inputs are written in place into the tensor that the session
+//! reads, outputs are read in place from tensors that were allocated with the session.
+//!
+//! Where the library is looked for: the file named by `ORT_DYLIB_PATH` and nothing else if that is set (cargo sets it to what
+//! `cargo xtask runtime` provisions), else beside the executable, else by name where the system looks for libraries.
+
+use std::path::PathBuf;
+
+use ort::environment::Environment;
+use ort::memory::Allocator;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
+use ort::value::{Tensor, ValueType};
+
+use crate::error::{Error, Fault, Result};
+
+/// The loaded library. Cheap to clone; keep one for the process.
+#[derive(Clone)]
+pub struct Engine {
+    environment: Environment,
+}
+
+impl Engine {
+    /// Loads ONNX Runtime.
+    ///
+    /// # Errors
+    /// `Model`, in one sentence that says how to get the library, where it is missing, too old, or not ONNX Runtime.
+    pub fn load() -> Result<Engine> {
+        let environment = builder()?.with_name("garita").build().map_err(|error| model_error("ONNX Runtime", &error))?;
+        Ok(Engine { environment })
+    }
+}
+
+#[cfg(not(feature = "load-dynamic"))]
+fn builder() -> Result<ort::environment::EnvironmentBuilder> {
+    Ok(ort::init())
+}
+
+#[cfg(feature = "load-dynamic")]
+fn builder() -> Result<ort::environment::EnvironmentBuilder> {
+    let file = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&file)));
+    let (library, origin) = match std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+        Some(path) => (PathBuf::from(path), "named by ORT_DYLIB_PATH"),
+        None => match beside.filter(|path| path.exists()) {
+            Some(path) => (path, "beside the executable"),
+            None => (PathBuf::from(file), "in the system's library path"),
+        },
+    };
+    ort::init_from(&library).map_err(|error| {
+        let why = match error {
+            ort::LoadDynamicError::Dlopen { .. } => "it is not there, or not a library for this machine".to_owned(),
+            ort::LoadDynamicError::BadVersion { version_str, .. } => format!("it is version {version_str}, too old; 1.24 or newer is needed"),
+            _ => "it is not ONNX Runtime".to_owned(),
+        };
+        Error::new(
+            Fault::Model,
+            format!(
+                "cannot load {} ({origin}): {why}. In the repository `cargo xtask runtime` fetches it; elsewhere set ORT_DYLIB_PATH to the libonnxruntime of the \
+                 `onnxruntime` Python wheel, or put it beside the executable",
+                library.display()
+            ),
+        )
+        .in_("ONNX Runtime")
+    })
+}
+
+/// One model, loaded for one worker.
+pub struct Network {
+    name: &'static str,
+    session: Session,
+    input: Tensor<f32>,
+    options: RunOptions<HasSelectedOutputs>,
+}
+
+/// What a run of a [`Network`] gave, in the order of the names that it was opened with.
+pub struct Outputs<'run> {
+    outputs: SessionOutputs<'run>,
+}
+
+impl Outputs<'_> {
+    /// The values of output `index`, row-major in the shape that it was opened with.
+    ///
+    /// # Panics
+    /// Where there is no such output: [`Network::open`] checked names and shapes.
+    pub fn get(&self, index: usize) -> &[f32] {
+        self.outputs[index].try_extract_tensor::<f32>().expect("opened as f32").1
+    }
+}
+
+impl Network {
+    /// Loads `model` (the bytes of an ONNX file) with one f32 input of shape `input` and f32 outputs of the given names and shapes.
+    ///
+    /// # Errors
+    /// `Model` where the file is no ONNX model, or does not have these inputs and outputs.
+    pub fn open(engine: &Engine, name: &'static str, model: &[u8], input: &[usize], outputs: &[(&str, &[usize])]) -> Result<Network> {
+        let failed = |error: &dyn std::fmt::Display| model_error(name, error);
+        let session = Session::builder(&engine.environment)
+            .map_err(|error| failed(&error))?
+            .with_intra_threads(1)
+            .map_err(|error| failed(&error))?
+            .with_inter_threads(1)
+            .map_err(|error| failed(&error))?
+            .with_intra_op_spinning(false)
+            .map_err(|error| failed(&error))?
+            .commit_from_memory(model)
+            .map_err(|error| failed(&error))?;
+        let differs = |what: &str, is: &ValueType, want: &[usize]| Err(failed(&format!("{what} is {is}, this version of garita needs f32 of shape {want:?}")));
+        let [only] = session.inputs() else { return Err(failed(&"needs exactly one input")) };
+        if !has_shape(only.dtype(), input) {
+            return differs("its input", only.dtype(), input);
+        }
+        let mut selector = OutputSelector::no_default();
+        for &(output, shape) in outputs {
+            let Some(found) = session.outputs().iter().find(|candidate| candidate.name() == output) else {
+                return Err(failed(&format!("has no output named {output}")));
+            };
+            if !has_shape(found.dtype(), shape) {
+                return differs(&format!("its output {output}"), found.dtype(), shape);
+            }
+            let tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(|error| failed(&error))?;
+            selector = selector.with(output).preallocate(output, tensor);
+        }
+        let options = RunOptions::new().map_err(|error| failed(&error))?.with_outputs(selector);
+        let mut input = Tensor::<f32>::new(&Allocator::default(), input).map_err(|error| failed(&error))?;
+        input.extract_tensor_mut().1.fill(0.0);
+        Ok(Network { name, session, input, options })
+    }
+
+    /// The input's values, row-major, to be written in place before [`Network::run`]; they stay from run to run.
+    pub fn input(&mut self) -> &mut [f32] {
+        self.input.extract_tensor_mut().1
+    }
+
+    /// Runs the network on what [`Network::input`] holds.
+    ///
+    /// # Errors
+    /// `Model` where ONNX Runtime fails (out of memory, say).
+    pub fn run(&mut self) -> Result<Outputs<'_>> {
+        let name = self.name;
+        let outputs = self.session.run_with_options(ort::inputs![&self.input], &self.options).map_err(|error| model_error(name, &error))?;
+        Ok(Outputs { outputs })
+    }
+}
+
+/// True for an f32 tensor whose fixed dimensions are those of `shape`; a dynamic dimension fits any.
+fn has_shape(value: &ValueType, shape: &[usize]) -> bool {
+    let ValueType::Tensor { ty: ort::value::TensorElementType::Float32, shape: dimensions, .. } = value else { return false };
+    dimensions.len() == shape.len() && dimensions.iter().zip(shape).all(|(&is, &want)| is < 0 || is as usize == want)
+}
+
+fn model_error(name: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::new(Fault::Model, error.to_string()).in_(name)
+}

@@ -1,0 +1,17 @@
+//! **garita** looks at what crosses a border: it reads licence plates in lanes and gamma scans of trains, matches both against
+//! watchlists inside latency budgets, and puts every hit before an operator with the evidence. Nothing in it acts on a hit.
+//!
+//! # Floor plan, in reading order
+//!
+//! | module | is |
+//! |---|---|
+//! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
+//!
+//! # Invariants
+//!
+//! - Only `infer` names `ort`; only `bytes` is unsafe.
+
+pub mod bytes;
+pub mod error;
+pub mod infer;
+pub mod posterior;

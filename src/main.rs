@@ -1,0 +1,32 @@
+//! The `garita` command: arguments become one match, one file of `cli/` per subcommand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod cli;
+
+/// Looks at what crosses a border: plates in lanes, cars in rail scans, matched against watchlists.
+#[derive(Parser)]
+#[command(name = "garita", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            let error: garita::error::Error = error;
+            eprintln!("garita: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The task runner: provisions ONNX Runtime, then runs the demo or the tests. Standard library only, so that it builds in a second.
+//!
+//! `cargo demo` and `cargo tests` are its aliases (`.cargo/config.toml`). The library comes from the official `onnxruntime` wheel, by
+//! exact version and sha256, through `pip download`; `ORT_DYLIB_PATH` in the environment is respected and nothing is fetched then.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The ONNX Runtime release that garita is tested with. `ort` with `api-24` accepts 1.24 and newer.
+const VERSION: &str = "1.32.0";
+
+/// One wheel per platform: Rust's `OS-ARCH`, pip's platform tag, the library inside the wheel, and the wheel's sha256.
+const WHEELS: [(&str, &str, &str, &str); 1] = [(
+    "linux-x86_64",
+    "manylinux_2_28_x86_64",
+    "onnxruntime/capi/libonnxruntime.so.1.32.0",
+    "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
+)];
+
+/// Checks the wheel's sha256 and copies the library and its licences out of it; run by Python, which `pip` needs anyway.
+const UNPACK: &str = r#"
+import hashlib, os, sys, zipfile
+wheel, want, member, folder = sys.argv[1:]
+have = hashlib.sha256(open(wheel, "rb").read()).hexdigest()
+if have != want:
+    sys.exit(f"{os.path.basename(wheel)}: sha256 is {have}, expected {want}: not the wheel that garita was tested with")
+with zipfile.ZipFile(wheel) as archive:
+    for name, target in [(member, "libonnxruntime.so"), ("onnxruntime/LICENSE", "LICENSE"), ("onnxruntime/ThirdPartyNotices.txt", "ThirdPartyNotices.txt")]:
+        part = os.path.join(folder, target + ".part")
+        with archive.open(name) as source, open(part, "wb") as sink:
+            sink.write(source.read())
+        os.replace(part, os.path.join(folder, target))
+"#;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match task {
+        "runtime" => runtime(),
+        "demo" => runtime().and_then(|()| cargo(&["run", "--release", "--quiet", "--bin", "garita", "--", "demo"], rest)),
+        "tests" => runtime().and_then(|()| cargo(&["test", "--workspace"], rest)),
+        _ => Err("usage: cargo xtask runtime|demo|tests [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Puts the library at `.runtime/libonnxruntime.so` unless it is there, or unless `ORT_DYLIB_PATH` names another one.
+fn runtime() -> Result<(), String> {
+    let folder = root().join(".runtime");
+    let library = folder.join("libonnxruntime.so");
+    if let Some(chosen) = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from)
+        && chosen != library
+    {
+        return if chosen.exists() { Ok(()) } else { Err(format!("ORT_DYLIB_PATH names {}, which does not exist: mend or unset it", chosen.display())) };
+    }
+    let stamp = folder.join("version");
+    if library.exists() && std::fs::read_to_string(&stamp).is_ok_and(|version| version == VERSION) {
+        return Ok(());
+    }
+    let platform = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    let Some((_, tag, member, sha256)) = WHEELS.iter().find(|wheel| wheel.0 == platform) else {
+        return Err(format!(
+            "no ONNX Runtime wheel is known for {platform}: install ONNX Runtime {VERSION} or newer by hand and set ORT_DYLIB_PATH to its library, \
+             or build with `--features ort-download`"
+        ));
+    };
+    eprintln!("xtask: provisioning ONNX Runtime {VERSION} for {platform} into .runtime/");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let folder_text = folder.display().to_string();
+    python(&[
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        "3.12",
+        "--implementation",
+        "cp",
+        "--platform",
+        tag,
+        "--dest",
+        &folder_text,
+        &format!("onnxruntime=={VERSION}"),
+    ])?;
+    let wheel = std::fs::read_dir(&folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or("pip download left no wheel in .runtime/")?;
+    python(&["-c", UNPACK, &wheel.display().to_string(), sha256, member, &folder_text])?;
+    let _ = std::fs::remove_file(wheel);
+    std::fs::write(&stamp, VERSION).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// The repository's root: the parent of this crate's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository's root")
+}
+
+fn python(arguments: &[&str]) -> Result<(), String> {
+    run(Command::new("python3").args(arguments), "python3 (needed with pip, to fetch ONNX Runtime)")
+}
+
+fn cargo(arguments: &[&str], rest: &[String]) -> Result<(), String> {
+    run(Command::new(env!("CARGO")).args(arguments).args(rest).current_dir(root()), "cargo")
+}
+
+fn run(command: &mut Command, name: &str) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name} ended with {status}")),
+        Err(error) => Err(format!("cannot start {name}: {error}")),
+    }
+}
