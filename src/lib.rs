@@ -11,7 +11,13 @@
 //!
 //! - Only `infer` names `ort`; only `bytes` is unsafe.
 
+pub mod budget;
 pub mod bytes;
+pub mod draw;
 pub mod error;
+pub mod eval;
 pub mod infer;
+pub mod lane;
+pub mod models;
+pub mod pipeline;
 pub mod posterior;

@@ -16,17 +16,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Read(cli::read::Args),
+    #[command(subcommand)]
+    Eval(cli::eval::Kind),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Read(args) => cli::read::run(&args),
+        Command::Eval(kind) => cli::eval::run(&kind),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            let error: garita::error::Error = error;
-            eprintln!("garita: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("garita: {error}");
+        ExitCode::from(2)
+    })
 }

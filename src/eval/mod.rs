@@ -1,0 +1,5 @@
+//! Accuracy, calibration and speed on labelled photographs and scans.
+
+pub mod manifest;
+pub mod plates;
+pub mod statistics;

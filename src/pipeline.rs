@@ -1,0 +1,299 @@
+//! The wiring: every analysis thread and every analysis channel of the program.
+//!
+//! Two shapes. [`ordered`] fans jobs out to workers and hands the answers back in the order of the jobs, nothing dropped, for files and scans that
+//! wait. [`Lanes`] is for cameras that do not wait: each lane has one place for a waiting frame, the newest wins, and how many were passed
+//! over travels with the next frame as data.
+//!
+//! ```text
+//! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──analyses──▶ settler ──▶ events
+//!                     newest frame wins        decode → detect → rectify → read     order per lane → passage → match
+//! ```
+//!
+//! A worker owns its sessions and buffers; in the steady state it allocates nothing outside the JPEG decoder. Shutdown is the data ending: dropping the
+//! submitting side ends the workers, which ends the settler, which ends the events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, Result};
+use crate::infer::Engine;
+use crate::lane::detect::{Detector, MAX_PLATES, PlateBox, View};
+use crate::lane::frame::{Frame, Luma};
+use crate::lane::passage::{Passage, Passages};
+use crate::lane::read::{PlateRead, Reader};
+use crate::models::Models;
+
+/// How long the stages of one frame took, wall time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct FrameTimes {
+    /// Bytes to luma.
+    pub decode: Duration,
+    /// Luma to plate boxes.
+    pub detect: Duration,
+    /// All plates straightened.
+    pub rectify: Duration,
+    /// All plates read.
+    pub read: Duration,
+}
+
+/// One worker's sessions and buffers: everything that turns a frame's bytes into reads.
+pub struct LaneWorker {
+    /// The frame decoded last.
+    pub luma: Luma,
+    detector: Detector,
+    /// The reader, for callers that bring their own plate boxes.
+    pub reader: Reader,
+    plates: Vec<PlateBox>,
+}
+
+impl LaneWorker {
+    /// Loads the networks for one worker.
+    ///
+    /// # Errors
+    /// `Model` where one does not load.
+    pub fn open(engine: &Engine, models: &Models) -> Result<LaneWorker> {
+        Ok(LaneWorker {
+            luma: Luma::default(),
+            detector: Detector::open(engine, models)?,
+            reader: Reader::open(engine, models)?,
+            plates: Vec::with_capacity(MAX_PLATES),
+        })
+    }
+
+    /// Decodes, detects, straightens and reads one frame; `reads` is cleared first.
+    ///
+    /// # Errors
+    /// What [`Luma::decode`] says of the frame, or `Model` where inference fails.
+    pub fn analyse(&mut self, encoded: &[u8], view: View, reads: &mut Vec<PlateRead>) -> Result<FrameTimes> {
+        reads.clear();
+        let mut clock = Instant::now();
+        let mut lap = || {
+            let now = Instant::now();
+            now.duration_since(std::mem::replace(&mut clock, now))
+        };
+        let mut times = FrameTimes::default();
+        self.luma.decode(encoded)?;
+        times.decode = lap();
+        self.detector.detect(&self.luma, view, &mut self.plates)?;
+        times.detect = lap();
+        for plate in &self.plates {
+            self.reader.rectify(&self.luma, plate);
+            times.rectify += lap();
+            reads.push(self.reader.read(plate)?);
+            times.read += lap();
+        }
+        Ok(times)
+    }
+}
+
+/// Runs `work` on every job, one thread per worker, and hands the answers to `sink` on this thread in the order of the jobs. At most a few
+/// jobs per worker are under way or waiting for their turn.
+pub fn ordered<Worker: Send, Job: Send, Answer: Send>(
+    workers: &mut [Worker],
+    jobs: impl Iterator<Item = Job> + Send,
+    work: impl Fn(&mut Worker, Job) -> Answer + Sync,
+    mut sink: impl FnMut(Answer),
+) {
+    let window = 4 * workers.len();
+    let (give_turn, turns) = bounded::<()>(window);
+    (0..window).for_each(|_| give_turn.send(()).expect("the other end is held here"));
+    let (feed, fed) = bounded::<(usize, Job)>(workers.len());
+    let (answer, answers) = bounded::<(usize, Answer)>(window);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for job in jobs.enumerate() {
+                if turns.recv().is_err() || feed.send(job).is_err() {
+                    break;
+                }
+            }
+        });
+        for worker in workers {
+            let (fed, answer, work) = (fed.clone(), answer.clone(), &work);
+            scope.spawn(move || {
+                for (index, job) in fed {
+                    if answer.send((index, work(worker, job))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop((fed, answer));
+        let (mut next, mut early) = (0, BTreeMap::new());
+        for (index, one) in answers {
+            early.insert(index, one);
+            while let Some(one) = early.remove(&next) {
+                sink(one);
+                next += 1;
+                // The feeder may be gone already.
+                let _ = give_turn.try_send(());
+            }
+        }
+    });
+}
+
+/// What a lane says.
+#[derive(Debug)]
+pub enum LaneEvent {
+    /// A frame was looked at; its reads.
+    Analysed {
+        /// The frame.
+        frame: Frame,
+        /// Its reads, surest plate first.
+        reads: Vec<PlateRead>,
+        /// How long each stage took.
+        times: FrameTimes,
+    },
+    /// A frame could not be looked at: whose fault and why. Never a "no plate".
+    BadFrame {
+        /// The frame as it came.
+        frame: Frame,
+        /// Why.
+        error: Error,
+    },
+    /// A vehicle has passed.
+    Passage(Box<Passage>),
+}
+
+/// How the lanes of a site are run.
+#[derive(Debug, Clone)]
+pub struct LaneSettings {
+    /// How many lanes.
+    pub lanes: usize,
+    /// How many workers; one per core.
+    pub workers: usize,
+    /// How frames are looked at.
+    pub view: View,
+    /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
+    pub gap_ms: i64,
+}
+
+/// The lanes of a site, running.
+pub struct Lanes {
+    slots: Arc<[Mutex<Slot>]>,
+    ready: Option<Sender<usize>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Where a lane's newest frame waits.
+#[derive(Default)]
+struct Slot {
+    waiting: Option<Frame>,
+    /// Frames handed to workers so far; results settle in this order.
+    ticket: u64,
+}
+
+struct Analysis {
+    ticket: u64,
+    frame: Frame,
+    outcome: Result<FrameTimes>,
+    reads: Vec<PlateRead>,
+}
+
+impl Lanes {
+    /// Starts the workers and the settler. Events must be taken from the channel, or the lanes come to a halt (and shed frames).
+    ///
+    /// # Errors
+    /// `Model` where a network does not load.
+    pub fn start(engine: &Engine, models: &Models, settings: &LaneSettings) -> Result<(Lanes, Receiver<LaneEvent>)> {
+        let slots: Arc<[Mutex<Slot>]> = (0..settings.lanes).map(|_| Mutex::default()).collect();
+        // One token per lane at most: sending never blocks.
+        let (ready, tokens) = bounded::<usize>(settings.lanes.max(1));
+        let (analysed, analyses) = bounded::<Analysis>(2 * settings.workers.max(1));
+        let (event, events) = bounded::<LaneEvent>(64);
+        let mut threads = Vec::new();
+        for number in 0..settings.workers.max(1) {
+            let worker = LaneWorker::open(engine, models)?;
+            let (slots, tokens, analysed, view) = (Arc::clone(&slots), tokens.clone(), analysed.clone(), settings.view);
+            threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, view))?);
+        }
+        let passages = (0..settings.lanes).map(|_| Passages::new(settings.gap_ms)).collect();
+        threads.push(spawn("settler".to_owned(), move || settle(&analyses, passages, &event))?);
+        Ok((Lanes { slots, ready: Some(ready), threads }, events))
+    }
+
+    /// Hands over a lane's newest frame. What was still waiting is displaced and comes back; it counts in the new frame's `skipped`.
+    ///
+    /// # Panics
+    /// Where `frame.lane` is not a lane of the settings.
+    pub fn submit(&self, mut frame: Frame) -> Option<Frame> {
+        let lane = frame.lane;
+        let mut slot = self.slots[lane].lock().expect("no worker panics while it holds a slot");
+        let displaced = slot.waiting.take();
+        if let Some(displaced) = &displaced {
+            frame.skipped += displaced.skipped + 1;
+        }
+        slot.waiting = Some(frame);
+        if displaced.is_none()
+            && let Some(ready) = &self.ready
+        {
+            let _ = ready.send(lane);
+        }
+        displaced
+    }
+
+    /// Ends the lanes: what waits is still looked at, open passages settle, then the event channel closes. Take events until it does.
+    pub fn finish(mut self) {
+        self.ready = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(body).map_err(|error| Error::io(&error).in_("starting a thread"))
+}
+
+/// A worker's life.
+fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>, analysed: &Sender<Analysis>, view: View) {
+    for lane in tokens {
+        let (frame, ticket) = {
+            let mut slot = slots[lane].lock().expect("no worker panics while it holds a slot");
+            let Some(frame) = slot.waiting.take() else { continue };
+            slot.ticket += 1;
+            (frame, slot.ticket - 1)
+        };
+        let mut reads = Vec::new();
+        let outcome = worker.analyse(&frame.encoded, view, &mut reads);
+        if analysed.send(Analysis { ticket, frame, outcome, reads }).is_err() {
+            break;
+        }
+    }
+}
+
+/// The settler's life: results in each lane's order, passages, events.
+fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, event: &Sender<LaneEvent>) {
+    let mut next: Vec<u64> = vec![0; passages.len()];
+    let mut early: BTreeMap<(usize, u64), Analysis> = BTreeMap::new();
+    let mut settled = Vec::new();
+    for analysis in analyses {
+        let lane = analysis.frame.lane;
+        early.insert((lane, analysis.ticket), analysis);
+        while let Some(Analysis { frame, outcome, reads, .. }) = early.remove(&(lane, next[lane])) {
+            next[lane] += 1;
+            let said = match outcome {
+                Ok(times) => {
+                    passages[lane].observe(&frame, &reads, &mut settled);
+                    LaneEvent::Analysed { frame, reads, times }
+                }
+                Err(error) => LaneEvent::BadFrame { frame, error },
+            };
+            let passed = settled.drain(..).map(|passage| LaneEvent::Passage(Box::new(passage)));
+            for one in std::iter::once(said).chain(passed) {
+                if event.send(one).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    passages.iter_mut().for_each(|lane| lane.finish(&mut settled));
+    for passage in settled {
+        if event.send(LaneEvent::Passage(Box::new(passage))).is_err() {
+            return;
+        }
+    }
+}
