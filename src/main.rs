@@ -15,12 +15,10 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {
-}
+enum Command {}
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-    };
+    let outcome = match Arguments::parse().command {};
     match outcome {
         Ok(code) => code,
         Err(error) => {
