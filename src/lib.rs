@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
+//! | [`watchlist`] | who is sought; immutable, mapped |
 //!
 //! # Invariants
 //!
@@ -21,3 +22,4 @@ pub mod lane;
 pub mod models;
 pub mod pipeline;
 pub mod posterior;
+pub mod watchlist;
