@@ -17,15 +17,17 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, SendError, Sender, bounded};
 
 use crate::error::{Error, Result};
 use crate::infer::Engine;
 use crate::lane::detect::{Detector, MAX_PLATES, PlateBox, View};
 use crate::lane::frame::{Frame, Luma};
+use crate::lane::hit::{Hit, Matcher};
 use crate::lane::passage::{Passage, Passages};
 use crate::lane::read::{PlateRead, Reader};
 use crate::models::Models;
+use crate::watchlist::snapshot::Watchlist;
 
 /// How long the stages of one frame took, wall time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -154,8 +156,10 @@ pub enum LaneEvent {
         /// Why.
         error: Error,
     },
-    /// A vehicle has passed.
-    Passage(Box<Passage>),
+    /// A vehicle has passed, and whom the watchlist says it may be.
+    Passage(Box<Passage>, Vec<Hit>),
+    /// The watchlist could not be read: hits of the passage just told may be missing.
+    Watchlist(Error),
 }
 
 /// How the lanes of a site are run.
@@ -198,7 +202,7 @@ impl Lanes {
     ///
     /// # Errors
     /// `Model` where a network does not load.
-    pub fn start(engine: &Engine, models: &Models, settings: &LaneSettings) -> Result<(Lanes, Receiver<LaneEvent>)> {
+    pub fn start(engine: &Engine, models: &Models, settings: &LaneSettings, watchlist: Arc<Watchlist>) -> Result<(Lanes, Receiver<LaneEvent>)> {
         let slots: Arc<[Mutex<Slot>]> = (0..settings.lanes).map(|_| Mutex::default()).collect();
         // One token per lane at most: sending never blocks.
         let (ready, tokens) = bounded::<usize>(settings.lanes.max(1));
@@ -211,7 +215,7 @@ impl Lanes {
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, view))?);
         }
         let passages = (0..settings.lanes).map(|_| Passages::new(settings.gap_ms)).collect();
-        threads.push(spawn("settler".to_owned(), move || settle(&analyses, passages, &event))?);
+        threads.push(spawn("settler".to_owned(), move || settle(&analyses, passages, &watchlist, &event))?);
         Ok((Lanes { slots, ready: Some(ready), threads }, events))
     }
 
@@ -265,11 +269,12 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>,
     }
 }
 
-/// The settler's life: results in each lane's order, passages, events.
-fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, event: &Sender<LaneEvent>) {
+/// The settler's life: results in each lane's order, passages, hits, events.
+fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, watchlist: &Watchlist, event: &Sender<LaneEvent>) {
     let mut next: Vec<u64> = vec![0; passages.len()];
     let mut early: BTreeMap<(usize, u64), Analysis> = BTreeMap::new();
     let mut settled = Vec::new();
+    let mut matcher = Matcher::default();
     for analysis in analyses {
         let lane = analysis.frame.lane;
         early.insert((lane, analysis.ticket), analysis);
@@ -282,18 +287,24 @@ fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, event: &Se
                 }
                 Err(error) => LaneEvent::BadFrame { frame, error },
             };
-            let passed = settled.drain(..).map(|passage| LaneEvent::Passage(Box::new(passage)));
-            for one in std::iter::once(said).chain(passed) {
-                if event.send(one).is_err() {
-                    return;
-                }
+            if event.send(said).is_err() || tell(&mut settled, &mut matcher, watchlist, event).is_err() {
+                return;
             }
         }
     }
     passages.iter_mut().for_each(|lane| lane.finish(&mut settled));
-    for passage in settled {
-        if event.send(LaneEvent::Passage(Box::new(passage))).is_err() {
-            return;
-        }
+    let _ = tell(&mut settled, &mut matcher, watchlist, event);
+}
+
+/// Matches the passages that are over and hands them out; an error when nobody takes them any more.
+fn tell(settled: &mut Vec<Passage>, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> std::result::Result<(), SendError<LaneEvent>> {
+    for passage in settled.drain(..) {
+        let snapshot = watchlist.load();
+        let mut hits = Vec::new();
+        let outcome = matcher.hits(&snapshot, (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
+        let damaged = outcome.err().map(LaneEvent::Watchlist);
+        event.send(LaneEvent::Passage(Box::new(passage), hits))?;
+        damaged.map_or(Ok(()), |damaged| event.send(damaged))?;
     }
+    Ok(())
 }

@@ -7,12 +7,14 @@
 //! | [`rectify`] | a plate box | the reader's input, straightened |
 //! | [`read`] | that input | a text with its posterior, confidence and jurisdiction |
 //! | [`passage`] | reads of successive frames | one vehicle, once |
+//! | [`hit`] | a read or passage | the watchlist's entries that it meets |
 //!
 //! Nothing here reads a clock or writes a file: time arrives with the frame, results leave as values.
 
 pub mod ctc;
 pub mod detect;
 pub mod frame;
+pub mod hit;
 pub mod passage;
 pub mod read;
 pub mod rectify;
