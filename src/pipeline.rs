@@ -80,7 +80,7 @@ impl LaneWorker {
         let mut times = FrameTimes::default();
         self.luma.decode(encoded)?;
         times.decode = lap();
-        self.detector.detect(&self.luma, view, &mut self.plates)?;
+        self.detect(view)?;
         times.detect = lap();
         for plate in &self.plates {
             self.reader.rectify(&self.luma, plate);
@@ -89,6 +89,17 @@ impl LaneWorker {
             times.read += lap();
         }
         Ok(times)
+    }
+}
+
+impl LaneWorker {
+    /// Only finds the plates of the frame decoded last.
+    ///
+    /// # Errors
+    /// `Model` where inference fails.
+    pub fn detect(&mut self, view: View) -> Result<&[PlateBox]> {
+        self.detector.detect(&self.luma, view, &mut self.plates)?;
+        Ok(&self.plates)
     }
 }
 
