@@ -16,10 +16,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Renders inputs with exact truth.
+    #[command(subcommand)]
+    Synth(cli::synth::Synth),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Synth(synth) => cli::synth::run(synth),
     };
     match outcome {
         Ok(code) => code,
