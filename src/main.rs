@@ -19,12 +19,16 @@ enum Command {
     Read(cli::read::Args),
     #[command(subcommand)]
     Eval(cli::eval::Kind),
+    /// Renders inputs with exact truth.
+    #[command(subcommand)]
+    Synth(cli::synth::Synth),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Read(args) => cli::read::run(&args),
         Command::Eval(kind) => cli::eval::run(&kind),
+        Command::Synth(synth) => cli::synth::run(synth),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("garita: {error}");

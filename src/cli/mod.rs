@@ -45,3 +45,4 @@ pub(crate) fn progress(length: u64, unit: &'static str, wanted: bool) -> Progres
     let style = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {unit}, {{eta}} left")).expect("a template known to be right");
     ProgressBar::new(length).with_style(style)
 }
+pub(crate) mod synth;

@@ -1,0 +1,3 @@
+//! Rendered inputs with exact truth: the source of `testdata/`, and of load. Everything here is deterministic by its seed.
+
+pub mod lane;
