@@ -10,11 +10,17 @@ use crate::error::{Error, Fault, Result};
 use crate::lane::frame::{MAX_PIXELS, MAX_SIDE};
 use crate::lane::read::PlateRead;
 use crate::lane::rectify::Corners;
+use crate::synth::lane::strokes::{self, Die};
 
 /// Orange that stands out on asphalt and on bodywork, also for the colour-blind (Okabe and Ito's set).
 const OUTLINE: Rgb<u8> = Rgb([230, 159, 0]);
 /// Red-purple of the same set, for a plate with a hit.
 pub const HIT: Rgb<u8> = Rgb([204, 121, 167]);
+
+/// What labels are written in: `garita synth lane`'s lettering for small words, as light as small sizes need.
+const LETTERING: Die = Die { pen: 0.12, ..strokes::WORDS };
+/// Labels' white.
+const INK: Rgb<u8> = Rgb([255, 255, 255]);
 
 /// A colour picture to draw on.
 pub struct Picture {
@@ -42,14 +48,45 @@ impl Picture {
     pub fn outline(&mut self, corners: &Corners, color: Rgb<u8>) {
         let width = (self.pixels.width() / 400).max(2) as f32;
         for side in 0..4 {
-            let ([ax, ay], [bx, by]) = (corners[side], corners[(side + 1) % 4]);
-            let length = (bx - ax).hypot(by - ay).max(1e-3);
-            let (nx, ny) = ((by - ay) / length * width / 2.0, (ax - bx) / length * width / 2.0);
-            let point = |x: f32, y: f32| Point::new(x.round() as i32, y.round() as i32);
-            let band = [point(ax + nx, ay + ny), point(bx + nx, by + ny), point(bx - nx, by - ny), point(ax - nx, ay - ny)];
-            if band[0] != band[3] && band.iter().all(|point| point.x.abs() < 1 << 20 && point.y.abs() < 1 << 20) {
-                draw_polygon_mut(&mut self.pixels, &band, color);
+            self.line(corners[side], corners[(side + 1) % 4], width, color);
+        }
+    }
+
+    /// Writes `text` in our own lettering, `height` pixels high, light on a dark band; `at` is the band's left bottom.
+    pub fn label(&mut self, text: &str, at: [f32; 2], height: f32) {
+        let pad = height * 0.3;
+        let (wide, tall) = (strokes::length(&LETTERING, text) * height + 2.0 * pad, height + 2.0 * pad);
+        let left = at[0].min(self.pixels.width() as f32 - wide).max(0.0);
+        let top = (at[1] - tall).max(0.0);
+        let inside = |value: f32, most: u32| (value.max(0.0) as u32).min(most);
+        for y in inside(top, self.pixels.height())..inside(top + tall, self.pixels.height()) {
+            for x in inside(left, self.pixels.width())..inside(left + wide, self.pixels.width()) {
+                let pixel = self.pixels.get_pixel_mut(x, y);
+                pixel.0 = pixel.0.map(|value| value / 5);
             }
+        }
+        let mut x = left + pad;
+        for character in text.chars() {
+            for stroke in strokes::outline(&LETTERING, character, height) {
+                for pair in stroke.points.windows(2) {
+                    let place = |point: [f32; 2]| [point[0] + x, point[1] + top + pad];
+                    self.line(place(pair[0]), place(pair[1]), (LETTERING.pen * height).max(1.0), INK);
+                }
+            }
+            x += (strokes::advance(&LETTERING, character) + LETTERING.gap) * height;
+        }
+    }
+
+    /// A straight line with square ends, `width` pixels wide.
+    fn line(&mut self, [ax, ay]: [f32; 2], [bx, by]: [f32; 2], width: f32, color: Rgb<u8>) {
+        let length = (bx - ax).hypot(by - ay).max(1e-3);
+        let (nx, ny) = ((by - ay) / length * width / 2.0, (ax - bx) / length * width / 2.0);
+        let point = |x: f32, y: f32| Point::new(x.round() as i32, y.round() as i32);
+        let band = [point(ax + nx, ay + ny), point(bx + nx, by + ny), point(bx - nx, by - ny), point(ax - nx, ay - ny)];
+        let drawable = band.iter().all(|point| point.x.abs() < 1 << 20 && point.y.abs() < 1 << 20);
+        // A polygon whose first and last point coincide is refused by `imageproc`.
+        if drawable && band[0] != band[3] {
+            draw_polygon_mut(&mut self.pixels, &band, color);
         }
     }
 
@@ -74,14 +111,19 @@ impl Picture {
     }
 }
 
-/// The frame with each plate outlined and its read beside it.
+/// The frame with each plate outlined, its read and its confidence in percent above it; another colour where the flag says that it met a hit.
 ///
 /// # Errors
 /// As [`Picture::decode`].
-pub fn annotated(encoded: &[u8], reads: &[PlateRead]) -> Result<Picture> {
+pub fn annotated(encoded: &[u8], reads: &[(PlateRead, bool)]) -> Result<Picture> {
     let mut picture = Picture::decode(encoded)?;
-    for read in reads {
-        picture.outline(&read.plate.corners, OUTLINE);
+    for (read, hit) in reads {
+        let color = if *hit { HIT } else { OUTLINE };
+        picture.outline(&read.plate.corners, color);
+        let height = (read.plate.plate_width() / 7.0).clamp(11.0, 60.0);
+        let [left, top, ..] = read.plate.hull();
+        let text = if read.text.is_empty() { "NOT READ" } else { read.text.as_str() };
+        picture.label(&format!("{text} {:.0}", 100.0 * read.confidence), [left, top - height * 0.3], height);
     }
     Ok(picture)
 }

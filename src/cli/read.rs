@@ -136,7 +136,7 @@ fn one(worker: &mut LaneWorker, path: &Path, view: View, drawings: Option<&Path>
         let times = worker.analyse(&encoded, view, &mut reads)?;
         reads.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         if let Some(folder) = drawings {
-            draw::annotated(&encoded, &reads)?.save_jpeg(&drawing_path(folder, path))?;
+            draw::annotated(&encoded, &reads.iter().map(|read| (*read, false)).collect::<Vec<_>>())?.save_jpeg(&drawing_path(folder, path))?;
         }
         Ok(times)
     });

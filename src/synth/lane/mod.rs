@@ -26,7 +26,7 @@ mod sensor;
 mod serial;
 mod set;
 mod stage;
-mod strokes;
+pub(crate) mod strokes;
 mod vehicle;
 
 pub use light::Conditions;
