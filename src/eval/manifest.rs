@@ -24,8 +24,24 @@ pub struct Sample {
     pub plates: Vec<Truth>,
     /// True for a crop: the plate fills it but for [`CROP_MARGIN`].
     pub is_crop: bool,
+    /// For a frame of a rendered sequence: where and when in it.
+    pub moment: Option<Moment>,
     /// Where it comes from, for breaking figures down: the file name up to its number (`openlpr-`), or the stated source.
     pub source: String,
+}
+
+/// Where and when a frame of a sequence was captured.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Moment {
+    /// The lane.
+    pub lane: String,
+    /// The vehicle that is passing, if any.
+    #[serde(default)]
+    pub vehicle: Option<String>,
+    /// The camera's count of frames.
+    pub sequence: u64,
+    /// Milliseconds by the camera's clock.
+    pub captured_ms: i64,
 }
 
 /// What is known of one plate.
@@ -68,6 +84,8 @@ enum Row {
         plates: Vec<Truth>,
         #[serde(default)]
         source: Option<String>,
+        #[serde(flatten)]
+        moment: Option<Moment>,
     },
     Crop {
         crop: String,
@@ -95,13 +113,13 @@ pub fn read(path: &Path, split: Option<&str>) -> Result<Vec<Sample>> {
         let row: Row = serde_json::from_slice(line).map_err(|error| {
             Error::new(Fault::Caller, format!("line {}: neither a picture nor a crop of the manifest format ({error})", number + 1)).in_(path.display())
         })?;
-        let (name, plates, is_crop, source) = match row {
-            Row::Picture { image, plates, source } => (image, plates, false, source),
+        let (name, plates, is_crop, source, moment) = match row {
+            Row::Picture { image, plates, source, moment } => (image, plates, false, source, moment),
             Row::Crop { split: Some(of), .. } if split.is_some_and(|wanted| wanted != of) => continue,
-            Row::Crop { crop, truth, source, .. } => (crop, vec![truth], true, source),
+            Row::Crop { crop, truth, source, .. } => (crop, vec![truth], true, source, None),
         };
         let source = source_of(&name, source);
-        samples.push(Sample { path: folder.join(&name), name, plates, is_crop, source });
+        samples.push(Sample { path: folder.join(&name), name, plates, is_crop, moment, source });
     }
     Ok(samples)
 }

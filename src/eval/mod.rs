@@ -1,5 +1,6 @@
 //! Accuracy, calibration and speed on labelled photographs and scans.
 
 pub mod manifest;
+pub mod passages;
 pub mod plates;
 pub mod statistics;

@@ -72,8 +72,7 @@ fn reads(worker: &mut LaneWorker, sample: &Sample) -> Result<Vec<PlateRead>> {
     worker.luma.decode(&encoded)?;
     let (width, height) = (worker.luma.width as f32, worker.luma.height as f32);
     let inset = CROP_MARGIN / (1.0 + 2.0 * CROP_MARGIN);
-    let [left, top, right, bottom] = [width * inset, height * inset, width * (1.0 - inset), height * (1.0 - inset)];
-    let plate = PlateBox { corners: [[left, top], [right, top], [right, bottom], [left, bottom]], score: 1.0 };
+    let plate = PlateBox::of_hull([width * inset, height * inset, width * (1.0 - 2.0 * inset), height * (1.0 - 2.0 * inset)]);
     worker.reader.rectify(&worker.luma, &plate);
     Ok(vec![worker.reader.read(&plate)?])
 }
@@ -83,9 +82,7 @@ fn assign(sample: &Sample, mut reads: Vec<PlateRead>, outcome: &mut Outcome) {
     reads.sort_by(|a, b| b.plate.score.total_cmp(&a.plate.score));
     outcome.truths = sample.plates.iter().cloned().map(|truth| (truth, None)).collect();
     for read in reads {
-        let overlap = |truth: &Truth| {
-            truth.hull.map_or(0.0, |[x, y, w, h]| iou(&read.plate, &PlateBox { corners: [[x, y], [x + w, y], [x + w, y + h], [x, y + h]], score: 1.0 }))
-        };
+        let overlap = |truth: &Truth| truth.hull.map_or(0.0, |hull| iou(&read.plate, &PlateBox::of_hull(hull)));
         let best = outcome
             .truths
             .iter_mut()

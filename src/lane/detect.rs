@@ -42,6 +42,11 @@ pub struct PlateBox {
 }
 
 impl PlateBox {
+    /// An upright rectangle: left, top, width, height, frame pixels.
+    pub fn of_hull([x, y, width, height]: [f32; 4]) -> PlateBox {
+        PlateBox { corners: [[x, y], [x + width, y], [x + width, y + height], [x, y + height]], score: 1.0 }
+    }
+
     /// The axis-aligned hull: left, top, right, bottom, frame pixels.
     pub fn hull(&self) -> [f32; 4] {
         let [xs, ys] = [0, 1].map(|axis| self.corners.map(|corner| corner[axis]));

@@ -32,6 +32,10 @@ const MISSED: f32 = 0.01;
 /// Plates whose centres are within this many plate widths lie in the same place. A guess, unmeasured.
 const NEAR_WIDTHS: f32 = 1.5;
 
+/// How long no read of a vehicle may come before its passage is over, milliseconds, unless the site says otherwise. A guess: at two frames a
+/// second it bridges three frames without a read.
+pub const GAP_MS: i64 = 2_000;
+
 /// One vehicle through one lane, settled once.
 #[derive(Debug, Clone)]
 pub struct Passage {

@@ -5,17 +5,20 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use garita::error::Result;
 
+mod passages;
 mod plates;
 
 /// Measures accuracy, calibration and speed on labelled data.
 #[derive(Subcommand)]
 pub(crate) enum Kind {
     Plates(plates::Args),
+    Passages(passages::Args),
 }
 
 /// Runs the command.
 pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
     match kind {
         Kind::Plates(args) => plates::run(args),
+        Kind::Passages(args) => passages::run(args),
     }
 }
