@@ -16,4 +16,5 @@ pub mod bytes;
 pub mod error;
 pub mod infer;
 pub mod posterior;
+pub mod synth;
 pub mod watchlist;

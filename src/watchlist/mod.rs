@@ -10,6 +10,7 @@
 //! | [`index`] | the file, mapped and searched in place |
 //! | [`snapshot`] | the index and what was changed by hand, swapped whole |
 //! | [`find`] | which entries made this picture, and how probable that is |
+//! | [`pattern`] | wildcards and partial plates |
 //!
 //! [`load`] takes an index or a plain CSV file. A lane's worker keeps a [`Finder`] and asks it for each read:
 //!
@@ -37,6 +38,7 @@ mod format;
 pub mod import;
 pub mod index;
 pub mod mapping;
+pub mod pattern;
 mod records;
 pub mod snapshot;
 mod tables;
@@ -47,5 +49,6 @@ pub use entry::{Entry, Jurisdiction, List, Mode, Subject};
 pub use find::{Finder, Match, MatchClass, Query, ReaderModel, absent};
 pub use index::Index;
 pub use mapping::Mapping;
+pub use pattern::Pattern;
 pub use snapshot::{Handle, Snapshot, Watchlist, load, load_index, open_index};
 pub use text::{Key, normalise};

@@ -1,0 +1,3 @@
+//! What is made up: the source of `testdata` and of load.
+
+pub mod watchlist;
