@@ -197,3 +197,17 @@ fn what_was_added_by_hand_is_visible_within_50_ms() {
     assert_eq!(found.len(), 1);
     assert!(begin.elapsed().as_millis() < 50, "{:?}", begin.elapsed());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn two_edits_are_complete_where_a_list_turns_them_on(texts in prop::collection::vec("[AB0]{1,7}", 1..60), text in "[AB0]{1,7}") {
+        let lists = [List { name: "far".into(), edits: 2, ..List::default() }];
+        let entries: Vec<Entry> = texts.iter().map(|text| entry(text, "", "far")).collect();
+        let snapshot = Snapshot::of_entries(&entries, &lists).unwrap();
+        let posterior = Posterior::certain(&text, 0.01).unwrap();
+        let query = Query { edits: 2, threshold: Some(2.0), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(0)) };
+        check(&snapshot, &query, ReaderModel::default());
+    }
+}

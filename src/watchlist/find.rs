@@ -39,7 +39,7 @@ use super::entry::{Jurisdiction, Mode, Subject};
 use super::format::Row;
 use super::index::View;
 use super::snapshot::{Handle, Layer, Snapshot};
-use super::text::Key;
+use super::text::{Distance, Key};
 use crate::posterior::{MAX_POSITIONS, Posterior};
 
 /// How much less sure than it says a reader is taken to be.
@@ -162,10 +162,10 @@ impl Finder {
     /// Replaces what is in `matches` by what meets the query, the most probable first.
     pub fn find(&mut self, snapshot: &Snapshot, query: &Query<'_>, matches: &mut Vec<Match>) {
         matches.clear();
-        let likelihood = Likelihood::new(query.posterior, &self.model);
+        let (likelihood, distance) = (Likelihood::new(query.posterior, &self.model), Distance::from(query.text));
         for (number, layer) in snapshot.layers().iter().enumerate() {
             let view = layer.index().view();
-            view.within(query.text, query.edits.min(2), &mut self.rows);
+            view.within(query.text, &distance, query.edits.min(2), &mut self.rows);
             let least = layer.least_likelihood(query.threshold);
             if least <= 1.0 {
                 self.searched.clear();
@@ -177,7 +177,7 @@ impl Finder {
                 self.rows.dedup();
             }
             for first in &self.rows {
-                judge(&view, *first, number as u8, layer, &likelihood, &self.model, query, matches);
+                judge(&view, *first, number as u8, layer, &likelihood, &distance, &self.model, query, matches);
             }
         }
         matches.sort_unstable_by(|one, other| {
@@ -189,12 +189,12 @@ impl Finder {
     #[doc(hidden)]
     pub fn find_by_looking_at_all(&mut self, snapshot: &Snapshot, query: &Query<'_>, matches: &mut Vec<Match>) {
         matches.clear();
-        let likelihood = Likelihood::new(query.posterior, &self.model);
+        let (likelihood, distance) = (Likelihood::new(query.posterior, &self.model), Distance::from(query.text));
         for (number, layer) in snapshot.layers().iter().enumerate() {
             let view = layer.index().view();
             for row in 0..view.rows.len() {
                 if row == 0 || view.key(row) != view.key(row - 1) {
-                    judge(&view, row as u32, number as u8, layer, &likelihood, &self.model, query, matches);
+                    judge(&view, row as u32, number as u8, layer, &likelihood, &distance, &self.model, query, matches);
                 }
             }
         }
@@ -206,7 +206,17 @@ impl Finder {
 
 /// Appends the entries with the key of row `first` that meet the query.
 #[expect(clippy::too_many_arguments, reason = "the one leaf of two loops; a struct of its arguments would live for one call")]
-fn judge(view: &View<'_>, first: u32, number: u8, layer: &Layer, likelihood: &Likelihood, model: &ReaderModel, query: &Query<'_>, matches: &mut Vec<Match>) {
+fn judge(
+    view: &View<'_>,
+    first: u32,
+    number: u8,
+    layer: &Layer,
+    likelihood: &Likelihood,
+    distance: &Distance,
+    model: &ReaderModel,
+    query: &Query<'_>,
+    matches: &mut Vec<Match>,
+) {
     let key = view.key(first as usize);
     let second = u32::try_from(query.at.as_second().max(0)).unwrap_or(u32::MAX);
     let mut seen: Option<(f32, u8)> = None;
@@ -218,7 +228,7 @@ fn judge(view: &View<'_>, first: u32, number: u8, layer: &Layer, likelihood: &Li
         if row.subject() != query.subject || !row.valid(second) || layer.is_removed(at) {
             continue;
         }
-        let (text, edits) = *seen.get_or_insert_with(|| (likelihood.of(key), query.text.edits(key, MAX_POSITIONS as u8).unwrap_or(u8::MAX)));
+        let (text, edits) = *seen.get_or_insert_with(|| (likelihood.of(key), distance.to(key)));
         let list = layer.list(row.list());
         let (agrees, share) = agreement(row.jurisdiction(), query.jurisdiction, model.unknown);
         let read = text * share;

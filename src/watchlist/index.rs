@@ -12,7 +12,7 @@ use super::build::Info;
 use super::entry::{Entry, List};
 use super::format::{Header, Row, Section, read_entry};
 use super::tables::{GRAMS, Variants, radix_cell, slot};
-use super::text::{Key, folded_edits};
+use super::text::{Distance, Key};
 use crate::bytes::Bytes;
 use crate::error::{Error, Fault, Result};
 
@@ -205,8 +205,8 @@ impl<'a> View<'a> {
     }
 
     /// Appends the first row of each key that is at most `edits` (0 to 2) replaced, missing or additional characters from `key` under
-    /// OCR equivalence, sorted and once each. Two edits are complete for the keys of lists that turn two edits on.
-    pub(crate) fn within(&self, key: Key, edits: u8, found: &mut Vec<u32>) {
+    /// OCR equivalence (`distance` is from it), sorted and once each. Two edits are complete for the keys of lists that turn two edits on.
+    pub(crate) fn within(&self, key: Key, distance: &Distance, edits: u8, found: &mut Vec<u32>) {
         found.clear();
         let folded = key.folded();
         let near = Variants::near(folded);
@@ -220,7 +220,7 @@ impl<'a> View<'a> {
         }
         found.sort_unstable();
         found.dedup();
-        found.retain(|row| folded_edits(folded, self.key(*row as usize).folded(), edits).is_some());
+        found.retain(|row| distance.to(self.key(*row as usize)) <= edits);
     }
 
     /// The rows of keys that contain a gram, by number of the gram.

@@ -5,12 +5,14 @@
 //! | [`entry`], `codes` | an entry, its list, its jurisdiction; what codes must look like |
 //! | [`text`] | texts normalised, packed, folded by what readers confuse |
 //! | [`import`], [`mapping`], `encoding` | files of others become entries |
+//! | [`import`], [`mapping`], `records`, `encoding` | files of others become entries |
 //! | [`build`], `tables`, `format` | entries become an index file, in bounded memory |
 //! | [`index`] | the file, mapped and searched in place |
 //! | [`snapshot`] | the index and what was changed by hand, swapped whole |
 //! | [`find`] | which entries made this picture, and how probable that is |
+//! | [`pattern`] | wildcards and partial plates |
 //!
-//! A lane's worker keeps a [`Finder`] and asks it for each read:
+//! [`load`] takes an index or a plain CSV file. A lane's worker keeps a [`Finder`] and asks it for each read:
 //!
 //! ```
 //! use garita::posterior::Posterior;
@@ -29,10 +31,15 @@
 
 pub mod build;
 mod codes;
+pub mod encoding;
 pub mod entry;
 pub mod find;
 mod format;
+pub mod import;
 pub mod index;
+pub mod mapping;
+pub mod pattern;
+mod records;
 pub mod snapshot;
 mod tables;
 pub mod text;
@@ -41,5 +48,7 @@ pub use build::{Builder, Built};
 pub use entry::{Entry, Jurisdiction, List, Mode, Subject};
 pub use find::{Finder, Match, MatchClass, Query, ReaderModel, absent};
 pub use index::Index;
-pub use snapshot::{Handle, Snapshot, Watchlist, load_index, open_index};
+pub use mapping::Mapping;
+pub use pattern::Pattern;
+pub use snapshot::{Handle, Snapshot, Watchlist, load, load_index, open_index};
 pub use text::{Key, normalise};

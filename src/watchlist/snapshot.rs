@@ -14,7 +14,9 @@ use super::build::Builder;
 use super::entry::{Entry, List};
 use super::find::least_likelihood;
 use super::format::Row;
+use super::import::{self, Action, Limits};
 use super::index::Index;
+use super::mapping::Mapping;
 use crate::bytes::Bytes;
 use crate::error::{Error, Fault, Result};
 
@@ -233,6 +235,25 @@ impl Watchlist {
         self.current.store(Arc::new(next));
         Ok(true)
     }
+}
+
+/// The watchlist at `path`: an index, verified, or a CSV file in garita's own columns, indexed in memory.
+///
+/// # Errors
+/// As [`load_index`] and [`import::read`](super::import::read), naming the file.
+pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
+    let bytes = Bytes::map(path)?;
+    if bytes.starts_with(&super::format::MAGIC) {
+        return load_index(path).map(Arc::new).map(Snapshot::new);
+    }
+    let mapping = Mapping::preset("garita")?;
+    let mut builder = Builder::in_memory(&mapping.lists);
+    let mut file = |action, entry: &Entry| match action {
+        Action::Add => builder.add(entry),
+        Action::Remove => builder.remove(entry),
+    };
+    import::read(&bytes[..], &mapping, Limits::default(), at, &mut |_| {}, &mut file).map_err(|error| error.in_(path.display()))?;
+    builder.into_index(at).map(Arc::new).map(Snapshot::new).map_err(|error| error.in_(path.display()))
 }
 
 /// Maps the index at `path`, verifying all of it (about 5 GB/s, which also brings it into memory).

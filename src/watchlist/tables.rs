@@ -45,24 +45,21 @@ impl Variants {
         variants
     }
 
-    /// Each different text that exactly two deletions make of it.
+    /// Each text that exactly two deletions make of it; a few of them twice (AB from ABAB).
     pub(crate) fn far(key: Key) -> Variants {
         let mut variants = Variants { keys: [Key::default(); MAX_VARIANTS], count: 0 };
         for first in 0..key.len() {
+            // Of a run of equal characters, the first is deleted.
+            if first > 0 && key.symbol(first) == key.symbol(first - 1) {
+                continue;
+            }
             let once = key.without(first);
             for second in first..once.len() {
-                variants.push(once.without(second));
+                if second == first || once.symbol(second) != once.symbol(second - 1) {
+                    variants.push(once.without(second));
+                }
             }
         }
-        variants.keys[..variants.count].sort_unstable();
-        let mut kept = 0;
-        for at in 0..variants.count {
-            if at == 0 || variants.keys[at] != variants.keys[at - 1] {
-                variants.keys[kept] = variants.keys[at];
-                kept += 1;
-            }
-        }
-        variants.count = kept;
         variants
     }
 
@@ -185,7 +182,8 @@ impl<W: Write + Seek> Sections<W> {
             same.any(|row| two_edits.get(row.list() as usize) == Some(&true))
         };
 
-        let slots = distinct(rows).map(|(_, key)| Variants::near(key.folded()).as_slice().len() as u64).sum();
+        // About: equal neighbours make fewer.
+        let slots = distinct(rows).map(|(_, key)| 1 + key.len() as u64).sum();
         let table = Table { starts: Section::NearStarts, tags: Some(Section::NearTags), rows: Section::NearRows, buckets: buckets(slots) };
         self.scatter(&table, memory, rows, |_, key, put| {
             for variant in Variants::near(key.folded()).as_slice() {
@@ -194,13 +192,11 @@ impl<W: Write + Seek> Sections<W> {
             }
         })?;
 
-        let slots = if two_edits.contains(&true) {
-            distinct(rows).filter(|(first, key)| far(*first, *key)).map(|(_, key)| Variants::far(key.folded()).as_slice().len() as u64).sum()
-        } else {
-            0
-        };
+        let pairs = |key: Key| (key.len() * key.len().saturating_sub(1) / 2) as u64;
+        let any_far = two_edits.contains(&true);
+        let slots = if any_far { distinct(rows).filter(|(first, key)| far(*first, *key)).map(|(_, key)| pairs(key)).sum() } else { 0 };
         let table = Table { starts: Section::FarStarts, tags: Some(Section::FarTags), rows: Section::FarRows, buckets: buckets(slots) };
-        self.scatter(&table, memory, if slots == 0 { &[] } else { rows }, |first, key, put| {
+        self.scatter(&table, memory, if any_far { rows } else { &[] }, |first, key, put| {
             if far(first, key) {
                 for variant in Variants::far(key.folded()).as_slice() {
                     let (bucket, tag) = slot(*variant, table.buckets);
