@@ -153,13 +153,10 @@ pub(crate) fn loft(profile: &[(f32, f32)], half_width: &[(f32, f32)], far: &[(f3
     }
     let (top, count) = (profile.first().map_or(0.0, |p| p.0), FACE + 2 * SIDE);
     let point = |row: usize, column: usize| -> Vec3 {
-        let (y, near, half, back) = if row == 0 {
-            let middle = (rows[0][1] + length - at(far, top)) / 2.0;
-            (top + 0.012, middle, at(half_width, top) * 0.3, middle + 0.1)
-        } else {
-            let [y, near] = rows[row - 1];
-            (y, near, at(half_width, y), (length - at(far, y)).max(near + 0.2))
-        };
+        // The first row lies along the roof's middle line, so that the roof closes.
+        let [y, near] = rows[row.saturating_sub(1)];
+        let (y, half) = if row == 0 { (top + 0.015, 0.002) } else { (y, at(half_width, y)) };
+        let back = (length - at(far, y)).max(near + 0.2);
         let corner = near + bulge;
         let along = |share: f32| corner + (back.max(corner + 0.05) - corner) * share * share;
         if column < SIDE {

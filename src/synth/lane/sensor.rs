@@ -71,13 +71,13 @@ impl Optics {
                 optics.bloom = dice.range(0.06, 0.12);
             }
             Conditions::Glare => {
-                optics.bloom = dice.range(0.14, 0.26);
-                optics.veil += dice.range(0.01, 0.06);
+                optics.bloom = dice.range(0.08, 0.20);
+                optics.veil += dice.range(0.0, 0.025);
             }
             Conditions::Rain => {
                 optics.streaks = dice.range(250.0, 1100.0) as usize;
                 optics.drops = if dice.chance(0.6) { dice.below(7) } else { 0 };
-                optics.veil += dice.range(0.01, 0.07);
+                optics.veil += dice.range(0.0, 0.04);
             }
             _ => {}
         }
@@ -178,11 +178,13 @@ impl Picture {
         let (sw, sh) = (small.width, small.height);
         for (y, row) in self.pixels.chunks_exact_mut(self.width).enumerate() {
             let v = ((y as f32 + 0.5) / 4.0 - 0.5).max(0.0);
-            let (y0, fy) = (v as usize, v.fract());
+            let y0 = v as usize;
+            let fy = v - y0 as f32;
             let y1 = (y0 + 1).min(sh - 1);
             for (x, pixel) in row.iter_mut().enumerate() {
                 let u = ((x as f32 + 0.5) / 4.0 - 0.5).max(0.0);
-                let (x0, fx) = (u as usize, u.fract());
+                let x0 = u as usize;
+                let fx = u - x0 as f32;
                 let x1 = (x0 + 1).min(sw - 1);
                 let at = |x: usize, y: usize, c: usize| small.pixels[y * sw + x][c];
                 *pixel = std::array::from_fn(|c| {
@@ -200,21 +202,16 @@ impl Picture {
             return;
         }
         let mut glow = self.quarter(|p| p.map(|v| (v - 1.0).clamp(0.0, 30.0)));
-        let size = self.height as f32 / 1080.0;
-        glow.blur(1.6 * size.max(0.7));
-        self.add_quarter(&glow, share * 2.2);
+        let size = (self.height as f32 / 1080.0).max(0.7);
         let mut wide = glow.quarter(|p| p);
-        wide.blur(2.6 * size.max(0.7));
-        let mut upscaled = Picture::new(glow.width, glow.height);
-        upscaled.add_quarter(&wide, 1.0);
-        self.add_quarter(&upscaled, share * 3.0);
         let mut veil = wide.quarter(|p| p);
-        veil.blur(2.2 * size.max(0.7));
-        let mut middle = Picture::new(wide.width, wide.height);
-        middle.add_quarter(&veil, 1.0);
-        let mut upscaled = Picture::new(glow.width, glow.height);
-        upscaled.add_quarter(&middle, 1.0);
-        self.add_quarter(&upscaled, share * 2.5);
+        glow.blur(1.6 * size);
+        wide.blur(2.6 * size);
+        veil.blur(2.2 * size);
+        wide.add_quarter(&veil, 0.5);
+        glow.pixels.iter_mut().for_each(|p| *p = p.map(|v| v * 2.2));
+        glow.add_quarter(&wide, 3.0);
+        self.add_quarter(&glow, share);
     }
 
     /// Falling rain: faint slanted streaks, near ones longer and wider.
@@ -301,7 +298,7 @@ impl Picture {
                 let common = normals[(state & 4095) as usize];
                 for (c, v) in value.iter().enumerate() {
                     let own = if light.mono { 0.0 } else { normals[((state >> (12 + 12 * c)) & 4095) as usize] };
-                    let noise = (0.8 * common + 0.55 * own) * (optics.shot * v.max(0.0) + optics.floor).sqrt();
+                    let noise = (0.9 * common + 0.40 * own) * (optics.shot * v.max(0.0) + optics.floor).sqrt();
                     bytes.push(curve[((v + noise) * 1024.0).clamp(0.0, 4095.0) as usize]);
                 }
             }
@@ -329,25 +326,31 @@ pub(crate) fn smear(layer: &mut Layer, motion: [f32; 2]) {
         return;
     }
     let taps = (length * 1.5).ceil().clamp(3.0, 33.0) as usize;
-    let source = layer.pixels.clone();
-    let (width, height) = (layer.width as isize, layer.height as isize);
+    let (width, height) = (layer.width, layer.height);
+    // Each tap moves the whole layer by the same part of a pixel: four weights for all pixels.
+    let reach = (length / 2.0).ceil() as usize + 1;
+    let (pw, ph) = (width + 2 * reach, height + 2 * reach);
+    let mut padded = vec![[0.0f32; 4]; pw * ph];
     for y in 0..height {
-        for x in 0..width {
-            let mut sum = [0.0f32; 4];
-            for tap in 0..taps {
-                let t = tap as f32 / (taps - 1) as f32 - 0.5;
-                let (u, v) = (x as f32 + motion[0] * t, y as f32 + motion[1] * t);
-                let (x0, y0) = (u.floor(), v.floor());
-                let (fx, fy) = (u - x0, v - y0);
-                for (dx, dy, weight) in [(0, 0, (1.0 - fx) * (1.0 - fy)), (1, 0, fx * (1.0 - fy)), (0, 1, (1.0 - fx) * fy), (1, 1, fx * fy)] {
-                    let (px, py) = (x0 as isize + dx, y0 as isize + dy);
-                    if weight > 0.0 && px >= 0 && py >= 0 && px < width && py < height {
-                        let pixel = &source[(py * width + px) as usize];
-                        sum = std::array::from_fn(|c| sum[c] + pixel[c] * weight);
-                    }
+        padded[(y + reach) * pw + reach..][..width].copy_from_slice(&layer.pixels[y * width..][..width]);
+    }
+    layer.pixels.fill([0.0; 4]);
+    for tap in 0..taps {
+        let t = tap as f32 / (taps - 1) as f32 - 0.5;
+        let (u, v) = (reach as f32 + motion[0] * t, reach as f32 + motion[1] * t);
+        let (x0, y0) = (u as usize, v as usize);
+        let (fx, fy) = (u - x0 as f32, v - y0 as f32);
+        for (dx, dy, weight) in [(0, 0, (1.0 - fx) * (1.0 - fy)), (1, 0, fx * (1.0 - fy)), (0, 1, (1.0 - fx) * fy), (1, 1, fx * fy)] {
+            let weight = weight / taps as f32;
+            if weight <= 0.0 {
+                continue;
+            }
+            for y in 0..height {
+                let source = padded[(y + y0 + dy) * pw + x0 + dx..][..width].as_flattened();
+                for (out, from) in layer.pixels[y * width..][..width].as_flattened_mut().iter_mut().zip(source) {
+                    *out += from * weight;
                 }
             }
-            layer.pixels[(y * width + x) as usize] = sum.map(|s| s / taps as f32);
         }
     }
 }
