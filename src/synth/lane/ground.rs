@@ -164,7 +164,7 @@ impl Ground {
                 pool = std::array::from_fn(|c| pool[c] + fall * f.lamp[c]);
             }
         }
-        let mut out: Vec3 = std::array::from_fn(|c| albedo[c] * ((lit[c] * open - lost[c]).max(lit[c] * 0.04) + pool[c]));
+        let mut out: Vec3 = std::array::from_fn(|c| albedo[c] * ((lit[c] - lost[c]).max(lit[c] * 0.04) * open + pool[c]));
         if light.wet > 0.0 {
             let slope = -ray[1] / dot(ray, ray).sqrt();
             let fresnel = 0.03 + 0.97 * (1.0 - slope).powi(5);

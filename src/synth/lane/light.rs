@@ -120,7 +120,7 @@ impl Light {
                 let level = dice.range(0.85, 1.15);
                 light.key_colour = scale([0.78, 0.72, 0.62], level);
                 light.shadow = 1.0;
-                light.sky = scale([0.19, 0.23, 0.30], level);
+                light.sky = scale([0.22, 0.245, 0.285], level);
                 light.bounce = scale([0.13, 0.12, 0.10], level);
                 light.horizon = scale([0.72, 0.78, 0.86], level);
                 light.zenith = scale([0.24, 0.40, 0.70], level);

@@ -35,6 +35,8 @@ pub(crate) struct Optics {
     pub drops: usize,
     /// Colour cast, a factor a channel.
     pub cast: [f32; 3],
+    /// How far the camera itself moved while the shutter was open, pixels.
+    pub shake: [f32; 2],
     /// JPEG quality, 1..=100.
     pub quality: u8,
 }
@@ -54,6 +56,7 @@ impl Optics {
             streaks: 0,
             drops: 0,
             cast: [dice.range(0.97, 1.03), 1.0, dice.range(0.96, 1.05)],
+            shake: [0.0; 2],
             quality: dice.range(72.0, 93.0) as u8,
         };
         if dark || conditions == Conditions::Dusk {
@@ -84,12 +87,28 @@ impl Optics {
         optics
     }
 
-    /// The same optics at another instant: noise apart, only what flickers from frame to frame.
+    /// The same optics at another instant: exposure and focus hunt, gain and bit rate vary, the mast shakes. With `hard` at 1 about half
+    /// of the frames have something wrong with them; chosen so that single frames are sometimes misread, unmeasured.
     pub(crate) fn next(&self, hard: f32, dice: &mut Dice) -> Optics {
         let mut optics = *self;
-        optics.exposure *= dice.range(0.93, 1.08);
-        if dice.chance(0.35 * hard) {
-            optics.blur += dice.range(0.2, 1.5) * hard;
+        optics.exposure *= dice.range(0.90, 1.10);
+        if dice.chance(0.12 * hard) {
+            optics.exposure *= dice.range(1.5, 2.2);
+        }
+        if dice.chance(0.5 * hard) {
+            optics.blur += dice.range(0.2, 1.9) * hard;
+        }
+        if dice.chance(0.4 * hard) {
+            let gain = dice.range(1.5, 6.0);
+            optics.shot *= gain;
+            optics.floor *= gain;
+        }
+        if dice.chance(0.4 * hard) {
+            let (length, angle) = (dice.range(1.0, 6.0) * hard, dice.range(0.0, std::f32::consts::TAU));
+            optics.shake = [length * angle.cos(), length * angle.sin()];
+        }
+        if dice.chance(0.3 * hard) {
+            optics.quality = (f32::from(optics.quality) * dice.range(0.35, 0.8)) as u8;
         }
         optics.bloom *= dice.range(0.7, 1.5);
         optics
@@ -276,6 +295,7 @@ impl Picture {
             self.drop_on_lens(dice);
         }
         self.blur(optics.blur);
+        smear_pixels(&mut self.pixels, self.width, self.height, optics.shake);
         let normals: Vec<f32> = (0..4096).map(|_| dice.normal()).collect();
         let curve = curve();
         let mut state = dice.word() | 1;
@@ -321,20 +341,24 @@ fn curve() -> Vec<u8> {
 
 /// Blurs a layer along `motion` pixels, as an open shutter does while its vehicle moves.
 pub(crate) fn smear(layer: &mut Layer, motion: [f32; 2]) {
+    smear_pixels(&mut layer.pixels, layer.width, layer.height, motion);
+}
+
+/// Blurs rows of `N` channels along `motion` pixels; beyond the edges is nothing.
+fn smear_pixels<const N: usize>(pixels: &mut [[f32; N]], width: usize, height: usize, motion: [f32; 2]) {
     let length = motion[0].hypot(motion[1]);
     if length < 0.6 {
         return;
     }
     let taps = (length * 1.5).ceil().clamp(3.0, 33.0) as usize;
-    let (width, height) = (layer.width, layer.height);
     // Each tap moves the whole layer by the same part of a pixel: four weights for all pixels.
     let reach = (length / 2.0).ceil() as usize + 1;
     let (pw, ph) = (width + 2 * reach, height + 2 * reach);
-    let mut padded = vec![[0.0f32; 4]; pw * ph];
+    let mut padded = vec![[0.0f32; N]; pw * ph];
     for y in 0..height {
-        padded[(y + reach) * pw + reach..][..width].copy_from_slice(&layer.pixels[y * width..][..width]);
+        padded[(y + reach) * pw + reach..][..width].copy_from_slice(&pixels[y * width..][..width]);
     }
-    layer.pixels.fill([0.0; 4]);
+    pixels.fill([0.0; N]);
     for tap in 0..taps {
         let t = tap as f32 / (taps - 1) as f32 - 0.5;
         let (u, v) = (reach as f32 + motion[0] * t, reach as f32 + motion[1] * t);
@@ -347,7 +371,7 @@ pub(crate) fn smear(layer: &mut Layer, motion: [f32; 2]) {
             }
             for y in 0..height {
                 let source = padded[(y + y0 + dy) * pw + x0 + dx..][..width].as_flattened();
-                for (out, from) in layer.pixels[y * width..][..width].as_flattened_mut().iter_mut().zip(source) {
+                for (out, from) in pixels[y * width..][..width].as_flattened_mut().iter_mut().zip(source) {
                     *out += from * weight;
                 }
             }
@@ -355,11 +379,28 @@ pub(crate) fn smear(layer: &mut Layer, motion: [f32; 2]) {
     }
 }
 
-/// `picture` as a JPEG with 4:2:0 colour, as cameras send it.
+/// `picture` as a JPEG with 4:2:0 colour, as cameras send it, at `quality` or as near to it as the bit rate allows: cameras hold a frame
+/// between about 0.12 and 0.27 bytes a pixel (250 to 560 KB at 1080 lines; a guess after lane cameras' usual settings).
 ///
 /// # Errors
 /// `Caller` where the picture is larger than JPEG allows.
 pub(crate) fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
+    let pixels = picture.as_raw().len() as f32 / 3.0;
+    let mut quality = quality;
+    let mut bytes = encode(picture, quality)?;
+    for _ in 0..2 {
+        let rate = bytes.len() as f32 / pixels;
+        quality = match rate {
+            r if r > 0.27 && quality > 40 => (f32::from(quality) * (0.27 / r).powf(0.45)).max(40.0) as u8,
+            r if r < 0.12 && (70..94).contains(&quality) => 94,
+            _ => break,
+        };
+        bytes = encode(picture, quality)?;
+    }
+    Ok(bytes)
+}
+
+fn encode(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
     let size = |v: u32| u16::try_from(v).map_err(|_| Error::new(Fault::Caller, format!("{v} pixels are more than a JPEG can have (65535)")));
     let (width, height) = (size(picture.width())?, size(picture.height())?);
     let mut bytes = Vec::new();
