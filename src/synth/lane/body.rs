@@ -71,6 +71,8 @@ pub(crate) fn shape(kind: Kind) -> Shape {
                 (0.30, 0.04),
                 (0.22, 0.14),
             ],
+            rear: &[(1.46, 1.85), (1.445, 1.55), (1.38, 1.22), (1.12, 0.72), (1.08, 0.60), (1.05, 0.25), (1.0, 0.13), (0.95, 0.10), (0.70, 0.08), (0.63, 0.06), (0.61, 0.01), (0.50, 0.0), (0.32, 0.03), (0.24, 0.12)],
+            front: &[(1.46, 2.3), (1.44, 2.1), (1.36, 1.85), (1.02, 1.20), (0.97, 1.10), (0.88, 0.60), (0.80, 0.22), (0.75, 0.10), (0.66, 0.05), (0.55, 0.0), (0.45, 0.0), (0.30, 0.04), (0.22, 0.14)],
             half_width: &[(1.46, 0.42), (1.42, 0.56), (1.10, 0.72), (1.04, 0.84), (0.9, 0.90), (0.6, 0.92), (0.35, 0.90), (0.24, 0.84)],
             length: 4.7,
             bulge: 0.30,
@@ -251,13 +253,10 @@ pub(crate) fn loft(profile: &[(f32, f32)], half_width: &[(f32, f32)], far: &[(f3
     }
     let (top, count) = (profile.first().map_or(0.0, |p| p.0), FACE + 2 * SIDE);
     let point = |row: usize, column: usize| -> Vec3 {
-        let (y, near, half, back) = if row == 0 {
-            let middle = (rows[0][1] + length - at(far, top)) / 2.0;
-            (top + 0.012, middle, at(half_width, top) * 0.3, middle + 0.1)
-        } else {
-            let [y, near] = rows[row - 1];
-            (y, near, at(half_width, y), (length - at(far, y)).max(near + 0.2))
-        };
+        // The first row lies along the roof's middle line, so that the roof closes.
+        let [y, near] = rows[row.saturating_sub(1)];
+        let (y, half) = if row == 0 { (top + 0.015, 0.002) } else { (y, at(half_width, y)) };
+        let back = (length - at(far, y)).max(near + 0.2);
         let corner = near + bulge;
         let along = |share: f32| corner + (back.max(corner + 0.05) - corner) * share * share;
         if column < SIDE {

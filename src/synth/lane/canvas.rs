@@ -225,11 +225,16 @@ impl Canvas {
     }
 }
 
+/// Length of a vector; without `hypot`'s care for overflow, which costs more than all the rest.
+pub(crate) fn length(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
+}
+
 /// Signed distance to a rounded rectangle.
 pub(crate) fn rounded_rect(x: f32, y: f32, b: Bounds, radius: f32) -> f32 {
     let (cx, cy) = ((b[0] + b[2]) / 2.0, (b[1] + b[3]) / 2.0);
     let (dx, dy) = ((x - cx).abs() - (b[2] - b[0]) / 2.0 + radius, (y - cy).abs() - (b[3] - b[1]) / 2.0 + radius);
-    dx.max(0.0).hypot(dy.max(0.0)) + dx.max(dy).min(0.0) - radius
+    length(dx.max(0.0), dy.max(0.0)) + dx.max(dy).min(0.0) - radius
 }
 
 /// Signed distance to a polygon.
@@ -259,5 +264,5 @@ fn segment_distance(p: [f32; 2], a: [f32; 2], b: [f32; 2], square: bool) -> f32 
         let aside = (px * dy - py * dx).abs() / length;
         return aside.max(beyond);
     }
-    (px - dx * clamped).hypot(py - dy * clamped)
+    length(px - dx * clamped, py - dy * clamped)
 }

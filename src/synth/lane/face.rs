@@ -94,10 +94,10 @@ impl Face {
             let x = side * bottom * 0.48;
             self.rect(x - 0.12, low, x + 0.12, low + tall * 0.42, 0.05, inside);
             if people && (side > 0.0 || dice.chance(0.5)) {
-                let skin = Paint::shiny(dice.pick(&[0x8a6248, 0x6a4630, 0xb08868]), 1.0, 0.0).scaled(0.45);
-                let shirt = Paint::shiny(dice.pick(&[0x506080, 0x804038, 0x909090, 0x304030]), 1.0, 0.0).scaled(0.4);
+                let skin = Paint::shiny(dice.pick(&[0x8a6248, 0x6a4630, 0xb08868]), 1.0, 0.0).scaled(0.32);
+                let shirt = Paint::shiny(dice.pick(&[0x506080, 0x804038, 0x909090, 0x304030]), 1.0, 0.0).scaled(0.32);
                 self.rect(x - 0.20, low, x + 0.20, low + tall * 0.30, 0.08, shirt);
-                self.oval(x, low + tall * 0.48, 0.085, 0.115, skin);
+                self.oval(x, low + tall * 0.48, 0.08, 0.10, skin);
             }
         }
         // A band of light along the glass, as a bright sky leaves it.
@@ -436,7 +436,6 @@ fn pickup_front(f: &mut Face, dice: &mut Dice) {
     f.line([-0.7, 1.13], [0.7, 1.13], 0.010, seam());
     f.headlamps(0.64, 0.84, 0.95, 1.08, dice);
     f.grille(0.58, 0.78, 1.08, dice);
-    f.words(dice.pick(NAMES), 0.0, 1.18, 0.05, 0.5, 0.0, chrome());
     f.rect(-0.98, 0.50, 0.98, 0.73, 0.05, if dice.chance(0.6) { chrome() } else { f.body });
     f.rect(-0.45, 0.40, 0.45, 0.50, 0.02, plastic());
     for side in [-1.0, 1.0] {

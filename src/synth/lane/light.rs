@@ -23,8 +23,18 @@ pub enum Conditions {
     Glare,
 }
 
-/// All conditions, in the order that a mixed set draws from.
-pub(crate) const CONDITIONS: [Conditions; 6] = [Conditions::Day, Conditions::Dusk, Conditions::Night, Conditions::Ir, Conditions::Rain, Conditions::Glare];
+/// What a mixed set draws from: a third day, the rest about alike (a guess at what is wanted of a test set, not at what lanes see).
+pub(crate) const CONDITIONS: [Conditions; 9] = [
+    Conditions::Day,
+    Conditions::Day,
+    Conditions::Day,
+    Conditions::Dusk,
+    Conditions::Night,
+    Conditions::Ir,
+    Conditions::Ir,
+    Conditions::Rain,
+    Conditions::Glare,
+];
 
 impl Conditions {
     /// The word for it on the command line and in the manifest.
@@ -110,7 +120,7 @@ impl Light {
                 let level = dice.range(0.85, 1.15);
                 light.key_colour = scale([0.78, 0.72, 0.62], level);
                 light.shadow = 1.0;
-                light.sky = scale([0.19, 0.23, 0.30], level);
+                light.sky = scale([0.22, 0.245, 0.285], level);
                 light.bounce = scale([0.13, 0.12, 0.10], level);
                 light.horizon = scale([0.72, 0.78, 0.86], level);
                 light.zenith = scale([0.24, 0.40, 0.70], level);
@@ -185,7 +195,7 @@ impl Light {
         let mut seen = mix(below, sky, ramp(0.13, 0.06));
         // A canopy's lamps.
         if self.lamps >= 0.8 && !self.mono {
-            let glow = (1.0 - ((sine - 0.72) / 0.05).abs()).max(0.0) * 3.0;
+            let glow = (1.0 - ((sine - 0.78) / 0.16).abs()).max(0.0) * 0.9;
             seen = super::camera::add(seen, scale(self.key_colour, glow));
         }
         seen

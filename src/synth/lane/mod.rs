@@ -2,7 +2,7 @@
 //!
 //! Goal: pictures that nobody photographed and everybody may have, as `testdata/lane`, as load, and as an independent test of tiled
 //! reading of wide views and of voting over frames; never as proof that real plates are read. Everything is drawn here: shapes, lettering
-//! ([`strokes`]), plates ([`plate`]), vehicles ([`body`], [`face`]), road and furniture ([`scenery`]), light and lens ([`light`], [`sensor`]).
+//! ([`strokes`]), plates ([`plate`]), vehicles ([`body`], [`face`]), road and sky ([`ground`]), furniture ([`scenery`]), light and lens ([`light`], [`sensor`]).
 //!
 //! Assumptions: a pinhole camera over a flat road; vehicles are rigid and drive along the lane; one shutter, no rolling.
 //! Caveats: simpler than life wherever a module says so. Corners are those of the metal, mid-exposure; a plate that another vehicle would
@@ -17,6 +17,7 @@ mod designs;
 mod designs_mexico;
 mod dice;
 mod face;
+mod ground;
 mod light;
 mod plate;
 mod raster;

@@ -116,7 +116,8 @@ pub(crate) struct Drawing {
     y: usize,
     width: usize,
     height: usize,
-    depth: Vec<[f32; 4]>,
+    /// 1 / depth of each sample; 0 where nothing is.
+    nearness: Vec<[f32; 4]>,
     colour: Vec<[Vec3; 4]>,
 }
 
@@ -136,7 +137,7 @@ impl Drawing {
             return None;
         }
         let (width, height) = (x1 - x0, y1 - y0);
-        Some(Drawing { x: x0, y: y0, width, height, depth: vec![[f32::MAX; 4]; width * height], colour: vec![[[0.0; 3]; 4]; width * height] })
+        Some(Drawing { x: x0, y: y0, width, height, nearness: vec![[0.0; 4]; width * height], colour: vec![[[0.0; 3]; 4]; width * height] })
     }
 
     /// Draws `mesh`, whose surface at `st` is what `painter` says.
@@ -164,16 +165,18 @@ impl Drawing {
 
     fn triangle(&mut self, light: &Light, [a, b, c]: [([f32; 3], [f32; 7]); 3], painter: &impl Fn(f32, f32) -> Paint) {
         let area = (b.0[0] - a.0[0]) * (c.0[1] - a.0[1]) - (b.0[1] - a.0[1]) * (c.0[0] - a.0[0]);
-        if area.abs() < 1e-9 {
+        // Grids wind so that what faces the camera has a negative area; the rest is hidden by it.
+        if area > -1e-9 {
             return;
         }
-        let low = |i: usize, limit: usize| (a.0[i].min(b.0[i]).min(c.0[i]).floor().max(0.0) as usize).min(limit);
-        let high = |i: usize, limit: usize| (a.0[i].max(b.0[i]).max(c.0[i]).ceil().max(0.0) as usize).min(limit);
+        let low = |i: usize, limit: usize| (a.0[i].min(b.0[i]).min(c.0[i]).max(0.0) as usize).min(limit);
+        let high = |i: usize, limit: usize| ((a.0[i].max(b.0[i]).max(c.0[i]).max(0.0) as usize) + 1).min(limit);
         let (x0, x1, y0, y1) = (low(0, self.width), high(0, self.width), low(1, self.height), high(1, self.height));
         let inverse = [1.0 / a.0[2], 1.0 / b.0[2], 1.0 / c.0[2]];
+        let per_area = 1.0 / area;
         let weights = |x: f32, y: f32| {
-            let wb = ((x - a.0[0]) * (c.0[1] - a.0[1]) - (y - a.0[1]) * (c.0[0] - a.0[0])) / area;
-            let wc = ((b.0[0] - a.0[0]) * (y - a.0[1]) - (b.0[1] - a.0[1]) * (x - a.0[0])) / area;
+            let wb = ((x - a.0[0]) * (c.0[1] - a.0[1]) - (y - a.0[1]) * (c.0[0] - a.0[0])) * per_area;
+            let wc = ((b.0[0] - a.0[0]) * (y - a.0[1]) - (b.0[1] - a.0[1]) * (x - a.0[0])) * per_area;
             [1.0 - wb - wc, wb, wc]
         };
         for y in y0..y1 {
@@ -186,9 +189,9 @@ impl Drawing {
                     if w[0] < 0.0 || w[1] < 0.0 || w[2] < 0.0 {
                         continue;
                     }
-                    let depth = 1.0 / (w[0] * inverse[0] + w[1] * inverse[1] + w[2] * inverse[2]);
-                    if depth < self.depth[pixel][sample] {
-                        self.depth[pixel][sample] = depth;
+                    let nearness = w[0] * inverse[0] + w[1] * inverse[1] + w[2] * inverse[2];
+                    if nearness > self.nearness[pixel][sample] {
+                        self.nearness[pixel][sample] = nearness;
                         covered[sample] = true;
                         any = true;
                     }
@@ -199,8 +202,8 @@ impl Drawing {
                 // Shading at the pixel's middle, kept within the triangle so that nothing is extrapolated.
                 let w = weights(x as f32 + 0.5, y as f32 + 0.5).map(|w| w.max(0.0));
                 let w = [w[0] * inverse[0], w[1] * inverse[1], w[2] * inverse[2]];
-                let sum = w[0] + w[1] + w[2];
-                let v: [f32; 7] = std::array::from_fn(|i| (a.1[i] * w[0] + b.1[i] * w[1] + c.1[i] * w[2]) / sum);
+                let per_sum = 1.0 / (w[0] + w[1] + w[2]);
+                let v: [f32; 7] = std::array::from_fn(|i| (a.1[i] * w[0] + b.1[i] * w[1] + c.1[i] * w[2]) * per_sum);
                 let colour = light.shade(&painter(v[0], v[1]), [v[2], v[3], v[4]], v[5], v[6]);
                 for (sample, covered) in covered.into_iter().enumerate() {
                     if covered {
@@ -214,13 +217,13 @@ impl Drawing {
     /// The drawing as a layer: samples averaged.
     pub(crate) fn layer(self) -> Layer {
         let pixels = self
-            .depth
+            .nearness
             .iter()
             .zip(&self.colour)
-            .map(|(depth, colour)| {
+            .map(|(nearness, colour)| {
                 let mut sum = [0.0f32; 4];
-                for (d, c) in depth.iter().zip(colour) {
-                    if *d < f32::MAX {
+                for (n, c) in nearness.iter().zip(colour) {
+                    if *n > 0.0 {
                         sum = [sum[0] + c[0], sum[1] + c[1], sum[2] + c[2], sum[3] + 1.0];
                     }
                 }

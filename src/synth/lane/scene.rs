@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::light::Light;
 use super::plate::PlateDesign;
 use super::raster::{Drawing, Layer, homography};
-use super::scenery::Site;
+use super::scenery::{Object, Surroundings};
 use super::sensor::{Optics, Picture, smear};
 use super::vehicle::{Model, Part, Skin, Vehicle};
 
@@ -30,7 +30,7 @@ pub(crate) struct Placed {
 pub(crate) struct Scene {
     pub camera: Camera,
     pub light: Light,
-    pub site: Arc<Site>,
+    pub surroundings: Arc<Surroundings>,
     pub vehicles: Vec<Placed>,
     pub optics: Optics,
     /// How long the shutter is open, seconds.
@@ -79,28 +79,26 @@ impl Scene {
         let vehicles: Vec<Vehicle> = standing.into_iter().map(|s| s.vehicle).collect();
 
         let shadow = self.shadows(&vehicles);
-        let mut picture = self.site.paint(&self.camera, &self.light, &vehicles, &shadow);
-        self.draw(&mut picture, &self.site.kerbs.iter().collect::<Vec<_>>());
+        let mut picture = self.surroundings.paint(&self.camera, &self.light, &vehicles, &shadow);
+        self.draw(&mut picture, &self.surroundings.islands);
         self.wet_lamps(&mut picture, &vehicles);
 
         // From far to near; furniture that would hide a plate is left out.
-        let depth = |part: &Part| part.mesh.points.iter().filter_map(|p| self.camera.project(*p)).map(|p| p[2]).fold(f32::MAX, f32::min);
-        let mut furniture: Vec<(f32, &Part)> = self.site.furniture.iter().map(|part| (depth(part), part)).filter(|(d, _)| *d < f32::MAX).collect();
-        furniture.retain(|(_, part)| !plates.iter().any(|plate| overlap(self.seen(part), *plate)));
+        let mut furniture: Vec<(f32, &Object)> = self.surroundings.furniture.iter().filter_map(|object| Some((self.depth(object)?, object))).collect();
+        furniture.retain(|(_, object)| !object.iter().any(|part| plates.iter().any(|plate| overlap(self.seen(part), *plate))));
         furniture.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut next = 0;
+        let mut furniture = furniture.into_iter().peekable();
         for ((vehicle, truth), speed) in vehicles.iter().zip(&truths).zip(&speeds) {
             let near = self.camera.project(vehicle.footprint.0).map_or(0.0, |p| p[2] - vehicle.footprint.2);
-            while next < furniture.len() && furniture[next].0 > near {
-                self.draw(&mut picture, &[furniture[next].1]);
-                next += 1;
+            while let Some((_, object)) = furniture.next_if(|(depth, _)| *depth > near) {
+                self.draw(&mut picture, object);
             }
             if let Some(layer) = self.vehicle(vehicle, truth.as_ref(), *speed) {
                 picture.lay(&layer);
             }
         }
-        for (_, part) in &furniture[next..] {
-            self.draw(&mut picture, &[part]);
+        for (_, object) in furniture {
+            self.draw(&mut picture, object);
         }
         (picture.develop(&self.light, &self.optics, dice), truths.into_iter().flatten().collect())
     }
@@ -149,9 +147,14 @@ impl Scene {
             .fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, p| union(b, [p[0], p[1], p[0], p[1]]))
     }
 
-    fn draw(&self, picture: &mut Picture, parts: &[&Part]) {
-        if let Some(mut drawing) = Drawing::around(&self.camera, parts.iter().map(|part| &part.mesh), 2.0) {
-            for part in parts {
+    /// Depth of the nearest point of `object` in metres; `None` where all of it is behind the camera.
+    fn depth(&self, object: &Object) -> Option<f32> {
+        object.iter().flat_map(|part| &part.mesh.points).filter_map(|p| self.camera.project(*p)).map(|p| p[2]).reduce(f32::min)
+    }
+
+    fn draw(&self, picture: &mut Picture, object: &Object) {
+        if let Some(mut drawing) = Drawing::around(&self.camera, object.iter().map(|part| &part.mesh), 2.0) {
+            for part in object {
                 self.draw_part(&mut drawing, part);
             }
             picture.lay(&drawing.layer());
@@ -160,6 +163,13 @@ impl Scene {
 
     fn draw_part(&self, drawing: &mut Drawing, part: &Part) {
         match &part.skin {
+            // Matt paint is never even: weather and dust.
+            Skin::Flat(paint) if paint.gloss < 0.45 => {
+                let noise = &self.surroundings.ground.noise;
+                drawing.draw(&self.camera, &self.light, &part.mesh, |s, t| {
+                    paint.scaled(0.80 + 0.26 * noise.at(s * 1.7 + 40.0, t * 1.9 + 40.0) + 0.14 * noise.at(s * 19.0 + 90.0, t * 23.0 + 90.0))
+                });
+            }
             Skin::Flat(paint) => drawing.draw(&self.camera, &self.light, &part.mesh, |_, _| *paint),
             Skin::Picture(canvas) => drawing.draw(&self.camera, &self.light, &part.mesh, |s, t| canvas.sample(s, t)),
         }
@@ -210,7 +220,7 @@ impl Scene {
         }
         let (width, height) = (self.camera.width, self.camera.height);
         let mut mask = vec![0.0f32; width * height];
-        for part in vehicles.iter().flat_map(|v| &v.parts).chain(&self.site.furniture) {
+        for part in vehicles.iter().flat_map(|v| &v.parts).chain(self.surroundings.furniture.iter().flatten()) {
             let fallen: Vec<Option<[f32; 3]>> = part
                 .mesh
                 .points
@@ -222,7 +232,9 @@ impl Scene {
                 fill(&mut mask, width, height, [a, b, c]);
             }
         }
-        soften(&mut mask, width, height, (height / 360).max(1));
+        // The sun's shadows are sharp, those of canopy lamps and of an overcast sky are not.
+        let radius = if self.light.shadow > 0.9 { height / 360 } else { height / 70 };
+        soften(&mut mask, width, height, radius.max(1));
         mask
     }
 

@@ -1,100 +1,47 @@
-//! What stands around the lane: road, sky and skyline, and the crossing's furniture (island, booth, bollards, barrier, signs, canopy).
+//! The crossing's furniture: islands with kerbs, bollards, booths, signs and barriers, a canopy, a wall.
 //!
-//! Caveat: the far background is two painted silhouettes; nothing in it moves.
+//! Each is an object of its own: one that would hide a plate is left out of the picture as a whole.
 
-use super::camera::{Camera, Vec3, dot};
-use super::canvas::{Canvas, Paint, linear};
+use super::camera::Camera;
+use super::canvas::{Canvas, Paint};
 use super::dice::Dice;
+use super::ground::{Ground, LANE};
 use super::light::Light;
 use super::raster::Mesh;
 use super::sensor::Picture;
 use super::strokes;
 use super::vehicle::{Part, Skin, Vehicle};
 
-/// Width of a lane in metres (US standard 12 feet; crossings have some narrower).
-pub(crate) const LANE: f32 = 3.6;
+/// The parts of one thing that stands on the ground.
+pub(crate) type Object = Vec<Part>;
 
-/// Smooth noise that repeats every [`Noise::SIZE`] cells.
-pub(crate) struct Noise(Vec<f32>);
-
-impl Noise {
-    const SIZE: usize = 256;
-
-    pub(crate) fn new(dice: &mut Dice) -> Noise {
-        Noise((0..Self::SIZE * Self::SIZE).map(|_| dice.unit()).collect())
-    }
-
-    /// Interpolated, in 0..1.
-    fn at(&self, x: f32, y: f32) -> f32 {
-        let (x0, y0) = (x.floor(), y.floor());
-        let (fx, fy) = (x - x0, y - y0);
-        let (ix, iy) = (x0 as i32 as usize, y0 as i32 as usize);
-        let mask = Self::SIZE - 1;
-        let cell = |dx: usize, dy: usize| self.0[(iy.wrapping_add(dy) & mask) * Self::SIZE + (ix.wrapping_add(dx) & mask)];
-        let (sx, sy) = (fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy));
-        let top = cell(0, 0) + (cell(1, 0) - cell(0, 0)) * sx;
-        let bottom = cell(0, 1) + (cell(1, 1) - cell(0, 1)) * sx;
-        top + (bottom - top) * sy
-    }
-
-    /// The cell's own value, in 0..1.
-    fn grain(&self, x: f32, y: f32) -> f32 {
-        let mask = Self::SIZE - 1;
-        self.0[(y.floor() as i32 as usize & mask) * Self::SIZE + (x.floor() as i32 as usize & mask)]
-    }
+fn flat(mesh: Mesh, paint: Paint) -> Part {
+    Part { mesh, skin: Skin::Flat(paint) }
 }
 
-/// How the road and what is behind it look at this place.
-pub(crate) struct Site {
-    concrete: bool,
-    albedo: Vec3,
-    line: Vec3,
-    yellow: Vec3,
-    dashed: bool,
-    worn: f32,
-    /// Middle of the lane marks: lines run at `mark_offset + n * LANE`.
-    mark_offset: f32,
-    stop_line: f32,
-    hills: Vec3,
-    hill_height: f32,
-    houses: bool,
-    noise: Noise,
-    seed: f32,
-    /// Island, booth and so on.
-    pub furniture: Vec<Part>,
-    /// The kerbs: drawn with the ground, before anything that stands on it.
-    pub kerbs: Vec<Part>,
+/// What stands around the lanes, and the ground that it stands on.
+pub(crate) struct Surroundings {
+    pub ground: Ground,
+    pub furniture: Vec<Object>,
+    /// The islands: drawn with the ground, before anything that stands on it.
+    pub islands: Object,
 }
 
-impl Site {
+impl Surroundings {
     /// A crossing whose lanes are centred on multiples of [`LANE`]; `lanes` to either side of the middle one.
-    pub(crate) fn roll(lanes: i32, dice: &mut Dice) -> Site {
-        let concrete = dice.chance(0.5);
-        let tone = if concrete { dice.range(0.24, 0.40) } else { dice.range(0.07, 0.16) };
-        let warm = dice.range(0.92, 1.0);
-        let mut site = Site {
-            concrete,
-            albedo: [tone, tone * (0.5 + 0.5 * warm), tone * warm * 0.98],
-            line: linear(0xe6e4dc),
-            yellow: linear(0xdba52c),
-            dashed: dice.chance(0.5),
-            worn: dice.range(0.15, 0.75),
-            mark_offset: LANE / 2.0,
-            stop_line: dice.range(-1.0, 6.0),
-            hills: linear(dice.pick(&[0x6a7a5a, 0x8a7a5e, 0x5a6a7a, 0x7a6a58])),
-            hill_height: dice.range(0.01, 0.10),
-            houses: dice.chance(0.6),
-            seed: dice.range(0.0, 200.0),
-            noise: Noise::new(dice),
-            furniture: Vec::new(),
-            kerbs: Vec::new(),
-        };
-        site.furnish(lanes, dice);
-        site
+    pub(crate) fn roll(lanes: i32, dice: &mut Dice) -> Surroundings {
+        let mut surroundings = Surroundings { ground: Ground::roll(lanes, dice), furniture: Vec::new(), islands: Vec::new() };
+        surroundings.furnish(lanes, dice);
+        surroundings
+    }
+
+    /// The empty picture: ground and sky, with what the vehicles' shadows and lamps do to them.
+    pub(crate) fn paint(&self, camera: &Camera, light: &Light, vehicles: &[Vehicle], shadow: &[f32]) -> Picture {
+        self.ground.paint(camera, light, vehicles, shadow)
     }
 
     fn furnish(&mut self, lanes: i32, dice: &mut Dice) {
-        let flat = |mesh: Mesh, paint: Paint| Part { mesh, skin: Skin::Flat(paint) };
+        
         let concrete = Paint::matt(0xa8a49a);
         let yellow = Paint::shiny(0xd8a11c, 0.4, 0.0);
         // Islands between some lanes, with what stands on them.
@@ -106,20 +53,20 @@ impl Site {
             let start = dice.range(-2.0, 5.0);
             let mut kerb = Mesh::default();
             kerb.cuboid([middle - 0.42, 0.0, start], [middle + 0.42, 0.17, start + 26.0]);
-            self.kerbs.push(flat(kerb, concrete));
+            self.islands.push(flat(kerb, concrete));
             if dice.chance(0.7) {
                 let mut nose = Mesh::default();
                 nose.cuboid([middle - 0.44, 0.0, start - 0.03], [middle + 0.44, 0.20, start + 0.5]);
-                self.kerbs.push(flat(nose, yellow));
+                self.islands.push(flat(nose, yellow));
             }
             for post in 0..dice.below(4) {
                 let mut bollard = Mesh::default();
                 let (z, high) = (start + 0.9 + 1.6 * post as f32, dice.range(0.85, 1.15));
                 bollard.tube(middle, z, 0.085, 0.15, high);
-                self.furniture.push(flat(bollard, yellow));
                 let mut band = Mesh::default();
                 band.tube(middle, z, 0.088, high - 0.25, high - 0.15);
-                self.furniture.push(flat(band, Paint { retro: 0.5, ..Paint::matt(0xe8e8e8) }));
+                let white = Paint { retro: 0.5, ..Paint::matt(0xe8e8e8) };
+                self.furniture.push(vec![flat(bollard, yellow), flat(band, white)]);
             }
             if dice.chance(0.55) {
                 self.booth(middle, start + dice.range(6.0, 12.0), dice);
@@ -137,7 +84,7 @@ impl Site {
             let mut wall = Mesh::default();
             wall.cuboid([x - 0.3, 0.0, 0.0], [x + 0.3, 0.25, 60.0]);
             wall.cuboid([x - 0.12, 0.25, 0.0], [x + 0.12, 0.85, 60.0]);
-            self.furniture.push(flat(wall, concrete));
+            self.furniture.push(vec![flat(wall, concrete)]);
         }
         if dice.chance(0.4) {
             let z = dice.range(14.0, 24.0);
@@ -148,14 +95,14 @@ impl Site {
                 let x = (lane as f32 + 0.5) * LANE;
                 canopy.cuboid([x - 0.22, 0.0, z + 1.0], [x + 0.22, 5.0, z + 1.44]);
             }
-            self.furniture.push(flat(canopy, Paint::matt(dice.pick(&[0xd8d8d4, 0x8a8e92, 0xb8b2a4]))));
+            let roof = Paint::matt(dice.pick(&[0xd8d8d4, 0x8a8e92, 0xb8b2a4]));
             // Lane lights under its edge: a green arrow or a red cross, here only their glow.
             let mut lamps = Mesh::default();
             for lane in -lanes..=lanes {
                 let x = lane as f32 * LANE;
                 lamps.cuboid([x - 0.22, 4.6, z - 0.05], [x + 0.22, 5.0, z]);
             }
-            self.furniture.push(flat(lamps, Paint::matt(0x183018).lit([0.05, 1.2, 0.25])));
+            self.furniture.push(vec![flat(canopy, roof), flat(lamps, Paint::matt(0x183018).lit([0.05, 1.2, 0.25]))]);
         }
     }
 
@@ -170,10 +117,9 @@ impl Site {
         canvas.text_centred(&strokes::WORDS, dice.pick(&["INSPECTION", "ADUANA", "CASETA 4", "LANE 3"]), [0.5, 0.32], 0.13, 0.9, 0.0, Paint::matt(0x20242c));
         let mut body = Mesh::default();
         body.cuboid([x - w / 2.0, 0.17, z], [x + w / 2.0, h + 0.17, z + d]);
-        self.furniture.push(Part { mesh: body, skin: Skin::Picture(canvas) });
         let mut roof = Mesh::default();
         roof.cuboid([x - w * 0.7, h + 0.17, z - 0.3], [x + w * 0.7, h + 0.35, z + d + 0.3]);
-        self.furniture.push(Part { mesh: roof, skin: Skin::Flat(Paint::matt(0x9a9c9e)) });
+        self.furniture.push(vec![Part { mesh: body, skin: Skin::Picture(canvas) }, flat(roof, Paint::matt(0x9a9c9e))]);
     }
 
     fn sign(&mut self, x: f32, z: f32, dice: &mut Dice) {
@@ -194,16 +140,15 @@ impl Site {
         canvas.text_centred(&strokes::WORDS, text, [w / 2.0, h / 2.0], (h * 0.45).min(0.16), w * 0.82, 0.0, Paint::matt(ink));
         let mut panel = Mesh::default();
         panel.quad([[x - w / 2.0, low + h, z - 0.06], [x + w / 2.0, low + h, z - 0.06], [x + w / 2.0, low, z - 0.06], [x - w / 2.0, low, z - 0.06]], [w, h]);
-        self.furniture.push(Part { mesh: panel, skin: Skin::Picture(canvas) });
         let mut post = Mesh::default();
         post.tube(x, z, 0.035, 0.1, low + h - 0.05);
-        self.furniture.push(Part { mesh: post, skin: Skin::Flat(Paint::shiny(0x8a8e92, 0.5, 0.4)) });
+        self.furniture.push(vec![flat(post, Paint::shiny(0x8a8e92, 0.5, 0.4)), Part { mesh: panel, skin: Skin::Picture(canvas) }]);
     }
 
     fn barrier(&mut self, x: f32, z: f32, dice: &mut Dice) {
         let mut case = Mesh::default();
         case.cuboid([x - 0.18, 0.17, z - 0.18], [x + 0.18, 1.1, z + 0.18]);
-        self.furniture.push(Part { mesh: case, skin: Skin::Flat(Paint::shiny(dice.pick(&[0xd88a1c, 0xd0d2d4, 0xb02028]), 0.4, 0.0)) });
+        let paint = Paint::shiny(dice.pick(&[0xd88a1c, 0xd0d2d4, 0xb02028]), 0.4, 0.0);
         // Raised, as it is while a vehicle passes.
         let (reach, lean) = (3.2, dice.range(0.05, 0.2));
         let mut canvas = Canvas::new([0.0, 0.0, 0.1, reach], 60.0, Paint::matt(0xf0f0ee));
@@ -347,5 +292,7 @@ impl Site {
             colour = std::array::from_fn(|c| [0.05, 0.07, 0.035][c] * ambient[c] * texture * 1.3 + light.horizon[c] * 0.05);
         }
         colour
+        arm.quad([[x - 0.05 + lean * reach, top, z - 0.2], [x + 0.05 + lean * reach, top, z - 0.2], [x + 0.05, foot, z - 0.2], [x - 0.05, foot, z - 0.2]], [0.1, reach]);
+        self.furniture.push(vec![flat(case, paint), Part { mesh: arm, skin: Skin::Picture(canvas) }]);
     }
 }

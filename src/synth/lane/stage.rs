@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::camera::{Camera, Vec3};
 use super::dice::Dice;
+use super::ground::LANE;
 use super::light::{CONDITIONS, Conditions, Light};
 use super::scene::{Placed, Scene};
-use super::scenery::{LANE, Site};
+use super::scenery::Surroundings;
 use super::sensor::Optics;
 use super::vehicle::Model;
 
@@ -66,7 +67,7 @@ pub(crate) fn single(size: (usize, usize), asked: Option<Conditions>, dice: &mut
     let hard = dice.unit();
     let optics = Optics::roll(conditions, hard, size.1, dice);
     let shutter = shutter(conditions, dice);
-    Scene { camera, light, site: Arc::new(Site::roll(1, dice)), vehicles, optics, shutter }
+    Scene { camera, light, surroundings: Arc::new(Surroundings::roll(1, dice)), vehicles, optics, shutter }
 }
 
 /// A wide picture over five lanes from a gantry: plates are about a 77th of the picture's width (50 pixels of 3840).
@@ -96,7 +97,7 @@ pub(crate) fn wide(size: (usize, usize), asked: Option<Conditions>, dice: &mut D
     // A wide view from high above is in focus all over.
     optics.blur = optics.blur.min(1.0);
     let shutter = shutter(conditions, dice);
-    Scene { camera, light, site: Arc::new(Site::roll(2, dice)), vehicles, optics, shutter }
+    Scene { camera, light, surroundings: Arc::new(Surroundings::roll(2, dice)), vehicles, optics, shutter }
 }
 
 /// A camera over one lane through which vehicles come one after another.
@@ -133,8 +134,8 @@ impl Approach {
         let hard = dice.range(0.3, 1.0);
         let optics = Optics::roll(conditions, hard, size.1, dice);
         let shutter = shutter(conditions, dice);
-        let site = Arc::new(Site::roll(1, dice));
-        Approach { scene: Scene { camera, light, site, vehicles: Vec::new(), optics, shutter }, hard, far, near }
+        let surroundings = Arc::new(Surroundings::roll(1, dice));
+        Approach { scene: Scene { camera, light, surroundings, vehicles: Vec::new(), optics, shutter }, hard, far, near }
     }
 
     /// A vehicle that comes towards the camera, and where it is in each of 6 to 12 frames.
@@ -161,7 +162,7 @@ impl Approach {
         Scene {
             camera: self.scene.camera,
             light,
-            site: Arc::clone(&self.scene.site),
+            surroundings: Arc::clone(&self.scene.surroundings),
             vehicles,
             optics: self.scene.optics.next(self.hard, dice),
             shutter: self.scene.shutter * dice.range(0.8, 1.3),

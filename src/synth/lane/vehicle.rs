@@ -108,7 +108,7 @@ impl Model {
         } else {
             let Loft { face: end, sides } = body::loft(near, shape.half_width, far, shape.length, shape.bulge);
             let wide = body::at(shape.half_width, 0.5);
-            under(&mut flat, self, &shape, wide, tyre);
+            under(&mut flat, self, &shape, wide, (tyre, paint));
             let end_skin = Skin::Picture(face.canvas);
             let side_skin = Skin::Picture(side(&shape, self, paint, (scale / 3.0).clamp(15.0, 90.0)));
             parts.push(Part { mesh: sides, skin: side_skin });
@@ -147,7 +147,7 @@ impl Model {
 }
 
 /// Wheels, the dark underneath, mirrors, and what a truck has behind and below.
-fn under(flat: &mut impl FnMut(Mesh, Paint), model: &Model, shape: &body::Shape, wide: f32, tyre: Paint) {
+fn under(flat: &mut impl FnMut(Mesh, Paint), model: &Model, shape: &body::Shape, wide: f32, (tyre, body): (Paint, Paint)) {
     let (rear_axle, front_axle, radius) = shape.wheels;
     let (near_axle, far_axle) = if model.rear { (rear_axle, shape.length - front_axle) } else { (front_axle, shape.length - rear_axle) };
     let mut wheels = Mesh::default();
@@ -168,16 +168,20 @@ fn under(flat: &mut impl FnMut(Mesh, Paint), model: &Model, shape: &body::Shape,
     flat(dark, Paint::matt(0x0a0a0a));
     let plastic = Paint::shiny(0x1b1c1e, 0.4, 0.0);
     if !matches!(model.kind, Kind::BoxTruck) {
-        let mut mirrors = Mesh::default();
         let sill = shape.windows.0;
         let z = if model.rear { shape.length - 1.75 } else { 1.35 };
         let z = if matches!(model.kind, Kind::Bus) && !model.rear { -0.1 } else { z };
-        let (w, h) = if matches!(model.kind, Kind::Sedan | Kind::Suv) { (0.20, 0.13) } else { (0.18, 0.28) };
+        let small = matches!(model.kind, Kind::Sedan | Kind::Suv);
+        let (w, h) = if small { (0.095, 0.14) } else { (0.10, 0.28) };
+        let paint = if small && model.looks % 3 > 0 { body } else { plastic };
         for side in [-1.0, 1.0] {
-            let x = side * (body::at(shape.half_width, sill) + 0.14);
-            mirrors.cuboid([x - w / 2.0, sill, z], [x + w / 2.0, sill + h, z + 0.1]);
+            let x = side * (body::at(shape.half_width, sill) + w * 0.75);
+            let profile = [(sill + h, 0.10), (sill + h * 0.93, 0.03), (sill + h * 0.5, 0.0), (sill + h * 0.08, 0.03), (sill, 0.10)];
+            let Loft { face, sides } = body::loft(&profile, &[(sill + h, w * 0.8), (sill + h * 0.6, w), (sill, w * 0.6)], &[(9.0, 0.0)], 0.18, 0.06);
+            for mesh in [face, sides] {
+                flat(mesh.placed(0.0, [x, 0.0, z]), paint);
+            }
         }
-        flat(mirrors, plastic);
     }
     if model.kind == Kind::BoxTruck && model.rear {
         let mut frame = Mesh::default();
