@@ -16,6 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(cli::demo::Args),
     Read(cli::read::Args),
     #[command(subcommand)]
     Eval(cli::eval::Kind),
@@ -26,6 +27,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Demo(args) => cli::demo::run(&args),
         Command::Read(args) => cli::read::run(&args),
         Command::Eval(kind) => cli::eval::run(&kind),
         Command::Synth(synth) => cli::synth::run(synth),

@@ -1,14 +1,18 @@
 //! One file per subcommand: its arguments (`Args`) and `run`, which answers the exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use garita::error::Result;
 use garita::models::{Models, Precision};
+use garita::watchlist::snapshot::{self, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
+pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod read;
+pub(crate) mod synth;
 
 /// Which weights; shared by every command that runs networks.
 #[derive(clap::Args)]
@@ -31,6 +35,11 @@ impl ModelArgs {
     }
 }
 
+/// The watchlist at `path`: an index or a CSV file in garita's own columns.
+pub(crate) fn load_watchlist(path: &Path) -> Result<Snapshot> {
+    snapshot::load(path, Timestamp::now())
+}
+
 /// As many workers as asked for, or as there are cores.
 pub(crate) fn workers<Worker>(threads: Option<usize>, open: impl Fn() -> Result<Worker>) -> Result<Vec<Worker>> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -45,4 +54,3 @@ pub(crate) fn progress(length: u64, unit: &'static str, wanted: bool) -> Progres
     let style = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {unit}, {{eta}} left")).expect("a template known to be right");
     ProgressBar::new(length).with_style(style)
 }
-pub(crate) mod synth;

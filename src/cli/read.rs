@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
@@ -14,9 +14,12 @@ use garita::error::{Error, Fault, Result};
 use garita::infer::Engine;
 use garita::lane::detect::View;
 use garita::lane::frame::MAX_BYTES;
+use garita::lane::hit::{Hit, Matcher};
 use garita::lane::read::PlateRead;
-use garita::pipeline::{FrameTimes, LaneWorker, ordered};
+use garita::pipeline::{LaneWorker, ordered};
 use garita::posterior::ALPHABET;
+use garita::watchlist::find::MatchClass;
+use garita::watchlist::snapshot::Snapshot;
 
 /// Alternatives of a position that are told at most, and the least probability of one that is.
 const ALTERNATIVES: (usize, f32) = (8, 0.001);
@@ -33,6 +36,9 @@ pub(crate) struct Args {
     /// Write each image with its plates drawn into this folder.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
+    /// Match reads against this watchlist: an index of `garita watchlist import`, or a CSV file with plate, jurisdiction, list, priority, reason, valid_from, valid_until.
+    #[arg(long, value_name = "FILE")]
+    watchlist: Option<PathBuf>,
     /// Look also at overlapping tiles: for wide views with small plates. Costs a dozen times as much on a 4K picture.
     #[arg(long)]
     tiles: bool,
@@ -76,7 +82,7 @@ struct JurisdictionLine {
 struct HitLine {
     entry: String,
     list: String,
-    class: &'static str,
+    class: MatchClass,
     edits: u8,
     probability: f32,
     priority: u8,
@@ -100,8 +106,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(folder) = &args.draw {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
-    let mut workers = super::workers(args.threads, || LaneWorker::open(&engine, &models))?;
-    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let watchlist = args.watchlist.as_deref().map(super::load_watchlist).transpose()?;
+    let mut workers = super::workers(args.threads, || Ok((LaneWorker::open(&engine, &models)?, Matcher::default())))?;
     let progress = super::progress(paths.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());
     let mut failed = 0;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
@@ -109,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     ordered(
         &mut workers,
         paths.iter(),
-        |worker, path| one(worker, path, view, args.draw.as_deref()),
+        |(worker, matcher), path| one(worker, matcher, path, args, watchlist.as_ref()),
         |line: Line| {
             failed += usize::from(line.error.is_some());
             let written = if args.json { writeln!(output, "{}", serde_json::to_string(&line).expect("plain data")) } else { write_text(&mut output, &line) };
@@ -129,37 +135,53 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(worker: &mut LaneWorker, path: &Path, view: View, drawings: Option<&Path>) -> Line {
+fn one(worker: &mut LaneWorker, matcher: &mut Matcher, path: &Path, args: &Args, watchlist: Option<&Snapshot>) -> Line {
     let begin = Instant::now();
+    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let mut line = Line { image: path.display().to_string(), width: None, height: None, error: None, plates: Vec::new(), timing_ms: TimingLine::default() };
     let mut reads = Vec::new();
     let outcome = map_frame(path).and_then(|encoded| {
         let times = worker.analyse(&encoded, view, &mut reads)?;
         reads.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        if let Some(folder) = drawings {
-            draw::annotated(&encoded, &reads.iter().map(|read| (*read, false)).collect::<Vec<_>>())?.save_jpeg(&drawing_path(folder, path))?;
+        let analysed = Instant::now();
+        let hits = reads.iter().map(|read| hits_of(matcher, read, watchlist)).collect::<Result<Vec<_>>>()?;
+        let matching = analysed.elapsed();
+        if let Some(folder) = &args.draw {
+            let drawn: Vec<_> = reads.iter().zip(&hits).map(|(read, hits)| (*read, !hits.is_empty())).collect();
+            draw::annotated(&encoded, &drawn)?.save_jpeg(&drawing_path(folder, path))?;
         }
-        Ok(times)
+        Ok((times, matching, hits))
     });
-    let size = outcome.as_ref().ok().map(|_| (worker.luma.width, worker.luma.height));
-    let (times, error) = match outcome {
-        Ok(times) => (times, None),
-        Err(error) => (FrameTimes::default(), Some(error.message)),
-    };
-    let milliseconds = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
-    Line {
-        image: path.display().to_string(),
-        width: size.map(|size| size.0),
-        height: size.map(|size| size.1),
-        plates: if error.is_none() { reads.iter().map(plate_line).collect() } else { Vec::new() },
-        error,
-        timing_ms: TimingLine {
-            decode: milliseconds(times.decode),
-            detect: milliseconds(times.detect),
-            read: milliseconds(times.rectify + times.read),
-            matching: 0.0,
-            total: milliseconds(begin.elapsed()),
-        },
+    match outcome {
+        Ok((times, matching, hits)) => {
+            (line.width, line.height) = (Some(worker.luma.width), Some(worker.luma.height));
+            line.plates = reads.iter().zip(&hits).map(|(read, hits)| plate_line(read, hits)).collect();
+            line.timing_ms = TimingLine {
+                decode: milliseconds(times.decode),
+                detect: milliseconds(times.detect),
+                read: milliseconds(times.rectify + times.read),
+                matching: milliseconds(matching),
+                total: 0.0,
+            };
+        }
+        Err(error) => line.error = Some(error.message),
     }
+    line.timing_ms.total = milliseconds(begin.elapsed());
+    line
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// An image on disk says no time of capture: entries in force now are sought.
+fn hits_of(matcher: &mut Matcher, read: &PlateRead, watchlist: Option<&Snapshot>) -> Result<Vec<Hit>> {
+    let mut hits = Vec::new();
+    if let Some(watchlist) = watchlist {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, now_ms, &mut hits)?;
+    }
+    Ok(hits)
 }
 
 /// Maps a frame's file, refusing one that is longer than a frame may be.
@@ -171,7 +193,7 @@ fn map_frame(path: &Path) -> Result<Bytes> {
     Ok(encoded)
 }
 
-fn plate_line(read: &PlateRead) -> PlateLine {
+fn plate_line(read: &PlateRead, hits: &[Hit]) -> PlateLine {
     let [left, top, right, bottom] = read.plate.hull();
     let tenth = |value: f32| (value * 10.0).round() / 10.0;
     PlateLine {
@@ -181,7 +203,17 @@ fn plate_line(read: &PlateRead) -> PlateLine {
         corners: read.plate.corners.map(|corner| corner.map(tenth)),
         chars: read.posterior.positions().iter().map(|position| alternatives(&position.characters)).collect(),
         jurisdiction: read.jurisdiction.map(|one| JurisdictionLine { code: one.code.as_str().to_owned(), confidence: one.confidence }),
-        hits: Vec::new(),
+        hits: hits
+            .iter()
+            .map(|hit| HitLine {
+                entry: hit.entry.text.clone(),
+                list: hit.entry.list.clone(),
+                class: hit.class,
+                edits: hit.edits,
+                probability: hit.probability,
+                priority: hit.entry.priority,
+            })
+            .collect(),
     }
 }
 
@@ -202,7 +234,11 @@ fn write_text(output: &mut impl Write, line: &Line) -> std::io::Result<()> {
     for plate in &line.plates {
         let text = if plate.text.is_empty() { "(not read)" } else { &plate.text };
         let jurisdiction = plate.jurisdiction.as_ref().map_or("?", |one| &one.code);
-        writeln!(output, "{}: {text:<10} {:>5.1} %  {jurisdiction:<7} {:.1} ms", line.image, 100.0 * plate.confidence, line.timing_ms.total)?;
+        write!(output, "{}: {text:<10} {:>5.1} %  {jurisdiction:<7} {:.1} ms", line.image, 100.0 * plate.confidence, line.timing_ms.total)?;
+        for hit in &plate.hits {
+            write!(output, "  HIT {:?} {} on {} ({:.0} %)", hit.class, hit.entry, hit.list, 100.0 * hit.probability)?;
+        }
+        writeln!(output)?;
     }
     Ok(())
 }

@@ -1,6 +1,4 @@
-//! Rendered inputs with exact truth: the source of `testdata/`, and of load. Everything here is deterministic by its seed.
+//! Rendered inputs with exact truth, and made-up lists and reads: the source of `testdata/`, and of load. Deterministic by seed.
 
 pub mod lane;
-//! What is made up: the source of `testdata` and of load.
-
 pub mod watchlist;
