@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::dice::Dice;
 use super::light::Conditions;
+use super::raster::Scratch;
 use super::scene::{PlateTruth, Scene};
 use super::sensor;
 use super::stage::{self, Approach};
@@ -129,6 +130,7 @@ struct Writer<'a> {
     source: String,
     manifest: Vec<u8>,
     thumbnails: Vec<RgbImage>,
+    scratch: Scratch,
     summary: Summary,
 }
 
@@ -145,6 +147,7 @@ pub fn generate(options: &Options, progress: &mut dyn FnMut(usize, usize)) -> Re
         source: format!("garita synth lane --seed {}", options.seed),
         manifest: Vec::new(),
         thumbnails: Vec::new(),
+        scratch: Scratch::default(),
         summary: Summary::default(),
     };
     match options.kind {
@@ -223,7 +226,7 @@ fn sequences(writer: &mut Writer, progress: &mut dyn FnMut(usize, usize)) -> Res
 
 impl Writer<'_> {
     fn take(&mut self, scene: &Scene, name: &str, group: &str, moment: Option<&Moment>, dice: &mut Dice) -> Result<()> {
-        let (picture, plates) = scene.shoot(dice);
+        let (picture, plates) = scene.shoot(&mut self.scratch, dice);
         let bytes = sensor::jpeg(&picture, scene.optics.quality)?;
         write(&self.options.out.join("img").join(name), &bytes)?;
         let row = Row {
