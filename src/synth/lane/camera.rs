@@ -79,9 +79,7 @@ impl Camera {
     pub(crate) fn project(&self, point: Vec3) -> Option<[f32; 3]> {
         let d = sub(point, self.position);
         let depth = dot(d, self.forward);
-        (depth > 0.2).then(|| {
-            [self.centre[0] + self.focal * dot(d, self.right) / depth, self.centre[1] - self.focal * dot(d, self.up) / depth, depth]
-        })
+        (depth > 0.2).then(|| [self.centre[0] + self.focal * dot(d, self.right) / depth, self.centre[1] - self.focal * dot(d, self.up) / depth, depth])
     }
 
     /// The direction (not normalised) of the pixel position `(x, y)`.

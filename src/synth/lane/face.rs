@@ -138,7 +138,10 @@ impl Face {
         let (w, h) = (x1 - x0, high - low);
         let tall = high + slope;
         self.poly_both(&[[x0, low], [x1, low + slope], [x1, tall], [x0, high - h * 0.25]], Paint::shiny(0x1c1e20, 1.0, 0.1));
-        self.poly_both(&[[x0 + 0.015, low + 0.012], [x1 - 0.012, low + slope + 0.01], [x1 - 0.012, tall - 0.012], [x0 + 0.015, high - h * 0.3]], Paint::shiny(0x9aa0a4, 1.0, 0.45));
+        self.poly_both(
+            &[[x0 + 0.015, low + 0.012], [x1 - 0.012, low + slope + 0.01], [x1 - 0.012, tall - 0.012], [x0 + 0.015, high - h * 0.3]],
+            Paint::shiny(0x9aa0a4, 1.0, 0.45),
+        );
         let (cx, cy) = (x0 + w * 0.55, (low + tall) / 2.0);
         for side in [-1.0, 1.0] {
             let r = (h * 0.36).min(w * 0.3);

@@ -228,7 +228,9 @@ impl Ground {
         let mix = |a: Vec3, b: Vec3, t: f32| -> Vec3 { std::array::from_fn(|c| a[c] + (b[c] - a[c]) * t) };
         let ambient: Vec3 = std::array::from_fn(|c| light.sky[c] + 0.35 * light.key_colour[c]);
         if elevation < 0.06 {
-            let crowns = 0.030 * self.noise.at(azimuth * 14.0 + self.seed, 7.5) + 0.014 * self.noise.at(azimuth * 47.0, 2.5) + 0.008 * self.noise.at(azimuth * 160.0, 5.5);
+            let crowns = 0.030 * self.noise.at(azimuth * 14.0 + self.seed, 7.5)
+                + 0.014 * self.noise.at(azimuth * 47.0, 2.5)
+                + 0.008 * self.noise.at(azimuth * 160.0, 5.5);
             if elevation < (crowns - 0.016).max(0.0) {
                 let leaves = 0.35 + 0.7 * self.noise.at(azimuth * 170.0, elevation * 300.0) + 0.5 * self.noise.at(azimuth * 40.0, elevation * 70.0);
                 let own = std::array::from_fn(|c| [0.050, 0.065, 0.038][c] * ambient[c] * leaves);
@@ -253,7 +255,8 @@ impl Ground {
             }
         }
         if elevation < self.hill_height * 1.6 + 0.01 {
-            let hill = self.hill_height * (0.4 + 1.0 * self.noise.at(azimuth * 2.2 + self.seed, 3.5) + 0.2 * self.noise.at(azimuth * 9.0, 4.5)) + 0.005 * self.noise.at(azimuth * 40.0, 9.5);
+            let hill = self.hill_height * (0.4 + 1.0 * self.noise.at(azimuth * 2.2 + self.seed, 3.5) + 0.2 * self.noise.at(azimuth * 9.0, 4.5))
+                + 0.005 * self.noise.at(azimuth * 40.0, 9.5);
             if elevation < hill {
                 let texture = 0.75 + 0.35 * self.noise.at(azimuth * 60.0, elevation * 200.0) + 0.2 * self.noise.at(azimuth * 15.0, elevation * 60.0);
                 let own = std::array::from_fn(|c| self.hills[c] * ambient[c] * texture * 0.8);

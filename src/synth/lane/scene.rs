@@ -130,7 +130,8 @@ impl Scene {
 
     /// Takes away vehicles that would hide a farther vehicle's plate, in part or whole: truth has no half-hidden plates.
     fn without_hidden_plates(&self, standing: Vec<Standing>) -> Vec<Standing> {
-        let boxes: Vec<[f32; 4]> = standing.iter().map(|s| s.vehicle.parts.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, part| union(b, self.seen(part)))).collect();
+        let boxes: Vec<[f32; 4]> =
+            standing.iter().map(|s| s.vehicle.parts.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, part| union(b, self.seen(part)))).collect();
         // Sorted from far to near: whoever is later is nearer. A nearer vehicle stays, a farther one whose plate it covers loses its place.
         let kept: Vec<bool> = (0..standing.len())
             .map(|i| standing[i].truth.as_ref().is_none_or(|truth| !boxes[i + 1..].iter().any(|near| overlap(*near, truth.bounds()))))
@@ -140,7 +141,11 @@ impl Scene {
 
     /// Left, top, right, bottom of a part in the picture, pixels.
     fn seen(&self, part: &Part) -> [f32; 4] {
-        part.mesh.points.iter().filter_map(|p| self.camera.project(*p)).fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, p| union(b, [p[0], p[1], p[0], p[1]]))
+        part.mesh
+            .points
+            .iter()
+            .filter_map(|p| self.camera.project(*p))
+            .fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, p| union(b, [p[0], p[1], p[0], p[1]]))
     }
 
     /// Depth of the nearest point of `object` in metres; `None` where all of it is behind the camera.

@@ -33,7 +33,6 @@ impl Surroundings {
     }
 
     fn furnish(&mut self, lanes: i32, dice: &mut Dice) {
-        
         let concrete = Paint::matt(0xa8a49a);
         let yellow = Paint::shiny(0xd8a11c, 0.4, 0.0);
         // Islands between some lanes, with what stands on them.
@@ -149,7 +148,10 @@ impl Surroundings {
         }
         let mut arm = Mesh::default();
         let (top, foot) = (1.0 + reach, 1.0);
-        arm.quad([[x - 0.05 + lean * reach, top, z - 0.2], [x + 0.05 + lean * reach, top, z - 0.2], [x + 0.05, foot, z - 0.2], [x - 0.05, foot, z - 0.2]], [0.1, reach]);
+        arm.quad(
+            [[x - 0.05 + lean * reach, top, z - 0.2], [x + 0.05 + lean * reach, top, z - 0.2], [x + 0.05, foot, z - 0.2], [x - 0.05, foot, z - 0.2]],
+            [0.1, reach],
+        );
         self.furniture.push(vec![flat(case, paint), Part { mesh: arm, skin: Skin::Picture(canvas) }]);
     }
 }

@@ -9,8 +9,9 @@ const LETTERS: &[u8] = b"ABCDEFGHJKLMNPRSTUVWXYZ";
 
 /// Share of US plates with a text of the owner's choice. A guess, unmeasured.
 const VANITY: f32 = 0.06;
-const WORDS: &[&str] =
-    &["ROADTRP", "GO4IT", "LUCKY7", "SUNNY1", "BIGRIG", "MOMSCAR", "HIKE", "OUTWEST", "2FAST", "OLDTRK", "QUIET", "JAZZ88", "BEACHY", "COFFEE1", "IMLATE", "ZOOM"];
+const WORDS: &[&str] = &[
+    "ROADTRP", "GO4IT", "LUCKY7", "SUNNY1", "BIGRIG", "MOMSCAR", "HIKE", "OUTWEST", "2FAST", "OLDTRK", "QUIET", "JAZZ88", "BEACHY", "COFFEE1", "IMLATE", "ZOOM",
+];
 
 /// A serial for `design`, with its separators (`-`, `.`, ` `).
 pub(crate) fn of_design(design: &Design, dice: &mut Dice) -> String {

@@ -89,6 +89,7 @@ fn strokes_of(character: char) -> Option<&'static str> {
 }
 
 /// True where there is a glyph for `character`.
+#[cfg(test)]
 pub(crate) fn has_glyph(character: char) -> bool {
     strokes_of(character).is_some()
 }
@@ -178,10 +179,7 @@ fn rounded(corners: &[([f32; 2], bool)], closed: bool, radius: f32) -> Vec<[f32;
             // A conic with weight 0.71 is the circular arc of a right angle.
             let (a, b, c) = ((1.0 - t) * (1.0 - t), 2.0 * t * (1.0 - t) * 0.71, t * t);
             let sum = a + b + c;
-            points.push([
-                (a * before[0] + b * corner[0] + c * after[0]) / sum,
-                (a * before[1] + b * corner[1] + c * after[1]) / sum,
-            ]);
+            points.push([(a * before[0] + b * corner[0] + c * after[0]) / sum, (a * before[1] + b * corner[1] + c * after[1]) / sum]);
         }
     }
     if closed && let Some(&first) = points.first() {

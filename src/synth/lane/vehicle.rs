@@ -49,8 +49,25 @@ pub(crate) struct Vehicle {
 
 /// Body colours as often as they are seen: mostly white, grey, black and silver (a guess after public paint statistics).
 const COLOURS: &[(u32, f32)] = &[
-    (0xe9eaec, 0.0), (0xe9eaec, 0.0), (0xdfe1e2, 0.0), (0x17181a, 0.0), (0x1d1f22, 0.05), (0x131416, 0.0), (0x6e7276, 0.15), (0x4c5054, 0.12), (0xa9adb1, 0.2),
-    (0xb4b8bc, 0.22), (0x8b1a1f, 0.03), (0xa32126, 0.0), (0x1d3a6b, 0.05), (0x2a4f86, 0.08), (0x3f5a4a, 0.05), (0xb7a988, 0.1), (0x6a4a30, 0.05), (0xc9752a, 0.0), (0x7f93a6, 0.15),
+    (0xe9eaec, 0.0),
+    (0xe9eaec, 0.0),
+    (0xdfe1e2, 0.0),
+    (0x17181a, 0.0),
+    (0x1d1f22, 0.05),
+    (0x131416, 0.0),
+    (0x6e7276, 0.15),
+    (0x4c5054, 0.12),
+    (0xa9adb1, 0.2),
+    (0xb4b8bc, 0.22),
+    (0x8b1a1f, 0.03),
+    (0xa32126, 0.0),
+    (0x1d3a6b, 0.05),
+    (0x2a4f86, 0.08),
+    (0x3f5a4a, 0.05),
+    (0xb7a988, 0.1),
+    (0x6a4a30, 0.05),
+    (0xc9752a, 0.0),
+    (0x7f93a6, 0.15),
 ];
 
 impl Model {
