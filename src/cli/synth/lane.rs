@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Folder to write `img/`, `manifest.jsonl` and, for sequences, `passages.jsonl` into.
     #[arg(long)]
     out: PathBuf,
+    /// Add to the set that is already in the folder instead of starting a new one.
+    #[arg(long)]
+    append: bool,
     /// Also write a contact sheet (PNG) of the first 120 pictures here.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
@@ -76,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     };
     let width = args.width.unwrap_or(if kind == Kind::Wide4k { 3840 } else { 1920 });
     let height = args.height.unwrap_or(width * 9 / 16);
-    let options = Options { seed: args.seed, count: args.count, kind, width, height, conditions, out: args.out, sheet: args.sheet };
+    let options = Options { seed: args.seed, count: args.count, kind, width, height, conditions, out: args.out, append: args.append, sheet: args.sheet };
     // indicatif draws nothing where standard error is not a terminal.
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left") {

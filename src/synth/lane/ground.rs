@@ -6,6 +6,7 @@ use super::camera::{Camera, Vec3, dot};
 use super::canvas::{length, linear};
 use super::dice::Dice;
 use super::light::Light;
+use super::raster::Layer;
 use super::sensor::Picture;
 use super::vehicle::Vehicle;
 
@@ -106,14 +107,24 @@ impl Ground {
         }
     }
 
-    /// Road and sky. `shadow` says for each pixel which share of the key light a shadow takes there (empty for none).
-    pub(crate) fn paint(&self, camera: &Camera, light: &Light, vehicles: &[Vehicle], shadow: &[f32]) -> Picture {
+    /// Road and sky. `shadow` says for each pixel which share of the key light a shadow takes there (empty for none); what `layers` will
+    /// cover is left black.
+    pub(crate) fn paint(&self, camera: &Camera, light: &Light, vehicles: &[Vehicle], shadow: &[f32], layers: &[Layer]) -> Picture {
         let mut picture = Picture::new(camera.width, camera.height);
         let footprints: Vec<Footprint> = vehicles.iter().map(|v| footprint(v, light)).collect();
         let lit = light.on([0.0, 0.0, light.lamp_distance], [0.0, 1.0, 0.0]);
         let key: Vec3 = std::array::from_fn(|c| light.key_colour[c] * light.key[1].max(0.0) * light.shadow);
+        let mut covered = vec![false; camera.width];
         for y in 0..camera.height {
+            covered.fill(false);
+            for layer in layers.iter().filter(|l| (l.y..l.y + l.height).contains(&y)) {
+                let row = &layer.pixels[(y - layer.y) * layer.width..][..layer.width];
+                covered[layer.x..].iter_mut().zip(row).for_each(|(c, pixel)| *c |= pixel[3] > 0.999);
+            }
             for x in 0..camera.width {
+                if covered[x] {
+                    continue;
+                }
                 let ray = camera.ray(x as f32 + 0.5, y as f32 + 0.5);
                 let pixel = y * camera.width + x;
                 let t = if ray[1] < -0.004 { -camera.position[1] / ray[1] } else { FAR };

@@ -335,3 +335,43 @@ fn luminance(srgb: u32) -> f32 {
     let c = linear(srgb);
     0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::strokes::has_glyph;
+    use super::*;
+
+    #[test]
+    fn every_word_on_a_plate_can_be_written() {
+        for design in US {
+            assert!(design.name.chars().chain(design.slogan.chars()).all(has_glyph), "{}: {} / {}", design.jurisdiction, design.name, design.slogan);
+            assert!(design.formats.chars().all(|c| "A01-. |".contains(c)), "{}: {}", design.jurisdiction, design.formats);
+        }
+        for state in MEXICO {
+            assert!(state.name.chars().all(has_glyph), "{}", state.name);
+        }
+    }
+
+    #[test]
+    fn characters_stand_out_from_their_ground() {
+        // Red on turquoise or yellow is the least that a design here has; 0.05 is where an eye begins to search.
+        for design in US {
+            let contrast = (luminance(design.ground) - luminance(design.ink)).abs();
+            assert!(contrast > 0.05, "{}: contrast {contrast}", design.jurisdiction);
+        }
+    }
+
+    #[test]
+    fn serials_are_what_a_reader_can_answer() {
+        let mut dice = Dice::new(7, 0);
+        for mount in [Mount::Car, Mount::Truck, Mount::Motorcycle] {
+            for _ in 0..500 {
+                let plate = PlateDesign::roll(mount, &mut dice);
+                let text = plate.text();
+                assert!((4..=8).contains(&text.len()), "{text}");
+                assert!(text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()), "{text}");
+                assert!(plate.serial.chars().all(has_glyph), "{}", plate.serial);
+            }
+        }
+    }
+}

@@ -110,20 +110,28 @@ pub(crate) struct Layer {
     pub pixels: Vec<[f32; 4]>,
 }
 
-/// A layer being drawn: four depths and colours a pixel.
-pub(crate) struct Drawing {
+/// Four depths and colours a pixel, kept from drawing to drawing because fresh memory costs more than drawing into it.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// 1 / depth of each sample; 0 where nothing is.
+    nearness: Vec<[f32; 4]>,
+    /// Colour of each sample; means nothing where nothing is.
+    colour: Vec<[Vec3; 4]>,
+}
+
+/// A layer being drawn at `(x, y)` of the picture.
+pub(crate) struct Drawing<'a> {
     x: usize,
     y: usize,
     width: usize,
     height: usize,
-    /// 1 / depth of each sample; 0 where nothing is.
-    nearness: Vec<[f32; 4]>,
-    colour: Vec<[Vec3; 4]>,
+    nearness: &'a mut [[f32; 4]],
+    colour: &'a mut [[Vec3; 4]],
 }
 
-impl Drawing {
+impl<'a> Drawing<'a> {
     /// A drawing that holds all of `meshes` as the camera sees them, with `margin` pixels around; `None` where nothing is in the picture.
-    pub(crate) fn around<'a>(camera: &Camera, meshes: impl Iterator<Item = &'a Mesh>, margin: f32) -> Option<Drawing> {
+    pub(crate) fn around<'m>(scratch: &'a mut Scratch, camera: &Camera, meshes: impl Iterator<Item = &'m Mesh>, margin: f32) -> Option<Drawing<'a>> {
         let mut bounds = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
         for point in meshes.flat_map(|mesh| &mesh.points) {
             if let Some([u, v, _]) = camera.project(*point) {
@@ -137,7 +145,13 @@ impl Drawing {
             return None;
         }
         let (width, height) = (x1 - x0, y1 - y0);
-        Some(Drawing { x: x0, y: y0, width, height, nearness: vec![[0.0; 4]; width * height], colour: vec![[[0.0; 3]; 4]; width * height] })
+        if scratch.nearness.len() < width * height {
+            scratch.nearness.resize(width * height, [0.0; 4]);
+            scratch.colour.resize(width * height, [[0.0; 3]; 4]);
+        }
+        let nearness = &mut scratch.nearness[..width * height];
+        nearness.fill([0.0; 4]);
+        Some(Drawing { x: x0, y: y0, width, height, nearness, colour: &mut scratch.colour[..width * height] })
     }
 
     /// Draws `mesh`, whose surface at `st` is what `painter` says.
@@ -219,7 +233,7 @@ impl Drawing {
         let pixels = self
             .nearness
             .iter()
-            .zip(&self.colour)
+            .zip(self.colour.iter())
             .map(|(nearness, colour)| {
                 let mut sum = [0.0f32; 4];
                 for (n, c) in nearness.iter().zip(colour) {

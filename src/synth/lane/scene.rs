@@ -9,7 +9,7 @@ use super::canvas::Paint;
 use super::dice::Dice;
 use super::light::Light;
 use super::plate::PlateDesign;
-use super::raster::{Drawing, Layer, homography};
+use super::raster::{Drawing, Layer, Scratch, homography};
 use super::scenery::{Object, Surroundings};
 use super::sensor::{Optics, Picture, smear};
 use super::vehicle::{Model, Part, Skin, Vehicle};
@@ -70,7 +70,7 @@ struct Standing {
 
 impl Scene {
     /// Takes the picture.
-    pub(crate) fn shoot(&self, dice: &mut Dice) -> (RgbImage, Vec<PlateTruth>) {
+    pub(crate) fn shoot(&self, scratch: &mut Scratch, dice: &mut Dice) -> (RgbImage, Vec<PlateTruth>) {
         let mut standing: Vec<Standing> = self.vehicles.iter().filter_map(|placed| self.stand(placed)).collect();
         standing.sort_by(|a, b| b.depth.total_cmp(&a.depth));
         let standing = self.without_hidden_plates(standing);
@@ -78,12 +78,9 @@ impl Scene {
         let (truths, speeds): (Vec<_>, Vec<_>) = standing.iter().map(|s| (s.truth.clone(), s.speed)).unzip();
         let vehicles: Vec<Vehicle> = standing.into_iter().map(|s| s.vehicle).collect();
 
-        let shadow = self.shadows(&vehicles);
-        let mut picture = self.surroundings.paint(&self.camera, &self.light, &vehicles, &shadow);
-        self.draw(&mut picture, &self.surroundings.islands);
-        self.wet_lamps(&mut picture, &vehicles);
-
-        // From far to near; furniture that would hide a plate is left out.
+        // All that stands on the ground, from far to near; furniture that would hide a plate is left out.
+        let mut layers: Vec<Layer> = Vec::new();
+        layers.extend(self.draw(scratch, &self.surroundings.islands));
         let mut furniture: Vec<(f32, &Object)> = self.surroundings.furniture.iter().filter_map(|object| Some((self.depth(object)?, object))).collect();
         furniture.retain(|(_, object)| !object.iter().any(|part| plates.iter().any(|plate| overlap(self.seen(part), *plate))));
         furniture.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -91,14 +88,18 @@ impl Scene {
         for ((vehicle, truth), speed) in vehicles.iter().zip(&truths).zip(&speeds) {
             let near = self.camera.project(vehicle.footprint.0).map_or(0.0, |p| p[2] - vehicle.footprint.2);
             while let Some((_, object)) = furniture.next_if(|(depth, _)| *depth > near) {
-                self.draw(&mut picture, object);
+                layers.extend(self.draw(scratch, object));
             }
-            if let Some(layer) = self.vehicle(vehicle, truth.as_ref(), *speed) {
-                picture.lay(&layer);
-            }
+            layers.extend(self.vehicle(scratch, vehicle, truth.as_ref(), *speed));
         }
         for (_, object) in furniture {
-            self.draw(&mut picture, object);
+            layers.extend(self.draw(scratch, object));
+        }
+        let shadow = self.shadows(&vehicles);
+        let mut picture = self.surroundings.ground.paint(&self.camera, &self.light, &vehicles, &shadow, &layers);
+        self.wet_lamps(&mut picture, &vehicles);
+        for layer in &layers {
+            picture.lay(layer);
         }
         (picture.develop(&self.light, &self.optics, dice), truths.into_iter().flatten().collect())
     }
@@ -152,13 +153,12 @@ impl Scene {
         object.iter().flat_map(|part| &part.mesh.points).filter_map(|p| self.camera.project(*p)).map(|p| p[2]).reduce(f32::min)
     }
 
-    fn draw(&self, picture: &mut Picture, object: &Object) {
-        if let Some(mut drawing) = Drawing::around(&self.camera, object.iter().map(|part| &part.mesh), 2.0) {
-            for part in object {
-                self.draw_part(&mut drawing, part);
-            }
-            picture.lay(&drawing.layer());
+    fn draw(&self, scratch: &mut Scratch, object: &Object) -> Option<Layer> {
+        let mut drawing = Drawing::around(scratch, &self.camera, object.iter().map(|part| &part.mesh), 2.0)?;
+        for part in object {
+            self.draw_part(&mut drawing, part);
         }
+        Some(drawing.layer())
     }
 
     fn draw_part(&self, drawing: &mut Drawing, part: &Part) {
@@ -176,8 +176,8 @@ impl Scene {
     }
 
     /// A vehicle with its plate, blurred by its motion.
-    fn vehicle(&self, vehicle: &Vehicle, truth: Option<&PlateTruth>, speed: f32) -> Option<Layer> {
-        let mut drawing = Drawing::around(&self.camera, vehicle.parts.iter().map(|part| &part.mesh), 12.0)?;
+    fn vehicle(&self, scratch: &mut Scratch, vehicle: &Vehicle, truth: Option<&PlateTruth>, speed: f32) -> Option<Layer> {
+        let mut drawing = Drawing::around(scratch, &self.camera, vehicle.parts.iter().map(|part| &part.mesh), 12.0)?;
         for part in &vehicle.parts {
             self.draw_part(&mut drawing, part);
         }

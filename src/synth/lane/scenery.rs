@@ -2,15 +2,12 @@
 //!
 //! Each is an object of its own: one that would hide a plate is left out of the picture as a whole.
 
-use super::camera::Camera;
 use super::canvas::{Canvas, Paint};
 use super::dice::Dice;
 use super::ground::{Ground, LANE};
-use super::light::Light;
 use super::raster::Mesh;
-use super::sensor::Picture;
 use super::strokes;
-use super::vehicle::{Part, Skin, Vehicle};
+use super::vehicle::{Part, Skin};
 
 /// The parts of one thing that stands on the ground.
 pub(crate) type Object = Vec<Part>;
@@ -33,11 +30,6 @@ impl Surroundings {
         let mut surroundings = Surroundings { ground: Ground::roll(lanes, dice), furniture: Vec::new(), islands: Vec::new() };
         surroundings.furnish(lanes, dice);
         surroundings
-    }
-
-    /// The empty picture: ground and sky, with what the vehicles' shadows and lamps do to them.
-    pub(crate) fn paint(&self, camera: &Camera, light: &Light, vehicles: &[Vehicle], shadow: &[f32]) -> Picture {
-        self.ground.paint(camera, light, vehicles, shadow)
     }
 
     fn furnish(&mut self, lanes: i32, dice: &mut Dice) {

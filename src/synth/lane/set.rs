@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::dice::Dice;
 use super::light::Conditions;
+use super::raster::Scratch;
 use super::scene::{PlateTruth, Scene};
 use super::sensor;
 use super::stage::{self, Approach};
@@ -42,6 +43,8 @@ pub struct Options {
     pub conditions: Option<Conditions>,
     /// The folder to write into; made where it is missing.
     pub out: PathBuf,
+    /// Keep what the folder's manifest and passages already list, and add to it.
+    pub append: bool,
     /// Where to write a contact sheet, if anywhere.
     pub sheet: Option<PathBuf>,
 }
@@ -129,6 +132,7 @@ struct Writer<'a> {
     source: String,
     manifest: Vec<u8>,
     thumbnails: Vec<RgbImage>,
+    scratch: Scratch,
     summary: Summary,
 }
 
@@ -143,8 +147,9 @@ pub fn generate(options: &Options, progress: &mut dyn FnMut(usize, usize)) -> Re
     let mut writer = Writer {
         options,
         source: format!("garita synth lane --seed {}", options.seed),
-        manifest: Vec::new(),
+        manifest: if options.append { fs::read(options.out.join("manifest.jsonl")).unwrap_or_default() } else { Vec::new() },
         thumbnails: Vec::new(),
+        scratch: Scratch::default(),
         summary: Summary::default(),
     };
     match options.kind {
@@ -184,7 +189,7 @@ fn sequences(writer: &mut Writer, progress: &mut dyn FnMut(usize, usize)) -> Res
     /// 2026-01-01T00:00:00Z.
     const START_MS: u64 = 1_767_225_600_000;
     let options = writer.options;
-    let mut passages = Vec::new();
+    let mut passages = if options.append { fs::read(options.out.join("passages.jsonl")).unwrap_or_default() } else { Vec::new() };
     for lane_index in 0..options.count.div_ceil(PER_LANE) {
         let mut dice = Dice::new(options.seed, 1_000_000 + lane_index as u64);
         let approach = Approach::roll((options.width, options.height), options.conditions, &mut dice);
@@ -223,7 +228,7 @@ fn sequences(writer: &mut Writer, progress: &mut dyn FnMut(usize, usize)) -> Res
 
 impl Writer<'_> {
     fn take(&mut self, scene: &Scene, name: &str, group: &str, moment: Option<&Moment>, dice: &mut Dice) -> Result<()> {
-        let (picture, plates) = scene.shoot(dice);
+        let (picture, plates) = scene.shoot(&mut self.scratch, dice);
         let bytes = sensor::jpeg(&picture, scene.optics.quality)?;
         write(&self.options.out.join("img").join(name), &bytes)?;
         let row = Row {

@@ -83,13 +83,14 @@ pub(crate) fn wide(size: (usize, usize), asked: Option<Conditions>, dice: &mut D
     let outward: Vec<bool> = (0..5).map(|_| dice.chance(0.6)).collect();
     for lane in -2..=2i32 {
         let rear = outward[(lane + 2) as usize] && conditions != Conditions::Glare;
-        let mut z = distance + dice.range(-3.5, 3.0);
-        while z < distance + 14.0 {
-            if dice.chance(0.8) {
+        // A row about where plates are 50 pixels wide (43 to 60), and here and there a second one behind it (30 to 40).
+        let mut z = distance * dice.range(0.84, 1.16);
+        for share in [0.92, 0.35] {
+            if dice.chance(share) {
                 let model = Model::roll(rear, true, dice);
                 vehicles.push(in_lane(lane, z, model, dice));
             }
-            z += dice.range(8.0, 13.0);
+            z += dice.range(8.0, 12.0);
         }
     }
     let hard = dice.unit() * 0.6;

@@ -89,6 +89,7 @@ fn strokes_of(character: char) -> Option<&'static str> {
 }
 
 /// True where there is a glyph for `character`.
+#[cfg(test)]
 pub(crate) fn has_glyph(character: char) -> bool {
     strokes_of(character).is_some()
 }
