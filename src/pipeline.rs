@@ -156,7 +156,7 @@ pub enum LaneEvent {
         /// The frame.
         frame: Frame,
         /// Its reads, surest plate first.
-        reads: Vec<PlateRead>,
+        reads: Reads,
         /// How long each stage took.
         times: FrameTimes,
     },
@@ -172,6 +172,33 @@ pub enum LaneEvent {
     /// The watchlist could not be read: hits of the passage just told may be missing.
     Watchlist(Error),
 }
+
+/// The reads of one frame, in a buffer that goes back to the workers when it is dropped.
+#[derive(Debug)]
+pub struct Reads {
+    list: Vec<PlateRead>,
+    home: Sender<Vec<PlateRead>>,
+}
+
+impl std::ops::Deref for Reads {
+    type Target = [PlateRead];
+
+    fn deref(&self) -> &[PlateRead] {
+        &self.list
+    }
+}
+
+impl Drop for Reads {
+    fn drop(&mut self) {
+        // Where enough buffers lie ready already, this one goes.
+        let _ = self.home.try_send(std::mem::take(&mut self.list));
+    }
+}
+
+/// Buffers for reads that may lie ready: as many as there are events waiting, and some under way.
+const SPARE_BUFFERS: usize = 2 * WAITING_EVENTS;
+/// Events that wait for whoever takes them, before the lanes wait too.
+const WAITING_EVENTS: usize = 64;
 
 /// How the lanes of a site are run.
 #[derive(Debug, Clone)]
@@ -205,7 +232,7 @@ struct Analysis {
     ticket: u64,
     frame: Frame,
     outcome: Result<FrameTimes>,
-    reads: Vec<PlateRead>,
+    reads: Reads,
 }
 
 impl Lanes {
@@ -218,12 +245,13 @@ impl Lanes {
         // One token per lane at most: sending never blocks.
         let (ready, tokens) = bounded::<usize>(settings.lanes.max(1));
         let (analysed, analyses) = bounded::<Analysis>(2 * settings.workers.max(1));
-        let (event, events) = bounded::<LaneEvent>(64);
+        let (event, events) = bounded::<LaneEvent>(WAITING_EVENTS);
+        let buffers = bounded::<Vec<PlateRead>>(SPARE_BUFFERS);
         let mut threads = Vec::new();
         for number in 0..settings.workers.max(1) {
             let worker = LaneWorker::open(engine, models)?;
-            let (slots, tokens, analysed, view) = (Arc::clone(&slots), tokens.clone(), analysed.clone(), settings.view);
-            threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, view))?);
+            let (slots, tokens, analysed, view, buffers) = (Arc::clone(&slots), tokens.clone(), analysed.clone(), settings.view, buffers.clone());
+            threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, &buffers, view))?);
         }
         let passages = (0..settings.lanes).map(|_| Passages::new(settings.gap_ms)).collect();
         threads.push(spawn("settler".to_owned(), move || settle(&analyses, passages, &watchlist, &event))?);
@@ -263,8 +291,11 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
     std::thread::Builder::new().name(name).spawn(body).map_err(|error| Error::io(&error).in_("starting a thread"))
 }
 
+/// Buffers for reads: where they go back to, and where they are taken from.
+type Buffers = (Sender<Vec<PlateRead>>, Receiver<Vec<PlateRead>>);
+
 /// A worker's life.
-fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>, analysed: &Sender<Analysis>, view: View) {
+fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>, analysed: &Sender<Analysis>, (home, spare): &Buffers, view: View) {
     for lane in tokens {
         let (frame, ticket) = {
             let mut slot = slots[lane].lock().expect("no worker panics while it holds a slot");
@@ -272,8 +303,8 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>,
             slot.ticket += 1;
             (frame, slot.ticket - 1)
         };
-        let mut reads = Vec::new();
-        let outcome = worker.analyse(&frame.encoded, view, &mut reads);
+        let mut reads = Reads { list: spare.try_recv().unwrap_or_default(), home: home.clone() };
+        let outcome = worker.analyse(&frame.encoded, view, &mut reads.list);
         if analysed.send(Analysis { ticket, frame, outcome, reads }).is_err() {
             break;
         }
@@ -283,13 +314,15 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>,
 /// The settler's life: results in each lane's order, passages, hits, events.
 fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, watchlist: &Watchlist, event: &Sender<LaneEvent>) {
     let mut next: Vec<u64> = vec![0; passages.len()];
-    let mut early: BTreeMap<(usize, u64), Analysis> = BTreeMap::new();
+    // What came before its turn, per lane: at most one per worker.
+    let mut early: Vec<Vec<Analysis>> = passages.iter().map(|_| Vec::new()).collect();
     let mut settled = Vec::new();
     let mut matcher = Matcher::default();
     for analysis in analyses {
         let lane = analysis.frame.lane;
-        early.insert((lane, analysis.ticket), analysis);
-        while let Some(Analysis { frame, outcome, reads, .. }) = early.remove(&(lane, next[lane])) {
+        early[lane].push(analysis);
+        while let Some(due) = early[lane].iter().position(|analysis| analysis.ticket == next[lane]) {
+            let Analysis { frame, outcome, reads, .. } = early[lane].swap_remove(due);
             next[lane] += 1;
             let said = match outcome {
                 Ok(times) => {
