@@ -15,10 +15,14 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Watchlist(cli::watchlist::Args),
+}
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {};
+    let outcome = match Arguments::parse().command {
+        Command::Watchlist(args) => cli::watchlist::run(args),
+    };
     match outcome {
         Ok(code) => code,
         Err(error) => {
