@@ -119,7 +119,7 @@ fn main() {
     let mut builder = Builder::create(&index_path, &lists, 1 << 30).unwrap();
     let mapping = Mapping::preset("garita").unwrap();
     let file = BufReader::with_capacity(1 << 20, std::fs::File::open(&csv).unwrap());
-    let imported = read(file, &mapping, Limits::default(), at, &mut |_| {}, &mut |_, entry| builder.add(entry)).unwrap();
+    let imported = read(file, &mapping, Limits::default(), at, &mut |_, entry| builder.add(entry)).unwrap();
     assert_eq!(imported.bad, 0);
     let import = (wall.elapsed(), cpu() - busy);
     let (built, _) = builder.finish(at).unwrap();

@@ -23,6 +23,7 @@ enum Command {
     /// Renders inputs with exact truth.
     #[command(subcommand)]
     Synth(cli::synth::Synth),
+    Watchlist(cli::watchlist::Args),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Read(args) => cli::read::run(&args),
         Command::Eval(kind) => cli::eval::run(&kind),
         Command::Synth(synth) => cli::synth::run(synth),
+        Command::Watchlist(args) => cli::watchlist::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("garita: {error}");

@@ -13,6 +13,7 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod read;
 pub(crate) mod synth;
+pub(crate) mod watchlist;
 
 /// Which weights; shared by every command that runs networks.
 #[derive(clap::Args)]

@@ -248,7 +248,7 @@ fn judge(
 }
 
 /// Whether the jurisdictions of entry and read agree, and the probability that the plate is the entry's: J in the model.
-fn agreement(entry: Jurisdiction, read: Option<(Jurisdiction, f32)>, unknown: f32) -> (bool, f32) {
+pub(crate) fn agreement(entry: Jurisdiction, read: Option<(Jurisdiction, f32)>, unknown: f32) -> (bool, f32) {
     if entry.is_any() {
         return (true, 1.0);
     }

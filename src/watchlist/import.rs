@@ -85,19 +85,12 @@ pub struct Imported {
     pub delimiter: Option<char>,
 }
 
-/// Reads a list's file and hands each good line to `each`, in order. `progress` is told the decoded bytes so far, about every thousand lines.
+/// Reads a list's file and hands each good line to `each`, in order.
 ///
 /// # Errors
 /// `Caller` for a header without the mapping's columns, `Damaged` for a file beyond `limits` (with its first bad lines), what `each` answers, and
 /// `Machine` where reading fails.
-pub fn read(
-    input: impl Read,
-    mapping: &Mapping,
-    limits: Limits,
-    at: Timestamp,
-    progress: &mut dyn FnMut(u64),
-    each: &mut dyn FnMut(Action, &Entry) -> Result<()>,
-) -> Result<Imported> {
+pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, each: &mut dyn FnMut(Action, &Entry) -> Result<()>) -> Result<Imported> {
     let input = Decoded::new(input, mapping.file.encoding).map_err(|error| Error::io(&error))?;
     let mut imported = Imported { encoding: input.encoding, ..Imported::default() };
     let mut records = Records::new(input, Separation::Lines);
@@ -127,9 +120,6 @@ pub fn read(
     let mut entry = Entry::default();
     while let Some(result) = records.next(&mut record).map_err(|error| Error::io(&error))? {
         imported.lines += 1;
-        if imported.lines.is_multiple_of(1024) {
-            progress(records.bytes);
-        }
         let outcome = result.map_err(told).and_then(|()| plan.read(&record, &mut entry));
         match outcome {
             Ok(action) => {
@@ -153,7 +143,6 @@ pub fn read(
             }
         }
     }
-    progress(records.bytes);
     imported.judge(limits)?;
     Ok(imported)
 }

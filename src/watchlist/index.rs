@@ -11,7 +11,7 @@ use bytemuck::Pod;
 use super::build::Info;
 use super::entry::{Entry, List};
 use super::format::{Header, Row, Section, read_entry};
-use super::tables::{GRAMS, Variants, radix_cell, slot};
+use super::tables::{FAR_HASH, GRAMS, Variants, far_slot, near_slot, radix_cell};
 use super::text::{Distance, Key};
 use crate::bytes::Bytes;
 use crate::error::{Error, Fault, Result};
@@ -75,6 +75,30 @@ impl Index {
         }
         if let Some(at) = (1..rows.len()).find(|at| Row(rows[at - 1]).identity() >= Row(rows[*at]).identity()) {
             return Err(Error::new(Fault::Damaged, format!("has rows out of order at {at}; build it again")));
+        }
+        Ok(())
+    }
+
+    /// Verifies each entry after [`Index::verify`]: its texts can be read and give its key, and the tables find it. `each` is called after every one.
+    ///
+    /// # Errors
+    /// `Damaged`, naming the first entry that is not so.
+    pub fn verify_entries(&self, mut each: impl FnMut()) -> Result<()> {
+        let view = self.view();
+        let mut found = Vec::new();
+        for at in 0..self.len() {
+            let entry = self.entry(at)?;
+            let damaged = |why: &str| Error::new(Fault::Damaged, format!("entry {at}, {}, {why}; build the index again", entry.identity()));
+            let key = entry.key().map_err(|why| damaged(&why))?;
+            let rows = view.exact(key);
+            if view.key(at) != key || !rows.contains(&at) {
+                return Err(damaged("is not where its text says"));
+            }
+            view.within(key, &Distance::from(key), 0, &mut found);
+            if !found.iter().any(|row| *row as usize == rows.start) {
+                return Err(damaged("is not in the table of near texts"));
+            }
+            each();
         }
         Ok(())
     }
@@ -211,12 +235,13 @@ impl<'a> View<'a> {
         let folded = key.folded();
         let near = Variants::near(folded);
         let near = if edits == 0 { &near.as_slice()[..1] } else { near.as_slice() };
-        self.near.probe(near, found);
+        self.near.probe(near, near_slot, u16::MAX, found);
         if edits >= 2 {
-            self.far.probe(near, found);
+            // One or two characters more in an entry; one or two fewer; as many, with two replaced. (One more and one fewer is in near and near.)
+            self.far.probe(near, far_slot, FAR_HASH, found);
             let far = Variants::far(folded);
-            self.near.probe(far.as_slice(), found);
-            self.far.probe(far.as_slice(), found);
+            self.near.probe(far.as_slice(), near_slot, u16::MAX, found);
+            self.far.probe(far.as_slice(), far_slot, u16::MAX, found);
         }
         found.sort_unstable();
         found.dedup();
@@ -232,9 +257,9 @@ impl<'a> View<'a> {
 }
 
 impl Table<'_> {
-    /// Appends the rows in whose slots one of `variants` may be.
+    /// Appends the rows in whose slots one of `variants` may be; `slot` tells bucket and tag of one, of which the bits `compared` must be equal.
     #[inline]
-    fn probe(&self, variants: &[Key], found: &mut Vec<u32>) {
+    fn probe(&self, variants: &[(Key, u16)], slot: impl Fn((Key, u16), u32) -> (u32, u16), compared: u16, found: &mut Vec<u32>) {
         let Some(buckets) = u32::try_from(self.starts.len()).ok().and_then(|starts| starts.checked_sub(1)).filter(|buckets| *buckets > 0) else { return };
         // In two strides, so that the processor fetches the starts of many buckets at a time instead of one after the other.
         for variants in variants.chunks(16) {
@@ -246,7 +271,7 @@ impl Table<'_> {
             for (from, to, tag) in &ranges[..variants.len()] {
                 let tags = self.tags.get(*from as usize..*to as usize).unwrap_or_default();
                 for (at, other) in tags.iter().enumerate() {
-                    if other == tag
+                    if (other ^ tag) & compared == 0
                         && let Some(row) = self.rows.get(*from as usize + at)
                     {
                         found.push(*row);

@@ -194,6 +194,19 @@ impl Mapping {
         Mapping::parse(toml)
     }
 
+    /// The list that entries are of where the file does not say; `None` if the mapping does not either.
+    #[must_use]
+    pub fn list(&self) -> Option<&str> {
+        self.constants.get(&FieldName::List).map(String::as_str)
+    }
+
+    /// Makes every entry one of `list`, whatever the file says.
+    pub fn set_list(&mut self, list: &str) {
+        self.columns.remove(&FieldName::List);
+        self.fixed.remove(&FieldName::List);
+        self.constants.insert(FieldName::List, list.to_owned());
+    }
+
     /// The time zone of times without one.
     pub(crate) fn zone(&self) -> Result<TimeZone> {
         let name = &self.dates.time_zone;

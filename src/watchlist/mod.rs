@@ -7,10 +7,13 @@
 //! | [`import`], [`mapping`], `encoding` | files of others become entries |
 //! | [`import`], [`mapping`], `records`, `encoding` | files of others become entries |
 //! | [`build`], `tables`, `format` | entries become an index file, in bounded memory |
+//! | [`update`] | a file imported into an index, or nothing; what differs between two |
 //! | [`index`] | the file, mapped and searched in place |
 //! | [`snapshot`] | the index and what was changed by hand, swapped whole |
 //! | [`find`] | which entries made this picture, and how probable that is |
 //! | [`pattern`] | wildcards and partial plates |
+//! | [`reads`] | files of reads, for look-back and advice |
+//! | [`advise`] | false hits a day by threshold |
 //!
 //! [`load`] takes an index or a plain CSV file. A lane's worker keeps a [`Finder`] and asks it for each read:
 //!
@@ -29,6 +32,7 @@
 //! # Ok::<(), garita::error::Error>(())
 //! ```
 
+pub mod advise;
 pub mod build;
 mod codes;
 pub mod encoding;
@@ -39,10 +43,12 @@ pub mod import;
 pub mod index;
 pub mod mapping;
 pub mod pattern;
+pub mod reads;
 mod records;
 pub mod snapshot;
 mod tables;
 pub mod text;
+pub mod update;
 
 pub use build::{Builder, Built};
 pub use entry::{Entry, Jurisdiction, List, Mode, Subject};

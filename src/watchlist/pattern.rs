@@ -114,11 +114,27 @@ impl Pattern {
     fn search(&self, view: &View<'_>, mut each: impl FnMut(u32) -> bool) {
         let beginning = self.beginning();
         let walk = walk_cost(view, beginning);
-        let rarest = self.grams().map(|gram| view.with_gram(gram)).min_by_key(|rows| rows.len());
-        match rarest {
+        // The two rarest of its runs of three.
+        let (mut rare, mut rarer): (Option<&[u32]>, Option<&[u32]>) = (None, None);
+        for rows in self.grams().map(|gram| view.with_gram(gram)) {
+            if rarer.is_none_or(|rarer| rows.len() < rarer.len()) {
+                (rare, rarer) = (rarer, Some(rows));
+            } else if rare.is_none_or(|rare| rows.len() < rare.len()) {
+                rare = Some(rows);
+            }
+        }
+        match rarer {
             // A row that is looked up costs about three times what one that is walked over does.
             Some(rows) if rows.len() * 3 < walk => {
+                // Reading a second list in step is cheaper than looking rows up, unless it is far longer.
+                let mut second = rare.filter(|rare| rare.len() < rows.len() * 8).map(|rare| rare.iter().peekable());
                 for row in rows {
+                    if let Some(second) = &mut second {
+                        while second.next_if(|other| *other < row).is_some() {}
+                        if second.peek() != Some(&row) {
+                            continue;
+                        }
+                    }
                     if self.matches(view.key(*row as usize)) && !each(*row) {
                         return;
                     }

@@ -66,13 +66,11 @@ pub(crate) struct Records<R> {
     separation: Separation,
     /// The line that `taken` is on, from 1.
     line: u64,
-    /// Bytes of the file (decoded) given out so far.
-    pub(crate) bytes: u64,
 }
 
 impl<R: Read> Records<R> {
     pub(crate) fn new(input: R, separation: Separation) -> Records<R> {
-        Records { input, buffer: Vec::new(), taken: 0, ended: false, separation, line: 1, bytes: 0 }
+        Records { input, buffer: Vec::new(), taken: 0, ended: false, separation, line: 1 }
     }
 
     pub(crate) fn separate_by(&mut self, separation: Separation) {
@@ -117,7 +115,6 @@ impl<R: Read> Records<R> {
 
     fn take(&mut self, bytes: usize, lines: u64) {
         self.taken += bytes;
-        self.bytes += bytes as u64;
         self.line += lines;
     }
 
@@ -289,11 +286,13 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic_or_lose_count(bytes in prop::collection::vec(prop::sample::select(b"a,\"\n\r\xC3\xB1;".to_vec()), 0..200)) {
+        fn no_bytes_make_it_panic_or_lose_a_line(bytes in prop::collection::vec(prop::sample::select(b"a,\"\n\r\xC3\xB1;".to_vec()), 0..200)) {
             let mut records = Records::new(&bytes[..], COMMA);
             let mut record = Record::default();
             while records.next(&mut record).unwrap().is_some() {}
-            prop_assert_eq!(records.bytes, bytes.len() as u64);
+            // The last line may be ended or not.
+            let ended = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            prop_assert!((ended..=ended + 1).contains(&(records.line - 1)));
         }
     }
 }

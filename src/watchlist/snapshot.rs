@@ -252,7 +252,7 @@ pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
         Action::Add => builder.add(entry),
         Action::Remove => builder.remove(entry),
     };
-    import::read(&bytes[..], &mapping, Limits::default(), at, &mut |_| {}, &mut file).map_err(|error| error.in_(path.display()))?;
+    import::read(&bytes[..], &mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
     builder.into_index(at).map(Arc::new).map(Snapshot::new).map_err(|error| error.in_(path.display()))
 }
 

@@ -25,59 +25,65 @@ pub(crate) const GRAMS: u32 = GRAM_SYMBOLS * GRAM_SYMBOLS * GRAM_SYMBOLS;
 /// The symbol before the first character.
 pub(crate) const BEGIN: u8 = 37;
 
-/// A few versions of a text, on the stack.
+/// A few versions of a text, on the stack: each with the tag bits that say where it was shortened.
 pub(crate) struct Variants {
-    keys: [Key; MAX_VARIANTS],
+    variants: [(Key, u16); MAX_VARIANTS],
     count: usize,
 }
+
+/// The bits of a far tag that are hash; those above say which two characters are deleted.
+pub(crate) const FAR_HASH: u16 = (1 << 9) - 1;
 
 impl Variants {
     /// The text itself and each different text that one deletion makes of it.
     pub(crate) fn near(key: Key) -> Variants {
-        let mut variants = Variants { keys: [Key::default(); MAX_VARIANTS], count: 0 };
-        variants.push(key);
+        let mut variants = Variants { variants: [(Key::default(), 0); MAX_VARIANTS], count: 0 };
+        variants.push(key, 0);
         for at in 0..key.len() {
             // Deleting either of two equal neighbours gives the same text.
             if key.symbol(at) != key.next_symbol(at) {
-                variants.push(key.without(at));
+                variants.push(key.without(at), 0);
             }
         }
         variants
     }
 
-    /// Each text that exactly two deletions make of it; a few of them twice (AB from ABAB).
+    /// Each text that two deletions make of it, with the number of the pair of places. Two texts of one length are two *replacements* apart
+    /// only if the same two places are deleted from both, so pairs of places are told apart, and equal texts from different places are all here.
     pub(crate) fn far(key: Key) -> Variants {
-        let mut variants = Variants { keys: [Key::default(); MAX_VARIANTS], count: 0 };
-        for first in 0..key.len() {
-            // Of a run of equal characters, the first is deleted.
-            if first > 0 && key.symbol(first) == key.symbol(first - 1) {
-                continue;
-            }
-            let once = key.without(first);
-            for second in first..once.len() {
-                if second == first || once.symbol(second) != once.symbol(second - 1) {
-                    variants.push(once.without(second));
-                }
+        let mut variants = Variants { variants: [(Key::default(), 0); MAX_VARIANTS], count: 0 };
+        for second in 1..key.len() {
+            let once = key.without(second);
+            for first in 0..second {
+                variants.push(once.without(first), (second * (second - 1) / 2 + first) as u16);
             }
         }
         variants
     }
 
-    fn push(&mut self, key: Key) {
-        self.keys[self.count] = key;
+    fn push(&mut self, key: Key, places: u16) {
+        self.variants[self.count] = (key, places);
         self.count += 1;
     }
 
-    pub(crate) fn as_slice(&self) -> &[Key] {
-        &self.keys[..self.count]
+    pub(crate) fn as_slice(&self) -> &[(Key, u16)] {
+        &self.variants[..self.count]
     }
 }
 
-/// Bucket and tag of a version in a table of `buckets`.
+/// Bucket and tag of a version in a near table of `buckets`.
 #[inline]
-pub(crate) fn slot(variant: Key, buckets: u32) -> (u32, u16) {
-    let hash = variant.hash64();
-    (((hash >> 32) * u64::from(buckets) >> 32) as u32, hash as u16)
+pub(crate) fn near_slot(variant: (Key, u16), buckets: u32) -> (u32, u16) {
+    let hash = variant.0.hash64();
+    ((((hash >> 32) * u64::from(buckets)) >> 32) as u32, hash as u16)
+}
+
+/// Bucket and tag of a version in a far table of `buckets`.
+#[inline]
+pub(crate) fn far_slot(variant: (Key, u16), buckets: u32) -> (u32, u16) {
+    let (bucket, tag) = near_slot(variant, buckets);
+    // 120 pairs of 16 places: 7 bits.
+    (bucket, tag & FAR_HASH | variant.1 << 9)
 }
 
 /// The number of a gram of three symbols.
@@ -187,7 +193,7 @@ impl<W: Write + Seek> Sections<W> {
         let table = Table { starts: Section::NearStarts, tags: Some(Section::NearTags), rows: Section::NearRows, buckets: buckets(slots) };
         self.scatter(&table, memory, rows, |_, key, put| {
             for variant in Variants::near(key.folded()).as_slice() {
-                let (bucket, tag) = slot(*variant, table.buckets);
+                let (bucket, tag) = near_slot(*variant, table.buckets);
                 put(bucket, tag);
             }
         })?;
@@ -199,7 +205,7 @@ impl<W: Write + Seek> Sections<W> {
         self.scatter(&table, memory, if any_far { rows } else { &[] }, |first, key, put| {
             if far(first, key) {
                 for variant in Variants::far(key.folded()).as_slice() {
-                    let (bucket, tag) = slot(*variant, table.buckets);
+                    let (bucket, tag) = far_slot(*variant, table.buckets);
                     put(bucket, tag);
                 }
             }
