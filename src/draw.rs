@@ -102,6 +102,14 @@ impl Picture {
         Ok(file.into_inner())
     }
 
+    /// Writes the picture as a PNG file.
+    ///
+    /// # Errors
+    /// `Machine` or `Caller` where it cannot be written.
+    pub fn save_png(&self, path: &Path) -> Result<()> {
+        self.pixels.save_with_format(path, ImageFormat::Png).map_err(|error| Error::new(Fault::Machine, error.to_string()).in_(path.display()))
+    }
+
     /// Writes the picture as a JPEG file.
     ///
     /// # Errors

@@ -3,4 +3,5 @@
 pub mod manifest;
 pub mod passages;
 pub mod plates;
+pub mod sheet;
 pub mod statistics;

@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 
 use garita::error::{Error, Fault, Result};
 use garita::eval::manifest;
+use garita::eval::sheet;
 use garita::eval::plates::{Report, ReportJson, look, report};
 use garita::infer::Engine;
 use garita::pipeline::{LaneWorker, ordered};
@@ -56,6 +57,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         },
     );
     progress.finish_and_clear();
+    if let Some(path) = &args.sheet {
+        sheet::draw(&samples, &outcomes)?.save_png(path)?;
+    }
     let report = report(&samples, &outcomes);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data"));
