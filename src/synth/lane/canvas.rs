@@ -64,6 +64,24 @@ pub(crate) fn linear(srgb: u32) -> [f32; 3] {
     [channel(16), channel(8), channel(0)]
 }
 
+/// How something is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Pen<'a> {
+    pub die: &'a Die,
+    /// Height of the characters, units.
+    pub height: f32,
+    /// Shear: 0 upright, 0.25 like a script.
+    pub slant: f32,
+    pub paint: Paint,
+}
+
+impl Pen<'_> {
+    /// Upright small words.
+    pub(crate) fn words(height: f32, paint: Paint) -> Pen<'static> {
+        Pen { die: &strokes::WORDS, height, slant: 0.0, paint }
+    }
+}
+
 /// A rectangle that bounds a shape: left, top, right, bottom, in the canvas's units.
 pub(crate) type Bounds = [f32; 4];
 
@@ -145,26 +163,25 @@ impl Canvas {
         self.fill(bounds, paint, |x, y| segment_distance([x, y], from, to, false) - half);
     }
 
-    /// Writes `text` with its left top at `(x, y)`, `height` units high, sheared by `slant` (0 upright, 0.25 like a script) and stretched
-    /// to `stretch` times its natural width. Characters without a glyph are skipped.
-    pub(crate) fn text(&mut self, die: &Die, text: &str, at: [f32; 2], height: f32, stretch: f32, slant: f32, paint: Paint) {
+    /// Writes `text` with its left top at `at`, stretched to `stretch` times its natural width. Characters without a glyph are skipped.
+    pub(crate) fn text(&mut self, pen: &Pen, text: &str, at: [f32; 2], stretch: f32) {
         let mut x = at[0];
         for character in text.chars() {
-            self.character(die, character, [x, at[1]], height, stretch, slant, paint);
-            x += (strokes::advance(die, character) + die.gap) * height * stretch;
+            self.character(pen, character, [x, at[1]], stretch);
+            x += (strokes::advance(pen.die, character) + pen.die.gap) * pen.height * stretch;
         }
     }
 
-    /// The same, centred on `(cx, cy)` and shrunk in width to fit `room` units; answers the width used.
-    pub(crate) fn text_centred(&mut self, die: &Die, text: &str, centre: [f32; 2], height: f32, room: f32, slant: f32, paint: Paint) -> f32 {
-        let natural = strokes::length(die, text) * height;
+    /// The same, centred on `centre` and shrunk in width to fit `room` units.
+    pub(crate) fn text_centred(&mut self, pen: &Pen, text: &str, centre: [f32; 2], room: f32) {
+        let natural = strokes::length(pen.die, text) * pen.height;
         let stretch = (room / natural.max(1e-6)).min(1.0);
-        self.text(die, text, [centre[0] - natural * stretch / 2.0, centre[1] - height / 2.0], height, stretch, slant, paint);
-        natural * stretch
+        self.text(pen, text, [centre[0] - natural * stretch / 2.0, centre[1] - pen.height / 2.0], stretch);
     }
 
     /// One character; see [`Canvas::text`].
-    pub(crate) fn character(&mut self, die: &Die, character: char, at: [f32; 2], height: f32, stretch: f32, slant: f32, paint: Paint) {
+    fn character(&mut self, pen: &Pen, character: char, at: [f32; 2], stretch: f32) {
+        let Pen { die, height, slant, paint } = *pen;
         let half = die.pen * height / 2.0;
         let strokes = strokes::outline(die, character, height);
         let reach = strokes::advance(die, character) * height + half;

@@ -3,9 +3,8 @@
 //! Makes and names are invented. Measures in metres, y up from the road, x from the middle; `both` draws a shape on either side.
 
 use super::body::Kind;
-use super::canvas::{Canvas, Paint};
+use super::canvas::{Canvas, Paint, Pen};
 use super::dice::Dice;
-use super::strokes;
 
 /// An end of a vehicle being painted.
 pub(crate) struct Face {
@@ -56,7 +55,7 @@ impl Face {
         self.rect(-x1, low, -x0, high, radius, paint);
     }
 
-    fn soft(&mut self, x0: f32, low: f32, x1: f32, high: f32, soft: f32, alpha: f32, paint: Paint) {
+    fn soft(&mut self, [x0, low, x1, high]: [f32; 4], soft: f32, alpha: f32, paint: Paint) {
         self.canvas.soft_rect([x0, -high, x1, -low], 0.02, soft, alpha, paint);
     }
 
@@ -79,8 +78,8 @@ impl Face {
         self.canvas.ellipse(x, -y, rx, ry, paint);
     }
 
-    fn words(&mut self, text: &str, x: f32, y: f32, height: f32, room: f32, slant: f32, paint: Paint) {
-        self.canvas.text_centred(&strokes::WORDS, text, [x, -y], height, room, slant, paint);
+    fn words(&mut self, text: &str, x: f32, y: f32, height: f32, room: f32, paint: Paint) {
+        self.canvas.text_centred(&Pen::words(height, paint), text, [x, -y], room);
     }
 
     /// A trapezoid window with a dark rim, and what shows through: seats at `seats` height, or people.
@@ -101,8 +100,8 @@ impl Face {
             }
         }
         // A band of light along the glass, as a bright sky leaves it.
-        self.soft(-bottom, high - tall * 0.22, bottom, high - tall * 0.05, 0.08, 0.25, Paint::shiny(0x50585c, 1.0, 0.0));
-        self.soft(-bottom, low, bottom, low + 0.05, 0.05, 0.6, Paint::shiny(0x0a0a0a, 0.6, 0.0));
+        self.soft([-bottom, high - tall * 0.22, bottom, high - tall * 0.05], 0.08, 0.25, Paint::shiny(0x50585c, 1.0, 0.0));
+        self.soft([-bottom, low, bottom, low + 0.05], 0.05, 0.6, Paint::shiny(0x0a0a0a, 0.6, 0.0));
     }
 
     /// A pair of tail lamps: red lens with a bright core, a white reversing lens, an amber or red edge.
@@ -180,15 +179,15 @@ impl Face {
         self.plate = [x, y];
         let dark = self.body.scaled(0.55);
         if deep {
-            self.soft(x - 0.24, y - 0.115, x + 0.24, y + 0.125, 0.02, 0.9, dark);
-            self.soft(x - 0.22, y + 0.085, x + 0.22, y + 0.125, 0.03, 0.8, self.body.scaled(0.25));
+            self.soft([x - 0.24, y - 0.115, x + 0.24, y + 0.125], 0.02, 0.9, dark);
+            self.soft([x - 0.22, y + 0.085, x + 0.22, y + 0.125], 0.03, 0.8, self.body.scaled(0.25));
             self.line([x - 0.23, y - 0.115], [x + 0.23, y - 0.115], 0.008, self.body.scaled(1.2));
             for side in [-0.09, 0.09] {
                 self.rect(x + side - 0.03, y + 0.10, x + side + 0.03, y + 0.115, 0.004, Paint::shiny(0xa0a0a0, 0.8, 0.0).lit([0.5, 0.48, 0.4]));
             }
         } else {
             // A soft shadow of the plate itself.
-            self.soft(x - 0.155, y - 0.095, x + 0.165, y + 0.075, 0.03, 0.6, dark);
+            self.soft([x - 0.155, y - 0.095, x + 0.165, y + 0.075], 0.03, 0.6, dark);
         }
     }
 
@@ -204,7 +203,7 @@ impl Face {
             let ground = Paint::shiny(dice.pick(&[0xf0f0ee, 0x1f3f86, 0xb02030, 0x1c1c1e, 0xe8c53c, 0x2f7a4a]), 0.3, 0.0);
             self.rect(cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0, 0.006, ground);
             let ink = if ground.albedo[1] > 0.4 { Paint::matt(0x202024) } else { Paint::matt(0xf0f0f0) };
-            self.words(dice.pick(STICKERS), cx, cy, h * 0.5, w * 0.88, 0.0, ink);
+            self.words(dice.pick(STICKERS), cx, cy, h * 0.5, w * 0.88, ink);
         }
     }
 }
@@ -249,7 +248,7 @@ fn sedan_rear(f: &mut Face, dice: &mut Dice) {
         f.rect(-wide + 0.02, 0.905, wide - 0.02, 0.925, 0.008, chrome());
     }
     f.oval(0.0, 0.965, 0.05, 0.04, chrome());
-    f.words(dice.pick(NAMES), -0.40, 0.955, 0.032, 0.25, 0.0, chrome());
+    f.words(dice.pick(NAMES), -0.40, 0.955, 0.032, 0.25, chrome());
     let low = dice.chance(0.3);
     f.recess(0.0, if low { 0.47 } else { 0.79 }, true);
     f.both(0.62, 0.40, 0.80, 0.43, 0.01, Paint::shiny(0x8a1010, 0.9, 0.0));
@@ -272,8 +271,8 @@ fn suv_rear(f: &mut Face, dice: &mut Dice) {
     }
     f.rect(-0.26, 1.03, 0.26, 1.06, 0.01, if dice.chance(0.6) { chrome() } else { plastic() });
     f.oval(0.0, 1.10, 0.055, 0.042, chrome());
-    f.words(dice.pick(NAMES), -0.45, 0.81, 0.034, 0.28, 0.0, chrome());
-    f.words(dice.pick(&["4X4", "AWD", "TD 4", "V6"]), 0.5, 0.81, 0.034, 0.16, 0.0, chrome());
+    f.words(dice.pick(NAMES), -0.45, 0.81, 0.034, 0.28, chrome());
+    f.words(dice.pick(&["4X4", "AWD", "TD 4", "V6"]), 0.5, 0.81, 0.034, 0.16, chrome());
     let low = dice.chance(0.2);
     f.recess(0.0, if low { 0.56 } else { 0.91 }, true);
     f.rect(-1.0, 0.25, 1.0, if low { 0.44 } else { 0.66 }, 0.05, plastic());
@@ -291,14 +290,14 @@ fn pickup_rear(f: &mut Face, dice: &mut Dice) {
     // Tailgate.
     f.both(0.755, 0.78, 0.765, 1.29, 0.0, seam());
     f.line([-0.76, 0.79], [0.76, 0.79], 0.012, seam());
-    f.soft(-0.66, 0.86, 0.66, 1.21, 0.012, 0.5, f.body.scaled(0.7));
-    f.soft(-0.645, 0.855, 0.645, 1.195, 0.012, 0.9, f.body);
+    f.soft([-0.66, 0.86, 0.66, 1.21], 0.012, 0.5, f.body.scaled(0.7));
+    f.soft([-0.645, 0.855, 0.645, 1.195], 0.012, 0.9, f.body);
     f.rect(-0.13, 1.13, 0.13, 1.20, 0.02, plastic());
     if dice.chance(0.65) {
         let ink = if dice.chance(0.5) { f.body.scaled(0.6) } else { chrome() };
-        f.words(dice.pick(NAMES), 0.0, 1.0, 0.10, 1.1, 0.0, ink);
+        f.words(dice.pick(NAMES), 0.0, 1.0, 0.10, 1.1, ink);
     } else {
-        f.words(dice.pick(NAMES), 0.45, 0.9, 0.045, 0.4, 0.0, chrome());
+        f.words(dice.pick(NAMES), 0.45, 0.9, 0.045, 0.4, chrome());
     }
     f.tail_lamps(0.785, 0.83, 0.955, 1.24, dice);
     // Step bumper.
@@ -319,11 +318,11 @@ fn van_rear(f: &mut Face, dice: &mut Dice) {
             let (a, b) = if side < 0.0 { (-0.78, -0.08) } else { (0.08, 0.78) };
             f.rect(a, 1.34, b, 1.98, 0.07, plastic());
             f.rect(a + 0.03, 1.37, b - 0.03, 1.95, 0.05, glass());
-            f.soft(a + 0.05, 1.8, b - 0.05, 1.9, 0.08, 0.3, Paint::shiny(0x50585c, 1.0, 0.0));
+            f.soft([a + 0.05, 1.8, b - 0.05, 1.9], 0.08, 0.3, Paint::shiny(0x50585c, 1.0, 0.0));
         }
     } else {
-        f.words(dice.pick(FIRMS), 0.0, 1.7, 0.16, 1.5, 0.0, Paint::matt(0x1f3f86));
-        f.words("TEL 664 555 01 37", 0.0, 1.45, 0.09, 1.3, 0.0, Paint::matt(0x303038));
+        f.words(dice.pick(FIRMS), 0.0, 1.7, 0.16, 1.5, Paint::matt(0x1f3f86));
+        f.words("TEL 664 555 01 37", 0.0, 1.45, 0.09, 1.3, Paint::matt(0x303038));
     }
     f.rect(-0.006, 0.68, 0.006, 2.16, 0.0, seam());
     f.both(0.83, 0.68, 0.84, 2.16, 0.0, seam());
@@ -332,7 +331,7 @@ fn van_rear(f: &mut Face, dice: &mut Dice) {
     }
     f.tail_lamps(0.855, 0.82, 0.965, 1.38, dice);
     f.rect(0.05, 1.10, 0.22, 1.15, 0.02, plastic());
-    f.words(dice.pick(NAMES), -0.5, 1.18, 0.05, 0.4, 0.0, chrome());
+    f.words(dice.pick(NAMES), -0.5, 1.18, 0.05, 0.4, chrome());
     f.recess(if dice.chance(0.5) { -0.32 } else { 0.0 }, 0.92, true);
     f.rect(-1.0, 0.36, 1.0, 0.67, 0.04, plastic());
     f.both(0.70, 0.46, 0.88, 0.50, 0.01, Paint::shiny(0x8a1010, 0.9, 0.0));
@@ -344,8 +343,8 @@ fn bus_rear(f: &mut Face, dice: &mut Dice) {
     f.rect(-1.3, 1.40, 1.3, 1.72, 0.0, band);
     f.rect(-1.0, 2.0, 1.0, 2.75, 0.10, plastic());
     f.rect(-0.96, 2.04, 0.96, 2.71, 0.08, glass());
-    f.words(dice.pick(FIRMS), 0.0, 1.56, 0.15, 1.8, 0.0, Paint::matt(0xf2f2f2));
-    f.words(&format!("{}", 100 + dice.below(900)), -0.85, 2.87, 0.14, 0.4, 0.0, Paint::matt(0x202020));
+    f.words(dice.pick(FIRMS), 0.0, 1.56, 0.15, 1.8, Paint::matt(0xf2f2f2));
+    f.words(&format!("{}", 100 + dice.below(900)), -0.85, 2.87, 0.14, 0.4, Paint::matt(0x202020));
     f.rect(-0.72, 0.86, 0.72, 1.30, 0.03, Paint::matt(0x161616));
     for step in 0..9 {
         let y = 0.89 + 0.046 * step as f32;
@@ -354,7 +353,7 @@ fn bus_rear(f: &mut Face, dice: &mut Dice) {
     f.tail_lamps(0.98, 0.75, 1.15, 1.30, dice);
     f.rect(-1.3, 0.38, 1.3, 0.60, 0.03, plastic());
     f.recess(0.0, 0.72, false);
-    f.words("FRENADAS CONTINUAS", 0.0, 0.49, 0.06, 1.0, 0.0, Paint::matt(0xd8d8d0));
+    f.words("FRENADAS CONTINUAS", 0.0, 0.49, 0.06, 1.0, Paint::matt(0xd8d8d0));
 }
 
 fn box_rear(f: &mut Face, dice: &mut Dice) {
@@ -375,9 +374,9 @@ fn box_rear(f: &mut Face, dice: &mut Dice) {
             f.both(x - 0.05, 1.7, x + 0.12, 1.75, 0.01, steel);
         }
     }
-    f.words(dice.pick(FIRMS), 0.0, 2.45, 0.20, 1.9, 0.0, Paint::matt(dice.pick(&[0x1f3f86, 0xa02030, 0x202020, 0x2f6a3a])));
-    f.words(&format!("TEL {} 555 01{:02}", 600 + dice.below(300), dice.below(100)), 0.0, 2.1, 0.12, 1.6, 0.0, Paint::matt(0x303030));
-    f.words(&format!("{}", 10 + dice.below(990)), 0.85, 2.9, 0.16, 0.4, 0.0, Paint::matt(0x202020));
+    f.words(dice.pick(FIRMS), 0.0, 2.45, 0.20, 1.9, Paint::matt(dice.pick(&[0x1f3f86, 0xa02030, 0x202020, 0x2f6a3a])));
+    f.words(&format!("TEL {} 555 01{:02}", 600 + dice.below(300), dice.below(100)), 0.0, 2.1, 0.12, 1.6, Paint::matt(0x303030));
+    f.words(&format!("{}", 10 + dice.below(990)), 0.85, 2.9, 0.16, 0.4, Paint::matt(0x202020));
     // Red and white marking tape.
     for step in 0..16 {
         let x = -1.12 + 0.14 * step as f32;
@@ -453,13 +452,13 @@ fn bus_front(f: &mut Face, dice: &mut Dice) {
     f.rect(-0.012, 1.28, 0.012, 2.6, 0.0, plastic());
     f.oval(0.62, 1.72, 0.10, 0.13, Paint::shiny(0x6a4a38, 1.0, 0.0).scaled(0.4));
     f.rect(0.40, 1.30, 0.86, 1.60, 0.10, Paint::shiny(0x6080a0, 1.0, 0.0).scaled(0.3));
-    f.soft(-1.1, 2.3, 1.1, 2.5, 0.12, 0.25, Paint::shiny(0x50585c, 1.0, 0.0));
+    f.soft([-1.1, 2.3, 1.1, 2.5], 0.12, 0.25, Paint::shiny(0x50585c, 1.0, 0.0));
     f.line([-0.9, 1.28], [-0.2, 1.42], 0.02, plastic());
     f.line([0.2, 1.28], [0.9, 1.42], 0.02, plastic());
     f.rect(-0.95, 2.70, 0.95, 2.96, 0.03, Paint::shiny(0x101010, 0.8, 0.0));
     let sign = Paint::matt(0xe0a020).lit([1.0, 0.55, 0.08]);
     let place = dice.pick(&["CENTRO", "GARITA", "AEROPUERTO", "TIJUANA", "NOGALES", "EXPRESS"]);
-    f.words(&format!("{} {place}", 1 + dice.below(99)), 0.0, 2.83, 0.17, 1.7, 0.0, sign);
+    f.words(&format!("{} {place}", 1 + dice.below(99)), 0.0, 2.83, 0.17, 1.7, sign);
     f.headlamps(0.72, 0.58, 1.18, 0.80, dice);
     f.rect(-0.5, 0.64, 0.5, 0.84, 0.03, Paint::matt(0x161616));
     f.rect(-1.3, 0.30, 1.3, 0.52, 0.04, plastic());
@@ -477,11 +476,11 @@ fn tractor_front(f: &mut Face, dice: &mut Dice) {
     f.line([-0.75, 1.9], [-0.55, 1.0], 0.008, seam());
     f.line([0.75, 1.9], [0.55, 1.0], 0.008, seam());
     f.grille(0.50, 0.92, 1.62, dice);
-    f.words(dice.pick(FIRMS), 0.0, 1.72, 0.07, 0.9, 0.0, chrome());
+    f.words(dice.pick(FIRMS), 0.0, 1.72, 0.07, 0.9, chrome());
     f.headlamps(0.72, 0.94, 1.08, 1.16, dice);
     let bumper = if dice.chance(0.7) { chrome() } else { f.body };
     f.rect(-1.18, 0.46, 1.18, 0.80, 0.06, bumper);
     f.both(0.55, 0.52, 0.95, 0.66, 0.03, Paint::matt(0x101010));
     f.recess(0.0, 0.63, false);
-    f.words(&format!("{}", 1000 + dice.below(9000)), -0.75, 0.74, 0.07, 0.3, 0.0, Paint::matt(0x202020));
+    f.words(&format!("{}", 1000 + dice.below(9000)), -0.75, 0.74, 0.07, 0.3, Paint::matt(0x202020));
 }

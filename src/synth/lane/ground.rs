@@ -121,10 +121,7 @@ impl Ground {
                 let row = &layer.pixels[(y - layer.y) * layer.width..][..layer.width];
                 covered[layer.x..].iter_mut().zip(row).for_each(|(c, pixel)| *c |= pixel[3] > 0.999);
             }
-            for x in 0..camera.width {
-                if covered[x] {
-                    continue;
-                }
+            for (x, _) in covered.iter().enumerate().filter(|(_, covered)| !**covered) {
                 let ray = camera.ray(x as f32 + 0.5, y as f32 + 0.5);
                 let pixel = y * camera.width + x;
                 let t = if ray[1] < -0.004 { -camera.position[1] / ray[1] } else { FAR };

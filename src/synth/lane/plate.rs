@@ -2,7 +2,7 @@
 //!
 //! Caveat: embossing is a shadow and a light edge, not a height; the sheeting's watermarks and the graphics of real plates are left out.
 
-use super::canvas::{Canvas, Paint, linear};
+use super::canvas::{Canvas, Paint, Pen, linear};
 use super::designs::{Backdrop, Design, US};
 use super::designs_mexico::{MEXICO, State};
 use super::dice::Dice;
@@ -200,13 +200,13 @@ impl PlateDesign {
         let ink = Paint { retro: look.retro * 0.25, ..Paint::shiny(look.words, 0.25, 0.0) };
         let slant = if look.script { 0.22 } else { 0.0 };
         let room = width * 0.56;
-        canvas.text_centred(&strokes::WORDS, look.name, [width * 0.5, height * 0.135], height * 0.125, room, slant, ink);
+        canvas.text_centred(&Pen { die: &strokes::WORDS, height: height * 0.125, slant, paint: ink }, look.name, [width * 0.5, height * 0.135], room);
         if !look.slogan.is_empty() && !self.two_lines {
             let small = height * if matches!(self.issuer, Issuer::Us(_)) { 0.075 } else { 0.055 };
             let on_band = matches!(look.backdrop, Backdrop::Bands(..));
             let ink = if on_band { Paint { retro: look.retro * 0.25, ..Paint::shiny(look.ink, 0.25, 0.0) } } else { ink };
             let ink = if matches!(self.issuer, Issuer::Mexico(_)) { Paint { retro: 0.2, ..Paint::matt(0x3a3a40) } } else { ink };
-            canvas.text_centred(&strokes::WORDS, look.slogan, [width * 0.5, height * 0.915], small, width * 0.7, 0.0, ink);
+            canvas.text_centred(&Pen::words(small, ink), look.slogan, [width * 0.5, height * 0.915], width * 0.7);
         }
     }
 
@@ -258,10 +258,10 @@ fn line_of(canvas: &mut Canvas, look: &Look, serial: &str, centre: [f32; 2], tal
     if !look.die.slashed_zero {
         let dark = Paint { retro: look.retro * 0.5, ..Paint::matt(look.ground).scaled(0.55) };
         let light = Paint { retro: look.retro, ..Paint::matt(look.ground).scaled(1.25) };
-        canvas.text_centred(look.die, &text, [centre[0] + 0.0010, centre[1] + 0.0014], tall, room, 0.0, dark);
-        canvas.text_centred(look.die, &text, [centre[0] - 0.0008, centre[1] - 0.0010], tall, room, 0.0, light);
+        canvas.text_centred(&Pen { die: look.die, height: tall, slant: 0.0, paint: dark }, &text, [centre[0] + 0.0010, centre[1] + 0.0014], room);
+        canvas.text_centred(&Pen { die: look.die, height: tall, slant: 0.0, paint: light }, &text, [centre[0] - 0.0008, centre[1] - 0.0010], room);
     }
-    canvas.text_centred(look.die, &text, centre, tall, room, 0.0, ink);
+    canvas.text_centred(&Pen { die: look.die, height: tall, slant: 0.0, paint: ink }, &text, centre, room);
 }
 
 /// Validation stickers in the corners, 0 to 2 of them.
@@ -277,7 +277,7 @@ fn stickers(canvas: &mut Canvas, width: f32, height: f32, dice: &mut Dice) {
         let y = if low { height * 0.83 } else { height * 0.055 };
         canvas.rect([x, y, x + w, y + h], 0.002, Paint { retro: 0.5, ..Paint::shiny(dice.pick(&colours), 0.3, 0.0) });
         let digits = format!("{}", 20 + dice.below(9));
-        canvas.text_centred(&strokes::WORDS, &digits, [x + w / 2.0, y + h * 0.45], h * 0.5, w * 0.8, 0.0, Paint::matt(0x18181c));
+        canvas.text_centred(&Pen::words(h * 0.5, Paint::matt(0x18181c)), &digits, [x + w / 2.0, y + h * 0.45], w * 0.8);
     }
 }
 
@@ -296,7 +296,7 @@ fn frame(canvas: &mut Canvas, width: f32, height: f32, dice: &mut Dice) {
     let names = ["MESA VALLEY MOTORS", "RIO AUTOS", "LAKESIDE", "PUERTO NORTE", "HIGHWAY 9 AUTO", "CANYON SALES", "AUTOS DEL SUR", "GOLDEN HILL"];
     let ink = if chrome { Paint::matt(0x202226) } else { Paint::matt(0xd8d8d8) };
     if bottom > 0.012 {
-        canvas.text_centred(&strokes::WORDS, dice.pick(&names), [width / 2.0, height - bottom / 2.0 + 0.003], bottom * 0.62, width * 0.8, 0.0, ink);
+        canvas.text_centred(&Pen::words(bottom * 0.62, ink), dice.pick(&names), [width / 2.0, height - bottom / 2.0 + 0.003], width * 0.8);
     }
 }
 

@@ -2,11 +2,10 @@
 //!
 //! Each is an object of its own: one that would hide a plate is left out of the picture as a whole.
 
-use super::canvas::{Canvas, Paint};
+use super::canvas::{Canvas, Paint, Pen};
 use super::dice::Dice;
 use super::ground::{Ground, LANE};
 use super::raster::Mesh;
-use super::strokes;
 use super::vehicle::{Part, Skin};
 
 /// The parts of one thing that stands on the ground.
@@ -105,7 +104,7 @@ impl Surroundings {
         canvas.rect([0.15, 0.55, 0.85, 1.45], 0.03, pane);
         canvas.rect([1.0, 0.55, 2.2, 1.45], 0.03, pane);
         canvas.rect([0.0, 2.2, d, h], 0.0, Paint::matt(0x606468));
-        canvas.text_centred(&strokes::WORDS, dice.pick(&["INSPECTION", "ADUANA", "CASETA 4", "LANE 3"]), [0.5, 0.32], 0.13, 0.9, 0.0, Paint::matt(0x20242c));
+        canvas.text_centred(&Pen::words(0.13, Paint::matt(0x20242c)), dice.pick(&["INSPECTION", "ADUANA", "CASETA 4", "LANE 3"]), [0.5, 0.32], 0.9);
         let mut body = Mesh::default();
         body.cuboid([x - w / 2.0, 0.17, z], [x + w / 2.0, h + 0.17, z + d]);
         let mut roof = Mesh::default();
@@ -128,7 +127,7 @@ impl Surroundings {
         let low = dice.range(1.3, 2.2);
         let mut canvas = Canvas::new([0.0, 0.0, w, h], 250.0, Paint { retro: 0.5, ..Paint::matt(ink) });
         canvas.rect([0.015, 0.015, w - 0.015, h - 0.015], 0.03, Paint { retro: 0.5, ..Paint::matt(ground) });
-        canvas.text_centred(&strokes::WORDS, text, [w / 2.0, h / 2.0], (h * 0.45).min(0.16), w * 0.82, 0.0, Paint::matt(ink));
+        canvas.text_centred(&Pen::words((h * 0.45).min(0.16), Paint::matt(ink)), text, [w / 2.0, h / 2.0], w * 0.82);
         let mut panel = Mesh::default();
         panel.quad([[x - w / 2.0, low + h, z - 0.06], [x + w / 2.0, low + h, z - 0.06], [x + w / 2.0, low, z - 0.06], [x - w / 2.0, low, z - 0.06]], [w, h]);
         let mut post = Mesh::default();

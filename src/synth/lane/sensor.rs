@@ -380,7 +380,7 @@ fn smear_pixels<const N: usize>(pixels: &mut [[f32; N]], width: usize, height: u
 }
 
 /// `picture` as a JPEG with 4:2:0 colour, as cameras send it, at `quality` or as near to it as the bit rate allows: cameras hold a frame
-/// between about 0.12 and 0.27 bytes a pixel (250 to 560 KB at 1080 lines; a guess after lane cameras' usual settings).
+/// between about 0.12 and 0.235 bytes a pixel (250 to 490 KB at 1080 lines; a guess after lane cameras' usual settings).
 ///
 /// # Errors
 /// `Caller` where the picture is larger than JPEG allows.
@@ -391,7 +391,7 @@ pub(crate) fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
     for _ in 0..2 {
         let rate = bytes.len() as f32 / pixels;
         quality = match rate {
-            r if r > 0.27 && quality > 40 => (f32::from(quality) * (0.27 / r).powf(0.45)).max(40.0) as u8,
+            r if r > 0.235 && quality > 40 => (f32::from(quality) * (0.235 / r).powf(0.45)).max(40.0) as u8,
             r if r < 0.12 && (70..94).contains(&quality) => 94,
             _ => break,
         };

@@ -173,7 +173,7 @@ fn under(flat: &mut impl FnMut(Mesh, Paint), model: &Model, shape: &body::Shape,
         let z = if matches!(model.kind, Kind::Bus) && !model.rear { -0.1 } else { z };
         let small = matches!(model.kind, Kind::Sedan | Kind::Suv);
         let (w, h) = if small { (0.095, 0.14) } else { (0.10, 0.28) };
-        let paint = if small && model.looks % 3 > 0 { body } else { plastic };
+        let paint = if small && !model.looks.is_multiple_of(3) { body } else { plastic };
         for side in [-1.0, 1.0] {
             let x = side * (body::at(shape.half_width, sill) + w * 0.75);
             let profile = [(sill + h, 0.10), (sill + h * 0.93, 0.03), (sill + h * 0.5, 0.0), (sill + h * 0.08, 0.03), (sill, 0.10)];
@@ -247,7 +247,9 @@ fn motorcycle(flat: &mut impl FnMut(Mesh, Paint), paint: Paint, dice: &mut Dice)
     let jacket = Paint::shiny(dice.pick(&[0x1a1a1c, 0x3a1c1c, 0x24303e, 0x4a4a44, 0x8a6a2a]), 0.15, 0.0);
     lofted(&[(1.52, 0.72), (1.46, 0.62), (1.2, 0.55), (0.95, 0.55)], &[(1.52, 0.10), (1.45, 0.22), (1.2, 0.24), (0.95, 0.20)], 0.95, 0.12, 0.0, jacket);
     let helmet = Paint::shiny(dice.pick(&[0x1a1a1c, 0xe8e8e8, 0xa02020, 0x2a4a8a]), 0.9, 0.0);
-    lofted(&round(1.66, 0.145, 0.60), &[(1.805, 0.03), (1.77, 0.09), (1.70, 0.135), (1.62, 0.14), (1.55, 0.11), (1.515, 0.08)], 0.9, 0.08, 0.0, helmet);
+    let girth: Vec<(f32, f32)> =
+        (0..=12).map(|step| std::f32::consts::PI * step as f32 / 12.0).map(|a| (1.66 + 0.145 * a.cos(), 0.012 + 0.135 * a.sin())).collect();
+    lofted(&round(1.66, 0.145, 0.60), &girth, 0.78, 0.08, 0.0, helmet);
 }
 
 /// A body's side: windows, seams, wheel arches and wheels, as seen at a slant.
