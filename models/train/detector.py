@@ -51,10 +51,11 @@ class Detector(nn.Module):
     Input [n,1,H,W] in 0..1 with H, W multiples of 64; output [n,9,H/8,W/8] as in the module's docstring.
     """
 
-    def __init__(self, stem: int = 32, c8: int = 48, c16: int = 96, c32: int = 128, head: int = 64):
+    def __init__(self, stem: int = 32, c8: int = 48, c16: int = 96, c32: int = 128, head: int = 64, fine: bool = True):
         super().__init__()
         self.normalise = True  # False once the export has folded it into the stem
         self.stem = conv(1, stem, 4, 4, 0)
+        self.block4 = conv(stem, stem) if fine else None
         self.down8, self.block8 = conv(stem, c8, 3, 2), conv(c8, c8)
         self.down16, self.block16a, self.block16b = conv(c8, c16, 3, 2), conv(c16, c16), conv(c16, c16)
         self.down32, self.block32 = conv(c16, c32, 3, 2), conv(c32, c32)
@@ -68,6 +69,8 @@ class Detector(nn.Module):
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         x = self.stem((frame - 0.45) * 4.0 if self.normalise else frame)
+        if self.block4 is not None:
+            x = x + self.block4(x)
         a = self.down8(x)
         a = a + self.block8(a)
         b = self.down16(a)
@@ -83,6 +86,14 @@ class Detector(nn.Module):
         raw = self.out(self.head(a)).float()
         size = 8.0 * torch.exp(torch.clamp(raw[:, 1:2], -2.0, 5.0))
         return torch.cat([raw[:, :1], raw[:, 2:] * size], 1)
+
+
+def load_model(path: Path) -> Detector:
+    """The averaged weights of a checkpoint."""
+    weights = torch.load(path, weights_only=True)["ema"]
+    model = Detector(fine="block4.0.weight" in weights)
+    model.load_state_dict(weights)
+    return model.eval()
 
 
 # -------------------------------------------------------------------------------------------------------------- cache
@@ -209,6 +220,19 @@ def drawn_plates(count: int = 400, seed: int = 11) -> list[np.ndarray]:
     return plates
 
 
+def load_rendered(pool: Path, count: int = 5000, seed: int = 13) -> list[tuple[np.ndarray, float, float]]:
+    """Plates from a pool that `render_plates.py --out` wrote: (uint8 [h,w] with some frame, share of frame in x, in y)."""
+    pictures, ratios = np.load(pool / "pictures.npy", mmap_mode="r"), np.load(pool / "ratio.npy")
+    margin_x, margin_y, wide, tall = 32, 16, 224, 88  # the renderer's canvas
+    result = []
+    for i in sorted(random.Random(seed).sample(range(len(pictures)), min(count, len(pictures)))):
+        picture = np.asarray(pictures[i])[margin_y - 10:margin_y + tall + 10, margin_x - 16:margin_x + wide + 16]
+        scale = 160 / wide
+        size = (round((wide + 32) * scale), max(8, round((tall + 20) * scale * (wide / tall) / float(ratios[i]))))
+        result.append((cv2.resize(picture, size, interpolation=cv2.INTER_AREA), 16 / (wide + 32), 10 / (tall + 20)))
+    return result
+
+
 # ------------------------------------------------------------------------------------------------------------ samples
 
 
@@ -254,7 +278,7 @@ class Sampler:
         aspect = math.exp(rng.normal(0, 0.08))
         if picture["kind"] == "anr" and rng.random() < 0.5:
             aspect *= math.sqrt(4 / 3)
-        angle = math.radians(rng.normal(0, 3.0) if rng.random() < 0.75 else rng.uniform(-14, 14))
+        angle = math.radians(rng.normal(0, 3.0) if rng.random() < 0.85 else rng.uniform(-14, 14))
         shear = rng.normal(0, 0.04)
         sx, sy = scale * aspect, scale / aspect
         linear = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) @ np.array([[1, shear], [0, 1]]) @ np.diag([sx, sy])
@@ -336,19 +360,19 @@ class Sampler:
                         plates.append([moved, float(weights[i])])
 
         mode = rng.random()
-        if mode < 0.55:  # one picture, at a scale that makes its plate the width we want
+        if mode < 0.48:  # one picture, at a scale that makes its plate the width we want
             picture = self.pick(rng)
             if len(picture["quads"]):
                 quad = picture["quads"][rng.integers(len(picture["quads"]))]
                 width = max(6.0, float(np.ptp(quad[:, 0])))
-                wanted = math.exp(rng.uniform(math.log(14), math.log(110))) if rng.random() < 0.65 else math.exp(rng.uniform(math.log(60), math.log(380)))
+                wanted = math.exp(rng.uniform(math.log(14), math.log(100))) if rng.random() < 0.55 else math.exp(rng.uniform(math.log(80), math.log(self.width * 0.8)))
                 scale = float(np.clip(wanted / width, 0.12, 2.4))
                 anchor = quad.mean(0)
                 target = self.choose_target(rng, quad, scale, whole)
             else:
                 scale, anchor, target = self.cover_scale(picture, whole, rng.uniform(1, 1.5)), (picture["levels"][0].shape[1] / 2, picture["levels"][0].shape[0] / 2), (self.width / 2, self.height / 2)
             h, w = picture["levels"][0].shape
-            if w * h * scale * scale < 0.9 * self.width * self.height and rng.random() < 0.75:
+            if w * h * scale * scale < 0.9 * self.width * self.height and rng.random() < 0.85:
                 behind = self.pick(rng)
                 hb, wb = behind["levels"][0].shape
                 matrix, mask = self.place(rng, canvas, whole, behind, self.cover_scale(behind, whole, rng.uniform(1.0, 1.8)), (wb * rng.uniform(0.3, 0.7), hb * rng.uniform(0.3, 0.7)), (self.width / 2, self.height / 2))
@@ -356,7 +380,10 @@ class Sampler:
             matrix, mask = self.place(rng, canvas, whole, picture, scale, anchor, target)
             add(picture, matrix, whole, mask)
         else:  # a mosaic of two to a dozen pictures
-            columns, rows = [(2, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 3)][rng.choice(6, p=[0.22, 0.08, 0.3, 0.2, 0.12, 0.08])]
+            if self.width <= 400:
+                columns, rows = [(2, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 3)][rng.choice(6, p=[0.18, 0.05, 0.3, 0.22, 0.15, 0.1])]
+            else:
+                columns, rows = [(2, 1), (2, 2), (3, 2), (4, 3), (5, 4)][rng.choice(5, p=[0.2, 0.25, 0.25, 0.2, 0.1])]
             xs = [0] + [int(self.width * (i + rng.uniform(-0.2, 0.2)) / columns) for i in range(1, columns)] + [self.width]
             ys = [0] + [int(self.height * (i + rng.uniform(-0.2, 0.2)) / rows) for i in range(1, rows)] + [self.height]
             for r in range(rows):
@@ -383,8 +410,11 @@ class Sampler:
 
     # -- pasted plates and lettering
 
-    def warp_onto(self, rng, canvas, plate, quad, match):
-        """Warps `plate` uint8 [h,w] onto `quad` of `canvas`, blended; `match` = grey level to follow, or None."""
+    def warp_onto(self, rng, canvas, plate, quad, match, fx=0.0, fy=0.0):
+        """Warps `plate` uint8 [h,w] so that its inner part fills `quad` of `canvas`, blended; `match` = grey level to follow, or None."""
+        if fx > 0:
+            inner = np.array([[fx, fy], [1 - fx, fy], [1 - fx, 1 - fy], [fx, 1 - fy]], np.float32)
+            quad = apply(cv2.getPerspectiveTransform(inner, quad.astype(np.float32)), rectangle(0, 0, 1, 1))
         box = hull(quad[None])[0]
         x0, y0 = max(0, int(box[0]) - 2), max(0, int(box[1]) - 2)
         x1, y1 = min(self.width, int(box[2]) + 3), min(self.height, int(box[3]) + 3)
@@ -413,13 +443,18 @@ class Sampler:
         return True
 
     def new_plate(self, rng):
-        """A plate uint8 [h,w] and how far its corners may be trusted."""
+        """A plate uint8 [h,w], the share of its width and height that is frame on each side, and how far its corners may be trusted."""
         kind = rng.random()
-        if self.rendered and kind < 0.65:
-            return self.rendered[rng.integers(len(self.rendered))], 1.0
-        if kind < 0.75 or not self.drawn:
-            return self.crops[rng.integers(len(self.crops))], 0.4
-        return self.drawn[rng.integers(len(self.drawn))], 1.0
+        if self.rendered and kind < 0.6:
+            picture, fx, fy = self.rendered[rng.integers(len(self.rendered))]
+            h, w = picture.shape
+            if rng.random() < 0.55:  # the bare plate
+                cx, cy = round(fx * w), round(fy * h)
+                return picture[cy:h - cy, cx:w - cx], 0.0, 0.0, 1.0
+            return picture, fx, fy, 1.0
+        if kind < 0.85 or not self.drawn:
+            return self.crops[rng.integers(len(self.crops))], 0.0, 0.0, 0.4
+        return self.drawn[rng.integers(len(self.drawn))], 0.0, 0.0, 1.0
 
     def random_quad(self, rng, centre, wide, tall):
         """A plausible view of a `wide` x `tall` rectangle about `centre`."""
@@ -438,8 +473,8 @@ class Sampler:
             wide, tall = box[2] - box[0], box[3] - box[1]
             if rng.random() > 0.3 or wide < 12:
                 continue
-            plate, trust = self.new_plate(rng)
-            aspect = plate.shape[1] / plate.shape[0]
+            plate, fx, fy, trust = self.new_plate(rng)
+            aspect = plate.shape[1] * (1 - 2 * fx) / (plate.shape[0] * (1 - 2 * fy))
             new_wide, new_tall = (wide * 1.08, max(tall * 1.06, wide * 1.08 / aspect)) if aspect < wide / tall * 1.6 else (max(wide * 1.08, tall * 1.06 * aspect * 0.8), tall * 1.06)
             new = self.random_quad(rng, box.reshape(2, 2).mean(0), new_wide, new_tall)
             new_box = hull(new[None])
@@ -449,14 +484,14 @@ class Sampler:
             if any(inside_share(new_box, tuple(o))[0] > 0 for o in others):
                 continue
             inner = canvas[int(box[1]):int(box[3]) + 1, int(box[0]):int(box[2]) + 1]
-            if inner.size and self.warp_onto(rng, canvas, plate, new, float(inner.mean()) * rng.uniform(0.85, 1.15)):
+            if inner.size and self.warp_onto(rng, canvas, plate, new, float(inner.mean()) * rng.uniform(0.85, 1.15), fx, fy):
                 # what sticks out of the old plate would be a second one: the new one covers it nearly always
                 plates[i] = [new, trust]
         if rng.random() < 0.22:
             for _ in range(int(rng.integers(1, 4))):
-                plate, trust = self.new_plate(rng)
+                plate, fx, fy, trust = self.new_plate(rng)
                 wide = math.exp(rng.uniform(math.log(14), math.log(150)))
-                tall = wide * plate.shape[0] / plate.shape[1] * rng.uniform(0.85, 1.15)
+                tall = wide * plate.shape[0] * (1 - 2 * fy) / (plate.shape[1] * (1 - 2 * fx)) * rng.uniform(0.85, 1.15)
                 if tall > self.height * 0.4:
                     continue
                 quad = self.random_quad(rng, (rng.uniform(wide / 2, self.width - wide / 2), rng.uniform(tall, self.height - tall)), wide, tall)
@@ -464,7 +499,7 @@ class Sampler:
                 grown = (box[0][0] - 4, box[0][1] - 4, box[0][2] + 4, box[0][3] + 4)
                 if inside_share(box, (0, 0, self.width, self.height))[0] < 0.99 or any(inside_share(hull(q[None]), grown)[0] > 0 for q in [p[0] for p in plates] + ignored):
                     continue
-                if self.warp_onto(rng, canvas, plate, quad, None if rng.random() < 0.7 else float(rng.uniform(40, 210))):
+                if self.warp_onto(rng, canvas, plate, quad, None if rng.random() < 0.7 else float(rng.uniform(40, 210)), fx, fy):
                     plates.append([quad, trust])
 
     def letter(self, rng, canvas, plates, ignored):
@@ -518,15 +553,15 @@ class Sampler:
     def light(self, rng, canvas, plates):
         """Exposure, night, infra-red look, glare, blur, noise and JPEG on a uint8 canvas."""
         look = rng.random()
-        need_float = look < 0.45
+        need_float = look < 0.3
         if need_float:
             x = canvas.astype(np.float32)
-            if look < 0.12:  # infra-red: dark scene, plates shine
+            if look < 0.07:  # infra-red: dark scene, plates shine
                 gain = np.full(x.shape, rng.uniform(0.15, 0.6), np.float32)
                 for quad, _ in plates:
                     cv2.fillConvexPoly(gain, np.round(quad).astype(np.int32), float(rng.uniform(0.9, 1.9)))
                 x *= cv2.GaussianBlur(gain, (5, 5), 1.2)
-            elif look < 0.25:  # night
+            elif look < 0.16:  # night
                 x = 255 * (x / 255) ** rng.uniform(1.2, 2.4) * rng.uniform(0.25, 1.0)
             else:
                 x = (x - 128) * rng.uniform(0.45, 1.5) + 128 + rng.uniform(-50, 50)
@@ -543,29 +578,29 @@ class Sampler:
                     cv2.circle(small, (int(cx / 4), int(cy / 4)), max(1, int(radius / 4)), float(rng.uniform(150, 500)), -1)
                 x += cv2.resize(cv2.GaussianBlur(small, (0, 0), rng.uniform(1, 6)), (self.width, self.height), interpolation=cv2.INTER_LINEAR)
             canvas = np.clip(x, 0, 255).astype(np.uint8)
-        elif look < 0.6:
+        elif look < 0.5:
             table = np.clip(255 * (np.arange(256) / 255) ** math.exp(rng.normal(0, 0.35)), 0, 255).astype(np.uint8)
             canvas = cv2.LUT(canvas, table)
         blur = rng.random()
-        if blur < 0.16:
+        if blur < 0.12:
             canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.4, 1.4))
-        elif blur < 0.26:
+        elif blur < 0.2:
             length = int(rng.integers(2, 8))
             kernel = np.zeros((9, 9), np.float32)
             angle = rng.uniform(0, math.pi) if rng.random() < 0.4 else rng.normal(0, 0.2)
             dx, dy = math.cos(angle) * length / 2, math.sin(angle) * length / 2
             cv2.line(kernel, (round(4 - dx), round(4 - dy)), (round(4 + dx), round(4 + dy)), 1.0)
             canvas = cv2.filter2D(canvas, -1, kernel / kernel.sum())
-        elif blur < 0.32:
+        elif blur < 0.25:
             kernel = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float32) * rng.uniform(0.2, 0.6)
             kernel[1, 1] = 1 - (kernel.sum() - kernel[1, 1])
             canvas = cv2.filter2D(canvas, -1, kernel)
-        if rng.random() < 0.3:
+        if rng.random() < 0.2:
             noise = np.empty(canvas.shape, np.int16)
             cv2.setRNGSeed(int(rng.integers(1 << 30)))
             cv2.randn(noise, 0, rng.uniform(2, 16))
             canvas = cv2.add(canvas, noise, dtype=cv2.CV_8U)
-        if rng.random() < 0.3:
+        if rng.random() < 0.25:
             canvas = cv2.imdecode(cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])[1], cv2.IMREAD_GRAYSCALE)
         return canvas
 
@@ -613,16 +648,16 @@ def cell_targets(plates, ignored, width: int, height: int):
             for c in cols:
                 state[r, c] = 1
                 corners[:, r, c] = (quad - np.array([cx[c], cy[r]])).reshape(8)
-                weight[r, c] = 1.0 / math.sqrt(len(rows) * len(cols))
+                weight[r, c] = (len(rows) * len(cols)) ** -0.75
                 trust[r, c] = sure
     return state, corners, weight, trust
 
 
 class Samples(torch.utils.data.IterableDataset):
-    """Batches of `size` samples from step `start` to `stop`, in order."""
+    """Batches from step `start` to `stop`, in order: `size` canvases of `sampler`, every fourth time of `large` with as many pixels in all."""
 
-    def __init__(self, sampler: Sampler, size: int, start: int, stop: int):
-        self.sampler, self.size, self.start, self.stop = sampler, size, start, stop
+    def __init__(self, sampler: Sampler, large: Sampler | None, size: int, start: int, stop: int):
+        self.sampler, self.large, self.size, self.start, self.stop = sampler, large, size, start, stop
 
     def __iter__(self):
         cv2.setNumThreads(1)
@@ -631,10 +666,14 @@ class Samples(torch.utils.data.IterableDataset):
         first, every = (info.id, info.num_workers) if info else (0, 1)
         for step in range(self.start + first, self.stop, every):
             images, truths = [], []
-            for i in range(self.size):
-                image, plates, ignored = self.sampler.draw(step * self.size + i)
+            sampler, size = self.sampler, self.size
+            if self.large is not None and step % 4 == 3:
+                sampler = self.large
+                size = max(2, round(self.size * self.sampler.width * self.sampler.height / (sampler.width * sampler.height)))
+            for i in range(size):
+                image, plates, ignored = sampler.draw(step * self.size + i)
                 images.append(image)
-                truths.append(cell_targets(plates, ignored, self.sampler.width, self.sampler.height))
+                truths.append(cell_targets(plates, ignored, sampler.width, sampler.height))
             yield (torch.from_numpy(np.stack(images))[:, None],) + tuple(torch.from_numpy(np.stack(t)) for t in zip(*truths))
 
 
@@ -867,17 +906,20 @@ def train(arguments):
         for picture in pictures:
             if picture["name"] in better:
                 picture["quads"] = better[picture["name"]]
-    rendered = work / "rendered.pickle"  # uint8 plates from the renderer, edge to edge
-    rendered = pickle.loads(rendered.read_bytes()) if rendered.exists() else []
+    rendered = load_rendered(arguments.pool) if arguments.pool else []
     sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered)
+    large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered)
     print(f"{len(pictures)} pictures, {len(sampler.crops)} crops, {len(sampler.patches)} texts, {len(sampler.drawn)} drawn, {len(rendered)} rendered plates", flush=True)
     tune = evaluation_frames(load_pictures(data, work, "tune"))
     lane = lane_frames(load_pictures(data, work, "tune"))
 
-    model = Detector().to(memory_format=torch.channels_last)
+    model = Detector(fine=not arguments.coarse).to(memory_format=torch.channels_last)
     if arguments.init:
-        model.load_state_dict(torch.load(arguments.init, weights_only=True)["ema"])
-    ema = Detector()
+        missing = model.load_state_dict(torch.load(arguments.init, weights_only=True)["ema"], strict=False).missing_keys
+        if missing:  # a residual block that the earlier network did not have starts close to nothing
+            assert all(m.startswith("block4.") for m in missing), missing
+            nn.init.constant_(model.block4[1].weight, 0.1)
+    ema = Detector(fine=not arguments.coarse)
     ema.load_state_dict(model.state_dict())
     decay, plain = [], []
     for p in model.parameters():
@@ -892,7 +934,7 @@ def train(arguments):
     runs = HERE / "runs"
     runs.mkdir(exist_ok=True)
     log = open(runs / f"{arguments.name}.jsonl", "a", encoding="utf-8")
-    loader = torch.utils.data.DataLoader(Samples(sampler, arguments.batch, start, arguments.steps), batch_size=None, num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None)
+    loader = torch.utils.data.DataLoader(Samples(sampler, large, arguments.batch, start, arguments.steps), batch_size=None, num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None)
     began, sums, count = time.time(), np.zeros(3), 0
     for step, (images, *truth) in enumerate(loader, start):
         warm = min(1.0, (step + 1) / arguments.warmup)
@@ -902,7 +944,7 @@ def train(arguments):
         model.train()
         output = model((images.float() / 255).to(memory_format=torch.channels_last))
         score_loss, box_loss, corner_loss = loss_terms(output, *truth)
-        loss = score_loss + 1.5 * box_loss + 1.0 * corner_loss
+        loss = score_loss + 2.0 * box_loss + 1.0 * corner_loss
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
@@ -922,7 +964,7 @@ def train(arguments):
             l = match(lane, run_frames(lane, infer))
             threshold, f1, recall, precision = best_threshold(m)
             counted = l["score"] >= threshold
-            row = {"step": step + 1, "samples": (step + 1) * arguments.batch, "seconds": round(time.time() - began), "score": sums[0] / count, "box": sums[1] / count, "corner": sums[2] / count, "threshold": threshold, "f1": f1, "recall": recall,
+            row = {"step": step + 1, "samples": (step + 1) * arguments.batch, "seconds": round(time.time() - began), "score": round(float(sums[0] / count), 4), "box": round(float(sums[1] / count), 4), "corner": round(float(sums[2] / count), 4), "threshold": threshold, "f1": f1, "recall": recall,
                    "precision": precision, "iou": float(m["iou"][m["at"] >= threshold].mean()) if recall else 0.0, "lane_recall": float((l["at"] >= threshold).mean()), "lane_precision": float(l["good"][counted].mean()) if counted.any() else 0.0}
             log.write(json.dumps(row) + "\n"), log.flush()
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
@@ -935,12 +977,71 @@ def train(arguments):
             break
 
 
+# ------------------------------------------------------------------------------------------------------------ relabel
+
+
+def snap(quad: np.ndarray, box: np.ndarray) -> np.ndarray | None:
+    """`quad` [4,2] stretched so that its hull is `box` (x0, y0, x1, y1); None where that would be no plausible plate."""
+    own = hull(quad[None])[0]
+    snapped = (quad - own[:2]) / np.maximum(own[2:] - own[:2], 1e-3) * (box[2:] - box[:2]) + box[:2]
+    top, bottom, left, right = snapped[1] - snapped[0], snapped[2] - snapped[3], snapped[3] - snapped[0], snapped[2] - snapped[1]
+    if min(top[0], bottom[0], left[1], right[1]) <= 0 or abs(math.atan2(*(top + bottom)[::-1])) > 0.6:
+        return None
+    ratio = [np.linalg.norm(a) / max(np.linalg.norm(b), 1e-3) for a, b in ((top, bottom), (left, right))]
+    return snapped.astype(np.float32) if all(0.6 < r < 1.6 for r in ratio) else None
+
+
+def relabel(arguments):
+    """From a trained model and the *training* pictures: four corners for the labelled rectangles (written to `quads.pickle`),
+    and confident plates without a label (`candidates.json` and numbered sheets, to be looked at before they are ignored)."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    model = load_model(arguments.work / f"{arguments.name}.pt")
+    infer = torch_infer(model.to(memory_format=torch.channels_last))
+    better, candidates, tiles, tilts = {}, [], [], []
+    for picture in load_pictures(arguments.data, arguments.work, "train"):
+        frame, scale = letterbox(picture["levels"][0])
+        scores, quads = decode(infer(frame[None, None]), 0.2, 0.4)
+        quads = quads / scale
+        boxes, truth = hull(quads), hull(picture["quads"]) if len(picture["quads"]) else np.zeros((0, 4), np.float32)
+        overlap = iou_matrix(boxes, truth)
+        new = picture["quads"].copy()
+        for j in range(len(truth)):
+            if picture["exact"][j] or not len(boxes):
+                continue
+            i = int(overlap[:, j].argmax())
+            if overlap[i, j] >= 0.6 and truth[j, 2] - truth[j, 0] >= 24:
+                snapped = snap(quads[i], truth[j])
+                if snapped is not None:
+                    new[j] = snapped
+                    tilts.append(math.degrees(math.atan2(snapped[1, 1] - snapped[0, 1], snapped[1, 0] - snapped[0, 0])))
+        better[picture["name"]] = new
+        for i in range(len(boxes)):
+            if scores[i] >= arguments.least and (not len(truth) or overlap[i].max() < 0.2):
+                x0, y0, x1, y1 = boxes[i]
+                cx, cy, r = (x0 + x1) / 2, (y0 + y1) / 2, max(40.0, (x1 - x0) * 1.1)
+                tile = cv2.getRectSubPix(picture["levels"][0], (int(2 * r), int(r * 1.5)), (float(cx), float(cy)))
+                tile = cv2.cvtColor(cv2.resize(tile, (200, 150)), cv2.COLOR_GRAY2BGR)
+                k = 200 / int(2 * r)
+                cv2.rectangle(tile, (int(100 - (x1 - x0) / 2 * k), int(75 - (y1 - y0) / 2 * k)), (int(100 + (x1 - x0) / 2 * k), int(75 + (y1 - y0) / 2 * k)), (0, 200, 0), 1)
+                cv2.putText(tile, f"{len(candidates)} {scores[i]:.2f}", (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 255), 1)
+                tiles.append(tile)
+                candidates.append([picture["name"], [round(float(v), 1) for v in (x0, y0, x1 - x0, y1 - y0)], round(float(scores[i]), 3)])
+    (arguments.work / "quads.pickle").write_bytes(pickle.dumps(better))
+    (arguments.work / "candidates.json").write_text(json.dumps(candidates))
+    for start in range(0, len(tiles), 63):
+        sheet = tiles[start:start + 63]
+        sheet += [np.zeros_like(tiles[0])] * (-len(sheet) % 9)
+        cv2.imwrite(str(arguments.work / f"candidates-{start // 63}.png"), np.vstack([np.hstack(sheet[i:i + 9]) for i in range(0, len(sheet), 9)]))
+    print(f"{len(tilts)} rectangles got corners, tilt in degrees: percentiles {np.percentile(tilts, [1, 10, 50, 90, 99]).round(1)}; {len(candidates)} candidates")
+
+
 # ------------------------------------------------------------------------------------------------------------- export
 
 
 def fused(model: Detector) -> Detector:
     """Copy for export: batch normalisation folded into the convolutions, the input normalisation into the stem."""
-    copy = Detector()
+    copy = Detector(fine=model.block4 is not None)
     copy.load_state_dict(model.state_dict())
     copy.eval()
     for name, module in copy.named_children():
@@ -1004,9 +1105,7 @@ def export(arguments):
     """Writes models/detector.onnx, models/detector.int8.onnx and models/detector.json from `<work>/<name>.pt`."""
     torch.set_num_threads(1)
     out = arguments.out
-    model = Detector()
-    model.load_state_dict(torch.load(arguments.work / f"{arguments.name}.pt", weights_only=True)["ema"])
-    model.eval()
+    model = load_model(arguments.work / f"{arguments.name}.pt")
     plain, small = out / "detector.onnx", out / "detector.int8.onnx"
     example = torch.rand(1, 1, HEIGHT, WIDTH)
     torch.onnx.export(fused(model), (example,), str(plain), input_names=["frame"], output_names=["plates"], opset_version=17, dynamo=False)
@@ -1098,6 +1197,29 @@ def draw(frames, found, threshold, folder: Path, split: str, most: int = 60):
         cv2.imwrite(str(folder / f"{split}-{start // 20}.png"), np.vstack([np.hstack(sheet[i:i + 4]) for i in range(0, len(sheet), 4)]))
 
 
+def curve(arguments):
+    """Draws `detector_curve.png` from the logs of the named runs, one after the other."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    rows, offset = [], 0
+    for name in arguments.runs.split(","):
+        part = splits.read_jsonl(HERE / "runs" / f"{name}.jsonl")
+        rows += [dict(row, samples=row["samples"] + offset) for row in part]
+        offset = rows[-1]["samples"]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6))
+    at = [row["samples"] / 1000 for row in rows]
+    for key, label in (("recall", "recall"), ("precision", "precision"), ("lane_recall", "recall, lane-like"), ("iou", "mean IoU of hits")):
+        left.plot(at, [row[key] for row in rows], label=label)
+    for key in ("score", "box", "corner"):
+        right.plot(at, [row[key] for row in rows], label=f"{key} loss")
+    left.set(xlabel="thousand canvases", title="tune, at the threshold with the best F1", ylim=(0.3, 1)), right.set(xlabel="thousand canvases", title="training", yscale="log")
+    for axis in (left, right):
+        axis.grid(alpha=0.3), axis.legend()
+    figure.tight_layout()
+    figure.savefig(HERE / "detector_curve.png", dpi=90)
+
+
 def main():
     root = MODELS.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -1110,14 +1232,18 @@ def main():
     t.add_argument("--width", type=int, default=384), t.add_argument("--height", type=int, default=256), t.add_argument("--batch", type=int, default=16)
     t.add_argument("--steps", type=int, default=9000), t.add_argument("--lr", type=float, default=2e-3), t.add_argument("--warmup", type=int, default=200)
     t.add_argument("--ema", type=float, default=0.998), t.add_argument("--every", type=int, default=500), t.add_argument("--seed", type=int, default=1)
-    t.add_argument("--workers", type=int, default=1), t.add_argument("--init", type=Path), t.add_argument("--until", help="HH:MM"), t.add_argument("--no-quads", action="store_true")
+    t.add_argument("--workers", type=int, default=1), t.add_argument("--pool", type=Path, help="folder that render_plates.py wrote"), t.add_argument("--init", type=Path), t.add_argument("--one-size", action="store_true", help="no canvases of the full input size"), t.add_argument("--coarse", action="store_true", help="without the block at stride 4"), t.add_argument("--until", help="HH:MM"), t.add_argument("--no-quads", action="store_true")
     e = commands.add_parser("export", parents=[shared])
     e.add_argument("--out", type=Path, default=MODELS), e.add_argument("--calibration", type=int, default=120, help="pictures to calibrate on")
     e.add_argument("--methods", default="minmax,average,percentile", help="calibration methods to try on tune")
     v = commands.add_parser("eval", parents=[shared])
     v.add_argument("--out", type=Path, default=MODELS), v.add_argument("--draw", type=Path, help="folder for picture sheets of the errors")
+    r = commands.add_parser("relabel", parents=[shared])
+    r.add_argument("--least", type=float, default=0.5, help="score of a candidate for a plate without a label")
+    c = commands.add_parser("curve", parents=[shared])
+    c.add_argument("--runs", default="detector", help="run names in order, comma-separated")
     arguments = parser.parse_args()
-    {"train": train, "export": export, "eval": evaluate}[arguments.command](arguments)
+    {"train": train, "curve": curve, "relabel": relabel, "export": export, "eval": evaluate}[arguments.command](arguments)
 
 
 if __name__ == "__main__":
