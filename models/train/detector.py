@@ -265,6 +265,7 @@ class Sampler:
             kinds.setdefault(p["kind"], []).append(i)
         weight = {"us": 1.6, "anr": 1.2, "oi350": 1.5, "ro": 0.6, "vlp": 1.3, "cn": 1.0, "openlpr": 1.0}
         self.chance = np.array([weight.get(p["kind"], 1.0) for p in pictures])
+        self.chance *= [2.0 if p.get("hard") else 1.0 for p in pictures]
         self.chance /= self.chance.sum()
 
     # -- geometry
@@ -348,7 +349,7 @@ class Sampler:
                 elif covered < 0.9:
                     ignored.append(quad)
             plates = kept
-            for quads, weights in ((picture["quads"], picture["exact"] * 0.5 + 0.5), (picture["extra"], None)):
+            for quads, weights in ((picture["quads"], picture.get("trust", picture["exact"] * 0.85 + 0.15)), (picture["extra"], None)):
                 for i, quad in enumerate(quads):
                     moved = apply(matrix, quad)
                     share = inside_share(hull(moved[None]), region)[0]
@@ -453,7 +454,7 @@ class Sampler:
                 return picture[cy:h - cy, cx:w - cx], 0.0, 0.0, 1.0
             return picture, fx, fy, 1.0
         if kind < 0.85 or not self.drawn:
-            return self.crops[rng.integers(len(self.crops))], 0.0, 0.0, 0.4
+            return self.crops[rng.integers(len(self.crops))], 0.0, 0.0, 0.3
         return self.drawn[rng.integers(len(self.drawn))], 0.0, 0.0, 1.0
 
     def random_quad(self, rng, centre, wide, tall):
@@ -894,18 +895,24 @@ def train(arguments):
     torch.manual_seed(arguments.seed)
     data, work = arguments.data, arguments.work
     pictures = load_pictures(data, work, "train")
-    extra = work / "unlabelled.json"  # plates without a label, found by an earlier model and looked at: ignored, not punished
-    if extra.exists():
-        regions = json.loads(extra.read_text())
-        for picture in pictures:
-            if picture["name"] in regions:
-                picture["extra"] = np.array([rectangle(x, y, w, h) for x, y, w, h in regions[picture["name"]]], np.float32).reshape(-1, 4, 2)
+    # plates that have no label, found by an earlier model and looked at; unclear ones are ignored; pictures that fooled it come twice as often
+    found = json.loads((HERE / "detector_found.json").read_text())
+    for picture in pictures:
+        name = picture["name"]
+        picture["trust"] = np.where(picture["exact"], 1.0, 0.15)
+        added, unclear = found["plates"].get(name, []), found["ignored"].get(name, [])
+        picture["hard"] = name in found["hard"]
+        if unclear:
+            picture["extra"] = np.array([rectangle(*box) for box in unclear], np.float32)
+        if added:
+            picture["quads"] = np.concatenate([picture["quads"], np.array([rectangle(*box) for box in added], np.float32)])
+            picture["trust"] = np.concatenate([picture["trust"], np.zeros(len(added))])
     quads = work / "quads.pickle"  # four-cornered truths for rectangles: an earlier model's quads snapped to the labelled boxes
-    if quads.exists() and not arguments.no_quads:
+    if quads.exists() and arguments.quads:
         better = pickle.loads(quads.read_bytes())
         for picture in pictures:
             if picture["name"] in better:
-                picture["quads"] = better[picture["name"]]
+                picture["quads"][:len(better[picture["name"]])] = better[picture["name"]]
     rendered = load_rendered(arguments.pool) if arguments.pool else []
     sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered)
     large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered)
@@ -935,16 +942,18 @@ def train(arguments):
     runs.mkdir(exist_ok=True)
     log = open(runs / f"{arguments.name}.jsonl", "a", encoding="utf-8")
     loader = torch.utils.data.DataLoader(Samples(sampler, large, arguments.batch, start, arguments.steps), batch_size=None, num_workers=arguments.workers, prefetch_factor=4 if arguments.workers else None)
-    began, sums, count = time.time(), np.zeros(3), 0
+    launched = began = time.time()
+    sums, count = np.zeros(3), 0
     for step, (images, *truth) in enumerate(loader, start):
         warm = min(1.0, (step + 1) / arguments.warmup)
-        lr = arguments.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / arguments.steps))))
+        progress = (time.time() - launched) / 60 / arguments.minutes if arguments.minutes else step / arguments.steps
+        lr = arguments.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
         for group in optimiser.param_groups:
             group["lr"] = lr
         model.train()
         output = model((images.float() / 255).to(memory_format=torch.channels_last))
         score_loss, box_loss, corner_loss = loss_terms(output, *truth)
-        loss = score_loss + 2.0 * box_loss + 1.0 * corner_loss
+        loss = score_loss + 2.0 * box_loss + 4.0 * corner_loss
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimiser.step()
@@ -958,7 +967,7 @@ def train(arguments):
         if (step + 1) % 50 == 0:
             a, b, c = sums / count
             print(f"step {step + 1} lr {lr:.5f} score {a:.3f} box {b:.3f} corner {c:.4f} {(time.time() - began) / count * 1000:.0f} ms/step", flush=True)
-        if (step + 1) % arguments.every == 0 or step + 1 == arguments.steps:
+        if (step + 1) % arguments.every == 0 or step + 1 == arguments.steps or progress >= 1:
             infer = torch_infer(ema)
             m = match(tune, run_frames(tune, infer))
             l = match(lane, run_frames(lane, infer))
@@ -972,8 +981,7 @@ def train(arguments):
             temporary = checkpoint.with_suffix(".new")
             torch.save({"model": model.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}, temporary)
             os.replace(temporary, checkpoint)
-        if arguments.until and time.strftime("%H:%M") >= arguments.until:
-            print("stopped by --until", flush=True)
+        if progress >= 1:
             break
 
 
@@ -1232,7 +1240,7 @@ def main():
     t.add_argument("--width", type=int, default=384), t.add_argument("--height", type=int, default=256), t.add_argument("--batch", type=int, default=16)
     t.add_argument("--steps", type=int, default=9000), t.add_argument("--lr", type=float, default=2e-3), t.add_argument("--warmup", type=int, default=200)
     t.add_argument("--ema", type=float, default=0.998), t.add_argument("--every", type=int, default=500), t.add_argument("--seed", type=int, default=1)
-    t.add_argument("--workers", type=int, default=1), t.add_argument("--pool", type=Path, help="folder that render_plates.py wrote"), t.add_argument("--init", type=Path), t.add_argument("--one-size", action="store_true", help="no canvases of the full input size"), t.add_argument("--coarse", action="store_true", help="without the block at stride 4"), t.add_argument("--until", help="HH:MM"), t.add_argument("--no-quads", action="store_true")
+    t.add_argument("--workers", type=int, default=1), t.add_argument("--pool", type=Path, help="folder that render_plates.py wrote"), t.add_argument("--init", type=Path), t.add_argument("--one-size", action="store_true", help="no canvases of the full input size"), t.add_argument("--coarse", action="store_true", help="without the block at stride 4"), t.add_argument("--minutes", type=float, help="lets the clock, not the steps, drive the learning rate and the end"), t.add_argument("--quads", action="store_true", help="use the corners that relabel found")
     e = commands.add_parser("export", parents=[shared])
     e.add_argument("--out", type=Path, default=MODELS), e.add_argument("--calibration", type=int, default=120, help="pictures to calibrate on")
     e.add_argument("--methods", default="minmax,average,percentile", help="calibration methods to try on tune")
