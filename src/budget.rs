@@ -34,7 +34,7 @@ pub enum Stage {
     Passage,
     /// One read against the watchlist.
     Match,
-    /// From bytes to hit, one plate.
+    /// From bytes to hit.
     Frame,
 }
 
@@ -56,7 +56,7 @@ impl Stage {
     }
 }
 
-const CASE: &str = "1080p JPEG of about 400 KB, one plate";
+const CASE: &str = "1080p JPEG of about 400 KB, two plates";
 
 /// The lane's budgets. The medians to reach are 15 ms for the frame and 6 ms for all but the decode; a p99 is allowed about half again,
 /// which is what the same work was seen to vary by on a shared processor.

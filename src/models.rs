@@ -66,23 +66,46 @@ fn half() -> f32 {
     0.5
 }
 
-/// Logistic calibration: `confidence = sigmoid(bias + slope * logit(p) + log_width * ln(w / 100))` for a text of decoded probability `p` on a
-/// plate `w` frame pixels wide. Fitted on the tuning slice by `models/train/calibrate.py`.
+/// Logistic calibration: confidence is the sigmoid of a weighted sum. Fitted on the tuning slice by `models/train/calibrate.py`, with boxes that are
+/// no plates among the wrong answers.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Added.
     pub bias: f32,
-    /// Times the logit of the decoded probability.
+    /// Times the logit of the decoded probability of the text.
     pub slope: f32,
-    /// Times the natural logarithm of the plate's width over 100 pixels.
+    /// Times the natural logarithm of the plate's width in frame pixels over 100.
     pub log_width: f32,
+    /// Times the logit of the detector's score.
+    pub score: f32,
+    /// Times the number of characters by which the text is shorter than [`Calibration::USUAL_LENGTH`].
+    pub short: f32,
+}
+
+impl Calibration {
+    /// Texts of fewer characters are rare on plates and common on signs.
+    pub const USUAL_LENGTH: usize = 5;
+    /// Logits are held within plus and minus this: beyond it networks are sure of anything.
+    pub const MOST_LOGIT: f32 = 8.0;
+
+    /// The calibrated probability, in 0..=1, that a text of `length` characters is exactly right: `probability` is the decoder's, `width` the plate's
+    /// in frame pixels, `score` the detector's.
+    pub fn confidence(&self, probability: f32, width: f32, score: f32, length: usize) -> f32 {
+        let logit = |share: f32| (share / (1.0 - share)).ln().clamp(-Calibration::MOST_LOGIT, Calibration::MOST_LOGIT);
+        let sum = self.bias
+            + self.slope * logit(probability)
+            + self.log_width * (width.max(1.0) / 100.0).ln()
+            + self.score * logit(score)
+            + self.short * Calibration::USUAL_LENGTH.saturating_sub(length) as f32;
+        1.0 / (1.0 + (-sum).exp())
+    }
 }
 
 impl Default for Calibration {
     /// No calibration: confidence is the decoded probability.
     fn default() -> Calibration {
-        Calibration { bias: 0.0, slope: 1.0, log_width: 0.0 }
+        Calibration { bias: 0.0, slope: 1.0, log_width: 0.0, score: 0.0, short: 0.0 }
     }
 }
 

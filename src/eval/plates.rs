@@ -34,8 +34,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Each truth of the sample with the read that found it.
     pub truths: Vec<(Truth, Option<PlateRead>)>,
-    /// Boxes that found nothing.
-    pub false_plates: Vec<PlateBox>,
+    /// Reads of boxes that found nothing.
+    pub false_plates: Vec<PlateRead>,
     /// Wall and CPU time from bytes to reads, milliseconds.
     pub wall_ms: f64,
     /// As above, CPU time of the thread.
@@ -90,7 +90,7 @@ fn assign(sample: &Sample, mut reads: Vec<PlateRead>, outcome: &mut Outcome) {
             .max_by(|a, b| overlap(&a.0).total_cmp(&overlap(&b.0)));
         match best {
             Some((_, found)) => *found = Some(read),
-            None => outcome.false_plates.push(read.plate),
+            None => outcome.false_plates.push(read),
         }
     }
 }
@@ -139,6 +139,36 @@ pub fn fold(text: &str) -> String {
         .collect()
 }
 
+/// What calibration is fitted on and judged by.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Answer {
+    /// The decoder's probability of the text.
+    pub probability: f32,
+    /// Width of the plate, frame pixels.
+    pub width: f32,
+    /// The detector's score.
+    pub score: f32,
+    /// Characters of the text.
+    pub length: usize,
+    /// The calibrated confidence.
+    pub confidence: f32,
+    /// Whether the text is right (folded).
+    pub right: bool,
+}
+
+impl Answer {
+    fn of(read: &PlateRead, right: bool) -> Answer {
+        Answer {
+            probability: read.probability,
+            width: read.plate.plate_width(),
+            score: read.plate.score,
+            length: read.text.len(),
+            confidence: read.confidence,
+            right,
+        }
+    }
+}
+
 /// All figures of one run.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -156,8 +186,8 @@ pub struct Report {
     pub yield_at_half_percent: f64,
     /// As above.
     pub yield_at_one_percent: f64,
-    /// Reads with their confidence and whether they were right (folded).
-    pub answers: Vec<(f32, bool)>,
+    /// Every read with a text: those of plates whose text is known, and those of boxes that are no plate.
+    pub answers: Vec<Answer>,
     /// Wall time per image, milliseconds: p50, p95, p99.
     pub wall_ms: [f64; 3],
     /// CPU time per image, milliseconds: mean and median.
@@ -203,16 +233,22 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome]) -> Report {
                 report.by.entry(kind).or_default().entry(value).or_default().1.count(text, read.as_ref(), truth.region.as_deref());
             }
             if let Some(read) = read.filter(|read| !read.text.is_empty()) {
-                report.answers.push((read.confidence, fold(read.text.as_str()) == fold(text)));
+                report.answers.push(Answer::of(&read, fold(read.text.as_str()) == fold(text)));
             }
         }
-        let narrow = |plate: &PlateBox| plate.hull()[2] - plate.hull()[0] < MIN_WIDTH;
-        outcome.false_plates.iter().filter(|plate| !narrow(plate)).for_each(|_| report.precision.count(false));
+        for read in &outcome.false_plates {
+            let [left, _, right, _] = read.plate.hull();
+            if right - left >= MIN_WIDTH {
+                report.precision.count(false);
+                report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false)));
+            }
+        }
     }
     let trials = report.reading.exact.of;
-    report.calibration_error = calibration_error(&report.answers);
-    report.yield_at_half_percent = yield_at(&report.answers, trials, 0.005);
-    report.yield_at_one_percent = yield_at(&report.answers, trials, 0.01);
+    let answers: Vec<_> = report.answers.iter().map(|answer| (answer.confidence, answer.right)).collect();
+    report.calibration_error = calibration_error(&answers);
+    report.yield_at_half_percent = yield_at(&answers, trials, 0.005);
+    report.yield_at_one_percent = yield_at(&answers, trials, 0.01);
     let wall: Vec<f64> = outcomes.iter().map(|outcome| outcome.wall_ms).collect();
     let cpu: Vec<f64> = outcomes.iter().map(|outcome| outcome.cpu_ms).collect();
     report.wall_ms = [0.5, 0.95, 0.99].map(|share| quantile(&wall, share));

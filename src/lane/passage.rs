@@ -202,7 +202,7 @@ impl Track {
             lane: evidence.lane,
             text,
             posterior,
-            confidence: if self.reads == 1 { best.confidence } else { confidence },
+            confidence: confidence.min(agreement(&text, read.clone().map(|(read, _)| read))),
             jurisdiction: vote_jurisdiction(read.map(|(read, _)| read)),
             reads: self.reads,
             best: *best,
@@ -250,6 +250,17 @@ fn combine<'reads>(start: &Text, reads: impl Iterator<Item = &'reads PlateRead> 
         confidence *= weight / total;
     }
     (text, posterior, confidence)
+}
+
+/// How sure the reads that say `text` make it: that not all of their calibrated confidences are wrong, tempered as in [`combine`]; 1 where none says it, so
+/// that the vote alone counts.
+fn agreement<'reads>(text: &Text, reads: impl Iterator<Item = &'reads PlateRead>) -> f32 {
+    let (mut doubt, mut count) = (0.0, 0);
+    for read in reads.filter(|read| read.text == *text) {
+        doubt += (1.0 - read.confidence).max(1e-6).ln();
+        count += 1;
+    }
+    if count == 0 { 1.0 } else { 1.0 - (doubt / (count as f32).sqrt()).exp() }
 }
 
 /// Log-probability of `text` given what one read saw, by the best alignment; `matched` gets, for each character, the position that it fell on.
@@ -316,7 +327,7 @@ mod tests {
     fn read(text: &str, x: f32, confidence: f32) -> PlateRead {
         let plate = PlateBox { corners: [[x, 0.0], [x + 100.0, 0.0], [x + 100.0, 50.0], [x, 50.0]], score: 0.9 };
         let posterior = Posterior::certain(text, 0.1).expect("a plate's text");
-        PlateRead { plate, text: Text::of(text).expect("a plate's text"), posterior, confidence, jurisdiction: None }
+        PlateRead { plate, text: Text::of(text).expect("a plate's text"), posterior, probability: confidence, confidence, jurisdiction: None }
     }
 
     fn frame(sequence: u64) -> Frame {

@@ -18,6 +18,8 @@ pub struct PlateRead {
     pub text: Text,
     /// One position per character of `text`.
     pub posterior: Posterior,
+    /// The decoder's own probability of `text`, in 0..=1; not calibrated.
+    pub probability: f32,
     /// Calibrated probability that `text` is exactly right, in 0..=1.
     pub confidence: f32,
     /// Whose plate; `None` where the reader does not know.
@@ -114,8 +116,10 @@ impl Reader {
         let mut posterior = Posterior::default();
         let (text, probability) = self.decoder.decode(&self.columns, &mut posterior);
         let jurisdiction = jurisdiction(outputs.get(1), &self.settings, &self.codes);
-        let confidence = if text.is_empty() { 0.0 } else { calibrated(probability, plate.plate_width(), &self.settings) };
-        Ok(PlateRead { plate: *plate, text, posterior, confidence, jurisdiction })
+        let probability = probability as f32;
+        let calibration = &self.settings.calibration;
+        let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len()) };
+        Ok(PlateRead { plate: *plate, text, posterior, probability, confidence, jurisdiction })
     }
 }
 
@@ -126,15 +130,6 @@ fn softmax(logs: &Column, temperature: f32) -> Column {
     let total: f32 = column.iter().sum();
     column.iter_mut().for_each(|value| *value /= total);
     column
-}
-
-/// See [`crate::models::Calibration`].
-fn calibrated(probability: f64, plate_width: f32, settings: &ReaderSettings) -> f32 {
-    let probability = probability.clamp(1e-6, 1.0 - 1e-6);
-    let logit = (probability / (1.0 - probability)).ln() as f32;
-    let calibration = &settings.calibration;
-    let score = calibration.bias + calibration.slope * logit + calibration.log_width * (plate_width.max(1.0) / 100.0).ln();
-    1.0 / (1.0 + (-score).exp())
 }
 
 /// The most probable jurisdiction, or `None` where it is not probable enough.

@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// Write a picture sheet of the worst errors (PNG).
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+    /// Write every read with what its confidence was made of, as JSON lines: what `models/train/calibrate.py` fits on.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// Worker threads; as many as there are cores unless given.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -61,6 +64,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         sheet::draw(&samples, &outcomes)?.save_png(path)?;
     }
     let report = report(&samples, &outcomes);
+    if let Some(path) = &args.answers {
+        let lines: String = report.answers.iter().map(|answer| serde_json::to_string(answer).expect("plain data") + "\n").collect();
+        std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data"));
     } else {
