@@ -7,12 +7,10 @@
 """
 
 import argparse
-import json
 import math
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -20,10 +18,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import reader_export
 import splits
 from plate_formats import JURISDICTIONS
-from reader_data import CROP_MARGIN, IGNORE, MARGIN_X, MARGIN_Y, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
-from reader_net import ALPHABET, CLASSES, COLUMNS, HEIGHT, WIDTH, Export, Reader, edits, fold, greedy
+from reader_data import IGNORE, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
+from reader_net import CLASSES, COLUMNS, Reader, edits, fold, greedy
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -203,6 +202,80 @@ def train(chosen):
             losses, reported, since = [], time.time(), 0
 
 
+def interval(hits, n):
+    """Share in percent with its 95 % Wilson interval, as text."""
+    z, p = 1.96, hits / n
+    scale = 1 + z * z / n
+    middle, half = (p + z * z / (2 * n)) / scale, z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    return f"{100 * p:.1f} [{100 * max(0, middle - half):.1f}, {100 * min(1, middle + half):.1f}]"
+
+
+def facets(row):
+    """The groups of the figures that a labelled crop counts in."""
+    region = row["region"] or "unknown"
+    country = region.split("-")[0]
+    width = row["plate_px"]
+    return [
+        "all",
+        "source " + row["source"].split("/")[0],
+        "region " + (country if country in ("US", "GB", "DE", "RO", "PK", "IN", "AU", "AE", "FR", "CA", "NL", "ES") else "rest"),
+        f"lines {row['lines']}",
+        f"quality {row['quality']}",
+        "width " + ("under 80" if width < 80 else "080-119" if width < 120 else "120-199" if width < 200 else "200 and more"),
+    ]
+
+
+def table(rows, texts):
+    """Markdown lines: strict, folded, within one edit by source, region, lines, quality and plate width."""
+    groups = {}
+    for row, text in zip(rows, texts):
+        for name in facets(row):
+            groups.setdefault(name, []).append(right(row, text))
+    lines = ["| crops | n | strict exact | folded exact | within one edit |", "|---|---|---|---|---|"]
+    for name, marks in sorted(groups.items(), key=lambda item: (item[0] != "all", item[0])):
+        n = len(marks)
+        lines.append(f"| {name} | {n} | " + " | ".join(interval(sum(mark[k] for mark in marks), n) for k in range(3)) + " |")
+    return lines
+
+
+def export(chosen):
+    torch.set_num_threads(1)
+    reader = Reader(len(JURISDICTIONS))
+    reader.load_state_dict(torch.load(chosen.checkpoint)["average"])
+    rows, inputs = evaluation_set(chosen.data, "tune")
+    texts, logits, regions = measure(reader, rows, inputs)
+    correct = np.array([right(row, text)[1] for row, text in zip(rows, texts)])
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    _, calibration = evaluation_set(chosen.data, "train")
+    pick = np.random.default_rng(0).permutation(len(calibration))[: chosen.calibration]
+    settings = reader_export.export(reader, chosen.models, inputs, logits, regions, rows, correct, calibration[pick], chosen.work)
+    print({key: settings[key] for key in ("temperature_in_graph", "jurisdiction_temperature")})
+    for name in ("reader.onnx", "reader.int8.onnx"):
+        figures(chosen.models / name, rows, inputs)
+
+
+def figures(path, rows, inputs):
+    """Print one line of figures of an ONNX file on a labelled set; returns its reads."""
+    logs, regions = reader_export.run_all(path, inputs)
+    texts = [greedy(best) for best in logs.argmax(2).tolist()]
+    correct = np.array([right(row, text)[1] for row, text in zip(rows, texts)])
+    error = reader_export.expected_calibration_error(reader_export.read_confidence(logs, 1.0), correct)
+    best, median = reader_export.milliseconds(path)
+    print(f"{path.name} {path.stat().st_size / 1e6:.2f} MB {best:.2f} ms (median {median:.2f}) {summary(rows, texts, torch.from_numpy(regions))} ECE {error:.3f}", flush=True)
+    return texts
+
+
+def evaluate(chosen):
+    for split in chosen.splits:
+        rows, inputs = evaluation_set(chosen.data, split)
+        print(f"\n{split}, {len(rows)} crops")
+        for path in chosen.onnx:
+            texts = figures(path, rows, inputs)
+            print("\n".join(table(rows, texts)))
+            if chosen.misses:
+                print([(row["text"], text, row["region"]) for row, text in zip(rows, texts) if not right(row, text)[1]])
+
+
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/plates", help="folder of the labelled photographs")
@@ -225,12 +298,20 @@ def options():
     t.add_argument("--strength", type=float, default=1.0, help="strength of the photometric damage")
     t.add_argument("--seed", type=int, default=1)
     t.add_argument("--threads", type=int, default=1)
+    e = tasks.add_parser("export")
+    e.add_argument("checkpoint", type=Path)
+    e.add_argument("--models", type=Path, default=HERE.parent, help="folder for the ONNX files and reader.json")
+    e.add_argument("--calibration", type=int, default=400, help="training crops that calibrate int8")
+    v = tasks.add_parser("eval")
+    v.add_argument("onnx", type=Path, nargs="+")
+    v.add_argument("--splits", nargs="+", default=["tune", "dev"])
+    v.add_argument("--misses", action="store_true", help="print the wrong reads")
     return parser
 
 
 def main():
     chosen = options().parse_args()
-    {"train": train}[chosen.task](chosen)
+    {"train": train, "export": export, "eval": evaluate}[chosen.task](chosen)
 
 
 if __name__ == "__main__":

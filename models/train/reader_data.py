@@ -100,6 +100,10 @@ class Spoiler:
             picture = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR if rng.random() < 0.75 else cv2.INTER_CUBIC)
         elif rng.random() < 0.25:
             picture = self.jpeg(picture)
+        if rng.random() < 0.15:  # the halo of a camera that sharpens
+            soft = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 2.5))
+            amount = rng.uniform(0.4, 2.0)
+            picture = cv2.addWeighted(picture, 1 + amount, soft, -amount, 0)
         light = picture.astype(np.float32)
         kind = rng.random()
         if kind < 0.5:  # contrast, gamma, night

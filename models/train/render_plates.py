@@ -9,6 +9,7 @@ which character each of its columns sees.
 """
 
 import argparse
+import functools
 import math
 import time
 from pathlib import Path
@@ -42,6 +43,15 @@ WORDS = (
 ).split()
 VOWELS, CONSONANTS = "AEIOU", "BCDFGHJKLMNPRSTVWXYZ"
 FRAME_TEXTS = ("HONDA", "TOYOTA OF", "MOTORS", "AUTO SALES", "www.cars.com", "CHEVROLET", "UNIVERSITY", "FORD", "HARLEY-DAVIDSON", "ALUMNI", "MY OTHER CAR", "BMW", "NISSAN", "JAGUAR", "DEALER", "GO TEAM", "HYUNDAI", "CITY MOTORS 555-1234")
+
+
+@functools.lru_cache(maxsize=256)
+def rounded(rx, ry):
+    """Coverage 0..1 [PLATE_H, PLATE_W] of a plate whose corners are rounded by rx, ry px."""
+    ys, xs = np.mgrid[0:PLATE_H, 0:PLATE_W].astype(np.float32)
+    dx = np.maximum(0, np.maximum(rx - xs, xs - (PLATE_W - 1 - rx))) / rx
+    dy = np.maximum(0, np.maximum(ry - ys, ys - (PLATE_H - 1 - ry))) / ry
+    return np.clip((1.05 - np.hypot(dx, dy)) * min(rx, ry), 0, 1).astype(np.float32)
 
 
 class Faces:
@@ -174,18 +184,19 @@ class Plate:
         """Canvas point of plate coordinates u, v in 0..1."""
         return MARGIN_X + u * PLATE_W, MARGIN_Y + v * PLATE_H
 
-    def number(self, tokens, line, box, face, aspect, spread, seal=0.0):
+    def number(self, tokens, line, box, face, aspect, spread, seal=0.0, gaps=(0.12, 0.32), blanks=(0.3, 0.75)):
         """Draw the tokens of one line into `box` (u0, v0, u1, v1), characters at most `aspect` as wide as high (canvas px).
 
-        `spread` in 0..1: 1 = every character takes an equal cell (dies), 0 = proportional.
+        `spread` in 0..1: 1 = every character takes an equal cell (dies), 0 = proportional. `gaps` and `blanks`: range of
+        the space between characters and of a blank, in character widths.
         """
         rng, faces = self.rng, self.faces
         x0, y0 = self.xy(box[0], box[1])
         x1, y1 = self.xy(box[2], box[3])
         height = y1 - y0
         reference = faces.width(face)
-        gap = rng.uniform(0.12, 0.32)
-        blank, dash = rng.uniform(0.3, 0.75), rng.uniform(0.4, 0.8)
+        gap = rng.uniform(*gaps)
+        blank, dash = rng.uniform(*blanks), rng.uniform(0.4, 0.8)
         units = []
         for token in tokens:
             if token == " ":
@@ -324,7 +335,9 @@ class Plate:
                     ground[:top] = shade
                 else:
                     ground[PLATE_H - top :] = shade
-        self.back[MARGIN_Y : MARGIN_Y + PLATE_H, MARGIN_X : MARGIN_X + PLATE_W] = ground
+        body = self.back[MARGIN_Y : MARGIN_Y + PLATE_H, MARGIN_X : MARGIN_X + PLATE_W]
+        inside = rounded(int(rng.integers(2, 13)), int(rng.integers(2, 13)))
+        body += inside * (ground - body)
 
     def sticker(self, u, v, width_u, height_v):
         """A registration sticker with its own light or dark ground and tiny figures."""
@@ -406,8 +419,8 @@ class Plate:
 
 def levels(rng, light_ink):
     """Grey of ground and ink: dark on light, or with probability `light_ink` the reverse; at least 45 apart."""
-    dark, light = rng.uniform(5, 95), rng.uniform(130, 250)
-    if rng.random() < 0.12:
+    dark, light = rng.uniform(5, 85), rng.uniform(140, 250)
+    if rng.random() < 0.08:
         middle, half = rng.uniform(60, 190), rng.uniform(23, 45)
         dark, light = middle - half, middle + half
     return (dark, light) if rng.random() < light_ink else (light, dark)
@@ -421,7 +434,7 @@ def draw_north_american(plate, issuer, rng):
     ground, ink = levels(rng, issuer.light_ink)
     busy = rng.choice([0, 0.15, 0.35, 0.6, 0.8], p=[0.3, 0.25, 0.25, 0.15, 0.05])
     plate.ground(ground, ground - ink, busy)
-    motorcycle = rng.random() < 0.03
+    motorcycle = rng.random() < 0.05
     if mexican:
         shapes = [form for form, _ in MEXICAN_FORMATS]
         weights = np.array([weight for _, weight in MEXICAN_FORMATS])
@@ -481,19 +494,20 @@ def draw_north_american(plate, issuer, rng):
     v1 = min(v0 + rng.uniform(0.42, 0.56), 0.84)
     if rng.random() < 0.08:
         v0, v1 = rng.uniform(0.12, 0.2), rng.uniform(0.78, 0.9)
-    aspect = rng.uniform(0.5, 0.85)
-    spread = rng.choice([0.0, 0.5, 1.0])
+    aspect = rng.uniform(0.42, 0.6) if rng.random() < 0.6 else rng.uniform(0.5, 0.85)
+    spread = rng.choice([0.0, 0.5, 1.0], p=[0.2, 0.2, 0.6])
+    space = {"gaps": (0.15, 0.55), "blanks": (0.3, 1.4)}
     if two:
         cut = len(lines[0]) // 2
         split = [i for i, token in enumerate(lines[0]) if token in (" ", "-", "*")]
         cut = split[0] if split and 0 < split[0] < len(lines[0]) - 1 else cut
         upper, lower = lines[0][:cut], lines[0][cut + (1 if split else 0) :]
         middle = rng.uniform(0.5, 0.54)
-        plate.number(upper, 0, (left, 0.2, right, middle - 0.03), face, aspect * 1.6, spread)
-        plate.number(lower, 1, (left, middle + 0.03, right, 0.85), face, aspect * 1.6, spread)
+        plate.number(upper, 0, (left, 0.2, right, middle - 0.03), face, aspect * 1.6, spread, **space)
+        plate.number(lower, 1, (left, middle + 0.03, right, 0.85), face, aspect * 1.6, spread, **space)
         ratio = rng.uniform(1.5, 1.9)
     else:
-        plate.number(lines[0], 0, (left, v0, right, v1), face, aspect, spread)
+        plate.number(lines[0], 0, (left, v0, right, v1), face, aspect, spread, **space)
         ratio = 2.0 if rng.random() < 0.85 else rng.uniform(1.6, 2.4)
     corner = rng.random()
     if corner < 0.55 and not two:
@@ -584,8 +598,8 @@ def draw(faces, rng):
     pick = rng.random()
     while True:
         plate = Plate(faces, rng)
-        if pick < 0.64:
-            pool = UNITED_STATES if pick < 0.46 else MEXICO if pick < 0.6 else CANADA
+        if pick < 0.62:
+            pool = UNITED_STATES if pick < 0.45 else MEXICO if pick < 0.58 else CANADA
             issuer = pool[rng.integers(len(pool))]
             code = issuer.code
             canvas, ratio = draw_north_american(plate, issuer, rng)
