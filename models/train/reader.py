@@ -8,6 +8,7 @@
 
 import argparse
 import math
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 import reader_export
 import splits
 from plate_formats import JURISDICTIONS
-from reader_data import IGNORE, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
+from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
 from reader_net import CLASSES, COLUMNS, Reader, edits, fold, greedy
 
 HERE = Path(__file__).resolve().parent
@@ -81,6 +82,16 @@ def make_pools(work, fonts, count, pools, seed):
             subprocess.run(command + ["--seed", str(seed * 1000 + index), "--out", str(folder)], check=True)
 
 
+def column_loss(logs, target, smoothing):
+    """Cross-entropy of columns: `logs` [N, CLASSES], `target` [N] a class, or class + EDGE where blank is right as well."""
+    edge = target >= EDGE
+    klass = torch.where(edge, target - EDGE, target)
+    said = logs.gather(1, klass[:, None])[:, 0]
+    either = torch.logaddexp(said, logs[:, 0])
+    loss = torch.where(edge, -either, -(1 - smoothing) * said - smoothing * logs.mean(1))
+    return loss.mean()
+
+
 class Several:
     """Draws from several rendered pools in turn; pools that appear on disk later join in."""
 
@@ -124,9 +135,10 @@ def train(chosen):
         optimiser.load_state_dict(state["optimiser"])
         start, seen_seconds = state["step"], state["seconds"]
     elif chosen.init:
-        state = torch.load(chosen.init)
-        model.load_state_dict(state["average"])
-        average.load_state_dict(state["average"])
+        own = model.state_dict()
+        fits = {key: value for key, value in torch.load(chosen.init)["average"].items() if key in own and own[key].shape == value.shape}
+        model.load_state_dict(fits, strict=False)
+        average.load_state_dict(fits, strict=False)
     log = open(runs / f"reader_{chosen.name}.log", "a", encoding="utf-8")
 
     def say(text):
@@ -158,18 +170,14 @@ def train(chosen):
         plate = torch.from_numpy(pictures).float().div_(255).unsqueeze(1).contiguous(memory_format=torch.channels_last)
         chars, regions = model(plate)
         drawn = len(labels)
-        flat = chars[:drawn].reshape(-1, CLASSES)
-        target = torch.from_numpy(labels).reshape(-1)
-        columns = F.cross_entropy(flat, target, ignore_index=IGNORE, label_smoothing=0.02)
-        loss = columns * (drawn / len(pictures))
-        parts = [columns.item(), 0.0, 0.0]
-        if texts:
-            lengths = torch.tensor([len(text) for text in texts])
-            logs = F.log_softmax(chars[drawn:], 2).transpose(0, 1)
-            ctc = F.ctc_loss(logs, torch.from_numpy(np.concatenate(texts)), torch.full((len(texts),), 2 * COLUMNS), lengths, reduction="none", zero_infinity=True)
-            ctc = (ctc.clamp(max=60) / lengths).mean()
-            loss = loss + chosen.ctc * ctc * (len(texts) / len(pictures))
-            parts[1] = ctc.item()
+        logs = F.log_softmax(chars, 2)
+        columns = column_loss(logs[:drawn].reshape(-1, CLASSES), torch.from_numpy(labels).reshape(-1), chosen.smoothing)
+        lengths = torch.tensor([len(text) for text in texts])
+        ctc = F.ctc_loss(logs.transpose(0, 1), torch.from_numpy(np.concatenate(texts)), torch.full((len(texts),), 2 * COLUMNS), lengths, reduction="none", zero_infinity=True)
+        ctc = ctc.clamp(max=60) / lengths
+        share = drawn / len(pictures)
+        loss = columns * share + chosen.ctc * ctc[drawn:].sum() / len(pictures) + chosen.ctc_drawn * ctc[:drawn].sum() / len(pictures)
+        parts = [columns.item(), ctc[drawn:].mean().item() if share < 1 else 0.0, 0.0]
         known = torch.from_numpy(jurisdiction)
         if (known != IGNORE).any():
             region = F.cross_entropy(regions, known, ignore_index=IGNORE, label_smoothing=0.05)
@@ -276,6 +284,29 @@ def evaluate(chosen):
                 print([(row["text"], text, row["region"]) for row, text in zip(rows, texts) if not right(row, text)[1]])
 
 
+def curve(chosen):
+    """Draw folded exact and within-one-edit accuracy on tune over training time from the logs of runs, one after another."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(6, 3.2), dpi=90)
+    offset, points = 0.0, []
+    for log in chosen.logs:
+        found = re.findall(r" s (\d+) .* tune exact/1edit all ([\d.]+)/([\d.]+) .* two ([\d.]+)/.* US ([\d.]+)/", log.read_text(encoding="utf-8"))
+        points += [(offset + float(s), *map(float, rest)) for s, *rest in found]
+        offset = points[-1][0]
+        axis.axvline(offset / 60, color="0.85", lw=1)
+    for column, (label, style) in enumerate((("exact", "-"), ("within one edit", "-"), ("two lines, exact", ":"), ("US, exact", "--")), 1):
+        axis.plot([p[0] / 60 for p in points], [p[column] for p in points], style, label=label)
+    axis.set(xlabel="minutes of training (shared core)", ylabel="% of tune crops, folded", ylim=(0, 100))
+    axis.legend(fontsize=7, loc="lower right")
+    axis.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(chosen.out)
+
+
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/plates", help="folder of the labelled photographs")
@@ -291,8 +322,10 @@ def options():
     t.add_argument("--every", type=float, default=150, help="seconds between evaluations on tune")
     t.add_argument("--batch", type=int, default=64)
     t.add_argument("--lr", type=float, default=3e-3)
+    t.add_argument("--smoothing", type=float, default=0.01, help="label smoothing of the columns")
     t.add_argument("--ctc", type=float, default=0.4, help="weight of CTC on real crops against column cross-entropy")
-    t.add_argument("--region", type=float, default=0.05, help="weight of the jurisdiction loss")
+    t.add_argument("--ctc-drawn", type=float, default=0.05, help="weight of CTC on rendered plates, which stops one character from being said twice")
+    t.add_argument("--region", type=float, default=0.15, help="weight of the jurisdiction loss")
     t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.35, 0.5], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
     t.add_argument("--real-from", type=float, default=0.06)
     t.add_argument("--strength", type=float, default=1.0, help="strength of the photometric damage")
@@ -306,12 +339,15 @@ def options():
     v.add_argument("onnx", type=Path, nargs="+")
     v.add_argument("--splits", nargs="+", default=["tune", "dev"])
     v.add_argument("--misses", action="store_true", help="print the wrong reads")
+    c = tasks.add_parser("curve")
+    c.add_argument("logs", type=Path, nargs="+")
+    c.add_argument("--out", type=Path, default=HERE / "reader_curve.png")
     return parser
 
 
 def main():
     chosen = options().parse_args()
-    {"train": train, "export": export, "eval": evaluate}[chosen.task](chosen)
+    {"train": train, "export": export, "eval": evaluate, "curve": curve}[chosen.task](chosen)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from reader_net import ALPHABET, COLUMNS, HEIGHT, WIDTH
 MARGIN_X, MARGIN_Y = 0.06, 0.10  # added on each side of the quad, as shares of its width and height
 CROP_MARGIN = 0.12  # what the labelled crop files have
 REAL_W, REAL_H = 288, 128  # stored size of a real crop, margin included
-IGNORE = -100
+IGNORE = -100  # a jurisdiction that is not known
+EDGE = 100  # added to the class of a column at a character's edge: it may say the character or blank
 UNIT = np.float32([[0, 0], [1, 0], [1, 1], [0, 1]])
 
 
@@ -182,14 +183,15 @@ class Rendered:
         self.order, self.at = np.zeros(0, int), 0
 
     def next(self, strength):
-        """(picture uint8 [64, 160], column classes [80] with IGNORE, jurisdiction)."""
+        """(picture uint8 [64, 160], column classes [80] (see `columns`), text classes, jurisdiction)."""
         if self.at >= len(self.order):
             self.order, self.at = self.rng.permutation(len(self.array["ratio"])), 0
         index = self.order[self.at]
         self.at += 1
         rng = self.rng
         boxed = rng.random() < 0.45
-        warp = homography(rng, RENDER_QUAD, float(self.array["ratio"][index]), 0.07 * (1 + (rng.random() < 0.15)) * (0.4 if rng.random() < 0.5 else 1), 0.025, boxed)
+        tilt = rng.choice([0.02, 0.06, 0.13], p=[0.4, 0.35, 0.25])
+        warp = homography(rng, RENDER_QUAD, float(self.array["ratio"][index]), tilt, 0.025, boxed)
         fill = {"borderMode": cv2.BORDER_REPLICATE}
         picture = cv2.warpPerspective(self.array["pictures"][index], warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, **fill)
         present = self.array["classes"][index] > 0
@@ -197,14 +199,15 @@ class Rendered:
         middle = (boxes[:, 1] + boxes[:, 3]) / 2
         ends = np.stack([np.stack([boxes[:, 0], middle], 1), np.stack([boxes[:, 2], middle], 1)], 1)  # [n, 2, 2]
         across = cv2.perspectiveTransform(ends.astype(np.float32), warp)[:, :, 0] * (COLUMNS / WIDTH) - 0.5  # column index of a point
-        labels = columns(across, self.array["classes"][index][present].astype(int), self.array["lines"][index][present])
-        return self.spoil(picture, strength), labels, int(self.array["jurisdiction"][index])
+        text = self.array["classes"][index][present].astype(np.int64)
+        labels = columns(across, text, self.array["lines"][index][present])
+        return self.spoil(picture, strength), labels, text, int(self.array["jurisdiction"][index])
 
 
 def columns(across, classes, lines):
     """Class each output column should say [80]: `across` [n, 2] = left and right end of each character in columns.
 
-    The middle 56 % of a character says it, the outer part of its cell is IGNORE, everything else is blank.
+    The middle 56 % of a character says it, the outer part of its cell may (class + EDGE), everything else is blank.
     """
     labels = np.zeros(2 * COLUMNS, np.int64)
     for (left, right), klass, line in zip(across, classes, lines):
@@ -212,7 +215,7 @@ def columns(across, classes, lines):
         lo, hi = max(0, int(np.ceil(left + 0.08 * (right - left)))), min(COLUMNS - 1, int(np.floor(right - 0.08 * (right - left))))
         for column in range(lo, hi + 1):
             if labels[base + column] == 0:
-                labels[base + column] = IGNORE
+                labels[base + column] = EDGE + klass
     previous = {}
     for (left, right), klass, line in zip(across, classes, lines):
         base = COLUMNS * int(line)
@@ -223,7 +226,7 @@ def columns(across, classes, lines):
         last_class, last_column = previous.get(int(line), (0, -9))
         if lo <= last_column:
             lo = last_column + 1
-        if klass == last_class and lo == last_column + 1:
+        if klass == last_class and lo == last_column + 1:  # two alike need a blank between them
             lo += 1
             if 0 <= lo - 1 < COLUMNS:
                 labels[base + lo - 1] = 0
@@ -232,7 +235,6 @@ def columns(across, classes, lines):
             continue
         labels[base + max(lo, 0) : base + min(hi, COLUMNS - 1) + 1] = klass
         previous[int(line)] = (klass, hi)
-    # between two characters that are neighbours and alike there must be a blank
     return labels
 
 
@@ -250,20 +252,20 @@ class Real:
         self.jurisdiction = [jurisdiction_of(row["region"]) for row in self.rows]
 
     def next(self, strength):
-        """(picture uint8 [64, 160], text classes, jurisdiction)."""
+        """(picture uint8 [64, 160], None, text classes, jurisdiction)."""
         rng = self.rng
         index = int(rng.choice(len(self.rows), p=self.weight))
-        warp = homography(rng, REAL_QUAD, float(self.ratio[index]), 0.035 * strength, 0.025, False)
+        warp = homography(rng, REAL_QUAD, float(self.ratio[index]), 0.05 * strength, 0.025, False)
         picture = cv2.warpPerspective(self.pictures[index], warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         hard = self.rows[index]["quality"] == "hard"
-        return self.spoil(picture, 0.25 if hard else 0.7 * strength, 70), self.targets[index], self.jurisdiction[index]
+        return self.spoil(picture, 0.25 if hard else 0.7 * strength, 70), None, self.targets[index], self.jurisdiction[index]
 
 
 class Batches:
     """Batches made ahead of time by one thread (OpenCV and torch both let go of the interpreter lock).
 
     `shares(step)` gives (share of real crops, strength of damage). A batch is (pictures uint8 [B, 64, 160], labels
-    [rendered, 80], list of texts of the real ones, jurisdiction [B]); the rendered come first.
+    [rendered, 80], list of B texts, jurisdiction [B]); the rendered come first.
     """
 
     def __init__(self, rendered, real, size, shares, start, stop):
@@ -280,7 +282,7 @@ class Batches:
             seen = [self.real.next(strength) for _ in range(real)]
             pictures = np.stack([sample[0] for sample in drawn + seen])
             labels = np.stack([sample[1] for sample in drawn])
-            self.ready.put((pictures, labels, [sample[1] for sample in seen], np.array([sample[2] for sample in drawn + seen])))
+            self.ready.put((pictures, labels, [sample[2] for sample in drawn + seen], np.array([sample[3] for sample in drawn + seen])))
 
     def next(self):
         return self.ready.get()

@@ -45,7 +45,7 @@ class Reader(nn.Module):
             ConvBlock(1, a, 4, 4, 0),  # 16 x 40
             ConvBlock(a, b),
             ConvBlock(b, c, 3, (2, 1)),  # 8 x 40
-            Residual(ConvBlock(c, c)),
+            Residual(ConvBlock(c, c)),  # what the jurisdiction head sees too
             ConvBlock(c, d, 3, (2, 1)),  # 4 x 40
             Residual(ConvBlock(d, d)),
             Residual(ConvBlock(d, d)),
@@ -57,18 +57,20 @@ class Reader(nn.Module):
         )
         self.drop = nn.Dropout(0.1)
         self.chars = nn.Conv2d(e, 2 * CLASSES, 1)
-        self.region = nn.Sequential(ConvBlock(d, 48, 3, 2), nn.Flatten(), nn.Dropout(0.2), nn.Linear(48 * 2 * COLUMNS // 2, 96), nn.ReLU(inplace=True))
+        self.region = nn.Sequential(  # 4 x 20: small lettering needs the finer map, and where on the plate it stands
+            ConvBlock(c, 48, 3, 2), Residual(ConvBlock(48, 48)), nn.Flatten(), nn.Dropout(0.2), nn.Linear(48 * 4 * COLUMNS // 2, 96), nn.ReLU(inplace=True)
+        )
         self.jurisdiction = nn.Linear(96 + e, jurisdictions)
 
     def forward(self, plate):
         mean = plate.mean((2, 3), keepdim=True)
         centred = plate - mean
         scale = (centred * centred).mean((2, 3), keepdim=True).sqrt() + 0.03
-        features = self.trunk(centred / scale)
-        line = self.along(features)
+        fine = self.trunk[:4](centred / scale)
+        line = self.along(self.trunk[4:](fine))
         logits = self.chars(self.drop(line)).squeeze(2)  # [B, 74, 40]
         chars = torch.cat([logits[:, :CLASSES], logits[:, CLASSES:]], 2).transpose(1, 2)
-        region = torch.cat([self.region(features), line.mean((2, 3))], 1)
+        region = torch.cat([self.region(fine), line.mean((2, 3))], 1)
         return chars, self.jurisdiction(region)
 
 

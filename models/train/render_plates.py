@@ -361,6 +361,9 @@ class Plate:
             ink = cv2.erode(ink, np.ones((2, 2), np.uint8))
         elif weight < 0.38:
             ink = cv2.dilate(ink, np.ones((2, 2) if rng.random() < 0.7 else (2, 3), np.uint8))
+        if rng.random() < 0.07:  # slanted lettering; the extents keep to the middle height, which does not move
+            slant = rng.uniform(-0.25, 0.25)
+            ink = cv2.warpAffine(ink, np.float32([[1, slant, -slant * CANVAS_H / 2], [0, 1, 0]]), (CANVAS_W, CANVAS_H))
         cover = ink.astype(np.float32) * (rng.uniform(0.8, 1.0) / 255)
         if rng.random() < 0.06:  # worn paint
             wear = cv2.resize(rng.uniform(0.1, 1.6, (11, 28)).astype(np.float32), (CANVAS_W, CANVAS_H), interpolation=cv2.INTER_CUBIC)
@@ -559,9 +562,12 @@ def draw_world(plate, style, rng):
     spread = rng.choice([0.0, 0.5, 1.0])
     two = len(lines) == 2
     aspect = rng.uniform(0.55, 0.78) * squash
+    loose = rng.random() < (0.35 if style.code in ("PK", "IN", "XA", "XG", "MY", "AE") else 0.08)  # private sign makers
+    size = rng.uniform(0.5, 0.9) if loose else rng.uniform(0.88, 1.12)
+    space = {"gaps": (0.1, 0.6), "blanks": (0.3, 2.0)} if loose else {}
     if two:
-        height = style.height * rng.uniform(0.9, 1.12)
-        gap = (1 - 2 * height) * rng.uniform(0.2, 0.45)
+        height = style.height * size
+        gap = (1 - 2 * height) * rng.uniform(0.15, 0.45)
         top = (1 - 2 * height - gap) / 2 + rng.uniform(-0.02, 0.02)
         if title:
             plate.text(title, rng.choice([0.5, max(0.08, left / 2)]), 0.9, 0.98, plate.ink, rng.uniform(0.4, 1))
@@ -573,11 +579,11 @@ def draw_world(plate, style, rng):
                 tokens, tail = tokens[:at], "".join(tokens[at + 1 :])
             limit = right - inset - (0.2 if tail else 0)
             v0 = top + line * (height + gap)
-            plate.number(tokens, line, (left + inset, v0, limit, v0 + height), face, aspect * 1.35, spread, style.seal)
+            plate.number(tokens, line, (left + inset, v0, limit, v0 + height), face, aspect * 1.35, spread, style.seal, **space)
             if tail:
                 plate.text(tail, limit + 0.08, v0 + rng.uniform(0, 0.1), v0 + rng.uniform(0.18, 0.24), plate.ink, rng.uniform(0.7, 1), face, 0.16)
     else:
-        height = min(style.height * rng.uniform(0.88, 1.12), 0.86)
+        height = min(style.height * size, 0.86)
         middle = 0.5
         if title and rng.random() < 0.8:
             above = rng.random() < 0.5 or style.code == "BR"
@@ -586,7 +592,7 @@ def draw_world(plate, style, rng):
             plate.text(title, 0.5, 0.05 if above else 0.84, 0.17 if above else 0.96, plate.ink, rng.uniform(0.4, 1))
         if style.code == "BR" and title == "BRASIL" or rng.random() < 0.02:
             plate.back[MARGIN_Y : MARGIN_Y + int(0.2 * PLATE_H), MARGIN_X : MARGIN_X + PLATE_W] = rng.uniform(30, 110)
-        plate.number(lines[0], 0, (left, middle - height / 2, right, middle + height / 2), face, aspect, spread, style.seal)
+        plate.number(lines[0], 0, (left, middle - height / 2, right, middle + height / 2), face, aspect, spread, style.seal, **space)
     canvas = plate.finish(ground, ink, style.code != "GB" or rng.random() < 0.3)
     if rng.random() < 0.3:
         plate.frame(canvas, False)
