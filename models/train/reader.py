@@ -23,7 +23,7 @@ import reader_export
 import splits
 from plate_formats import JURISDICTIONS
 from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
-from reader_net import CLASSES, COLUMNS, Reader, edits, fold, greedy
+from reader_net import CLASSES, COLUMNS, Reader, beam, edits, fold, greedy
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -190,7 +190,7 @@ def train(chosen):
         step += 1
         since += len(pictures)
         losses.append(parts)
-        keep = min(0.998, (1 + step - start) / (10 + step - start))
+        keep = min(0.998, (1 + step - start) / (4 + step - start))
         with torch.no_grad():
             for slow, fast in zip(average.state_dict().values(), model.state_dict().values()):
                 if slow.dtype.is_floating_point:
@@ -251,12 +251,11 @@ def export(chosen):
     reader = Reader(len(JURISDICTIONS))
     reader.load_state_dict(torch.load(chosen.checkpoint)["average"])
     rows, inputs = evaluation_set(chosen.data, "tune")
-    texts, logits, regions = measure(reader, rows, inputs)
-    correct = np.array([right(row, text)[1] for row, text in zip(rows, texts)])
+    _, logits, regions = measure(reader, rows, inputs)
     chosen.work.mkdir(parents=True, exist_ok=True)
     _, calibration = evaluation_set(chosen.data, "train")
     pick = np.random.default_rng(0).permutation(len(calibration))[: chosen.calibration]
-    settings = reader_export.export(reader, chosen.models, inputs, logits, regions, rows, correct, calibration[pick], chosen.work)
+    settings = reader_export.export(reader, chosen.models, inputs, logits, regions, rows, calibration[pick], chosen.work)
     print({key: settings[key] for key in ("temperature_in_graph", "jurisdiction_temperature")})
     for name in ("reader.onnx", "reader.int8.onnx"):
         figures(chosen.models / name, rows, inputs)
@@ -265,9 +264,9 @@ def export(chosen):
 def figures(path, rows, inputs):
     """Print one line of figures of an ONNX file on a labelled set; returns its reads."""
     logs, regions = reader_export.run_all(path, inputs)
-    texts = [greedy(best) for best in logs.argmax(2).tolist()]
+    texts, confidence = zip(*(beam(columns) for columns in np.exp(logs)))
     correct = np.array([right(row, text)[1] for row, text in zip(rows, texts)])
-    error = reader_export.expected_calibration_error(reader_export.read_confidence(logs, 1.0), correct)
+    error = reader_export.expected_calibration_error(np.array(confidence), correct)
     best, median = reader_export.milliseconds(path)
     print(f"{path.name} {path.stat().st_size / 1e6:.2f} MB {best:.2f} ms (median {median:.2f}) {summary(rows, texts, torch.from_numpy(regions))} ECE {error:.3f}", flush=True)
     return texts
@@ -324,7 +323,7 @@ def options():
     t.add_argument("--lr", type=float, default=3e-3)
     t.add_argument("--smoothing", type=float, default=0.01, help="label smoothing of the columns")
     t.add_argument("--ctc", type=float, default=0.4, help="weight of CTC on real crops against column cross-entropy")
-    t.add_argument("--ctc-drawn", type=float, default=0.05, help="weight of CTC on rendered plates, which stops one character from being said twice")
+    t.add_argument("--ctc-drawn", type=float, default=0.12, help="weight of CTC on rendered plates, which stops one character from being said twice")
     t.add_argument("--region", type=float, default=0.15, help="weight of the jurisdiction loss")
     t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.35, 0.5], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
     t.add_argument("--real-from", type=float, default=0.06)

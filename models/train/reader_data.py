@@ -143,12 +143,13 @@ class Spoiler:
         return cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
 
 
-def homography(rng, quad, ratio, tilt, jitter, boxed):
+def homography(rng, quad, ratio, tilt, jitter, boxed, spare=0.0):
     """Warp from stored-picture px to input px.
 
     `quad` [4, 2]: the plate's corners (tl, tr, br, bl) in stored px; `ratio`: its true width / height. The plate is
     tilted by about `tilt` radians with perspective; then what a detector would hand over is taken: the upright box of the
-    tilted plate where `boxed`, else its corners, off by `jitter` (share of the width).
+    tilted plate where `boxed`, else its corners, off by `jitter` (share of the width). `spare`: how much larger than the plate
+    the quad is, as a share of its sides.
     """
     true = UNIT * np.float32([ratio, 1.0])
     angle, shear = rng.normal(0, tilt), rng.normal(0, tilt * 1.2)
@@ -162,6 +163,8 @@ def homography(rng, quad, ratio, tilt, jitter, boxed):
     else:
         target = corners
     size = np.float32([np.linalg.norm(target[1] - target[0]), np.linalg.norm(target[3] - target[0])])
+    if spare > 0:
+        target = target.mean(0) + (target - target.mean(0)) * (1 + spare * rng.random(2))
     target = target + rng.normal(0, jitter * 0.5, (4, 2)) * np.float32([size[0], max(size[1], 0.4 * size[0])])
     target = target + rng.normal(0, jitter * 0.5, (1, 2)) * np.float32([size[0], max(size[1], 0.3 * size[0])])
     inner = (UNIT + np.float32([MARGIN_X, MARGIN_Y])) / np.float32([1 + 2 * MARGIN_X, 1 + 2 * MARGIN_Y]) * np.float32([WIDTH, HEIGHT])
@@ -191,7 +194,7 @@ class Rendered:
         rng = self.rng
         boxed = rng.random() < 0.45
         tilt = rng.choice([0.02, 0.06, 0.13], p=[0.4, 0.35, 0.25])
-        warp = homography(rng, RENDER_QUAD, float(self.array["ratio"][index]), tilt, 0.025, boxed)
+        warp = homography(rng, RENDER_QUAD, float(self.array["ratio"][index]), tilt, 0.025, boxed, 0.4 if rng.random() < 0.2 else 0.0)
         fill = {"borderMode": cv2.BORDER_REPLICATE}
         picture = cv2.warpPerspective(self.array["pictures"][index], warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, **fill)
         present = self.array["classes"][index] > 0
@@ -246,7 +249,7 @@ class Real:
         keep = [i for i, row in enumerate(rows) if "?" not in row["text"] and len(row["text"]) <= rp.MAX_CHARS]
         self.rows, self.pictures, self.ratio = [rows[i] for i in keep], self.pictures[keep], self.ratio[keep]
         self.rng, self.spoil = rng, spoiler
-        weight = np.array([(2.2 if (row["region"] or "").startswith(("US", "CA", "BR")) else 1.0) * (1.5 if row["lines"] == 2 else 1.0) for row in self.rows])
+        weight = np.array([(2.2 if (row["region"] or "").startswith(("US", "CA", "BR")) else 1.0) * (2.0 if row["lines"] == 2 else 1.0) for row in self.rows])
         self.weight = weight / weight.sum()
         self.targets = [np.array([1 + ALPHABET.index(c) for c in row["text"]], np.int64) for row in self.rows]
         self.jurisdiction = [jurisdiction_of(row["region"]) for row in self.rows]

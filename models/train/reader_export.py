@@ -46,17 +46,17 @@ def milliseconds(path: Path, rounds=400):
     return min(times), float(np.median(times))
 
 
-def read_confidence(logs, temperature):
-    """Probability of the greedy path [N]: product of the best class over the columns, at `temperature`."""
-    return F.log_softmax(torch.as_tensor(logs) / temperature, 2).max(2).values.sum(1).exp().numpy()
-
-
-def fit_read_temperature(logits, correct):
-    """Temperature (0.3 to 5) at which the greedy path's probability says best, in log loss, whether the read is right."""
+def fit_text_temperature(logits, texts):
+    """Temperature (0.3 to 3) that minimises the CTC loss of the labelled `texts` (those without '?'), each loss cut at 12 nats."""
+    keep = [i for i, text in enumerate(texts) if "?" not in text]
+    logits = torch.as_tensor(logits)[keep]
+    lengths = torch.tensor([len(texts[i]) for i in keep])
+    targets = torch.tensor([1 + ALPHABET.index(c) for i in keep for c in texts[i]])
+    columns = torch.full((len(keep),), logits.shape[1])
     best = (1e9, 1.0)
-    for temperature in np.geomspace(0.3, 5, 85):
-        p = np.clip(read_confidence(logits, temperature), 1e-4, 1 - 1e-4)
-        loss = -np.mean(np.where(correct, np.log(p), np.log(1 - p)))
+    for temperature in np.geomspace(0.3, 3, 60):
+        logs = F.log_softmax(logits / temperature, 2).transpose(0, 1)
+        loss = F.ctc_loss(logs, targets, columns, lengths, reduction="none").clamp(max=12).mean().item()
         best = min(best, (loss, float(temperature)))
     return best[1]
 
@@ -124,9 +124,9 @@ def quantise(fp32: Path, int8: Path, inputs, scratch: Path):
     onnx.save(done, str(int8))
 
 
-def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_rows, correct, calibration, scratch: Path):
+def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_rows, calibration, scratch: Path):
     """Write reader.onnx, reader.int8.onnx and reader.json into `models`; returns the settings written."""
-    temperature = fit_read_temperature(tune_logits, correct)
+    temperature = fit_text_temperature(tune_logits, [row["text"] for row in tune_rows])
     truth = np.array([jurisdiction_of(row["region"]) for row in tune_rows])
     region_temperature = fit_region_temperature(tune_regions, truth)
     net = Export(reader, temperature).eval().to(memory_format=torch.contiguous_format)

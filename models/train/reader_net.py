@@ -96,6 +96,27 @@ def greedy(best):
     return "".join(text)
 
 
+def beam(columns, width=8, least=1e-3):
+    """Most probable CTC text of `columns` [T, 37] probabilities, summed over layouts; prefix beam search as the lane decodes."""
+    prefixes = {(): (1.0, 0.0)}  # classes so far -> probability ending in blank, in the last character
+    for column in columns:
+        symbols = [(k, float(column[k])) for k in (column > least).nonzero()[0] if k]
+        following = {}
+
+        def add(prefix, blank, symbol):
+            b, s = following.get(prefix, (0.0, 0.0))
+            following[prefix] = (b + blank, s + symbol)
+
+        for prefix, (blank, symbol) in prefixes.items():
+            stay = symbol * float(column[prefix[-1]]) if prefix else 0.0
+            add(prefix, (blank + symbol) * float(column[0]), stay)
+            for klass, probability in symbols:
+                add(prefix + (klass,), 0.0, (blank if prefix and prefix[-1] == klass else blank + symbol) * probability)
+        prefixes = dict(sorted(following.items(), key=lambda item: -sum(item[1]))[:width])
+    best = max(prefixes.items(), key=lambda item: sum(item[1]))
+    return "".join(ALPHABET[k - 1] for k in best[0]), sum(best[1])
+
+
 def fold(text):
     """O, Q and 0 alike, I and 1 alike."""
     return text.replace("O", "0").replace("Q", "0").replace("I", "1")
