@@ -1,0 +1,132 @@
+"""The reader's network and how its output becomes text."""
+
+import torch
+from torch import nn
+
+HEIGHT, WIDTH = 64, 160
+COLUMNS = 40  # output columns of one line
+CLASSES = 37  # blank, 0-9, A-Z
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None):
+        if padding is None:
+            padding = tuple(k // 2 for k in kernel) if isinstance(kernel, tuple) else kernel // 2
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        )
+
+
+class Residual(nn.Module):
+    """x + block(x)."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x):
+        return x + self.block(x)
+
+
+class Reader(nn.Module):
+    """Grey plate [B, 1, 64, 160] in 0..1 -> character logits [B, 80, 37] and jurisdiction logits [B, jurisdictions].
+
+    A 4x4 patch stem, dense 3x3 convolutions down to 4 x 40, then the height folds into channels and a few 1-D
+    convolutions look along the line. Columns 0..39 are the upper or only line, 40..79 the lower line of two.
+    """
+
+    def __init__(self, jurisdictions, widths=(32, 64, 96, 128, 128)):
+        super().__init__()
+        a, b, c, d, e = widths
+        self.trunk = nn.Sequential(
+            ConvBlock(1, a, 4, 4, 0),  # 16 x 40
+            ConvBlock(a, b),
+            ConvBlock(b, c, 3, (2, 1)),  # 8 x 40
+            Residual(ConvBlock(c, c)),  # what the jurisdiction head sees too
+            ConvBlock(c, d, 3, (2, 1)),  # 4 x 40
+            Residual(ConvBlock(d, d)),
+            Residual(ConvBlock(d, d)),
+        )
+        self.along = nn.Sequential(
+            ConvBlock(d, e, (4, 1), 1, (0, 0)),  # 1 x 40
+            Residual(ConvBlock(e, e, (1, 5))),
+            Residual(ConvBlock(e, e, (1, 5))),
+        )
+        self.drop = nn.Dropout(0.1)
+        self.chars = nn.Conv2d(e, 2 * CLASSES, 1)
+        self.region = nn.Sequential(  # 4 x 20: small lettering needs the finer map, and where on the plate it stands
+            ConvBlock(c, 48, 3, 2), Residual(ConvBlock(48, 48)), nn.Flatten(), nn.Dropout(0.2), nn.Linear(48 * 4 * COLUMNS // 2, 96), nn.ReLU(inplace=True)
+        )
+        self.jurisdiction = nn.Linear(96 + e, jurisdictions)
+
+    def forward(self, plate):
+        mean = plate.mean((2, 3), keepdim=True)
+        centred = plate - mean
+        scale = (centred * centred).mean((2, 3), keepdim=True).sqrt() + 0.03
+        fine = self.trunk[:4](centred / scale)
+        line = self.along(self.trunk[4:](fine))
+        logits = self.chars(self.drop(line)).squeeze(2)  # [B, 74, 40]
+        chars = torch.cat([logits[:, :CLASSES], logits[:, CLASSES:]], 2).transpose(1, 2)
+        region = torch.cat([self.region(fine), line.mean((2, 3))], 1)
+        return chars, self.jurisdiction(region)
+
+
+class Export(nn.Module):
+    """What the ONNX file computes: log-probabilities at the fitted temperature, jurisdiction logits as they are."""
+
+    def __init__(self, reader, temperature):
+        super().__init__()
+        self.reader, self.temperature = reader, temperature
+
+    def forward(self, plate):
+        chars, jurisdiction = self.reader(plate)
+        return torch.log_softmax(chars / self.temperature, 2), jurisdiction
+
+
+def greedy(best):
+    """CTC text of a sequence of class indices (any iterable of int)."""
+    text, last = [], 0
+    for index in best:
+        if index != last and index:
+            text.append(ALPHABET[index - 1])
+        last = index
+    return "".join(text)
+
+
+def beam(columns, width=8, least=1e-3):
+    """Most probable CTC text of `columns` [T, 37] probabilities, summed over layouts; prefix beam search as the lane decodes."""
+    prefixes = {(): (1.0, 0.0)}  # classes so far -> probability ending in blank, in the last character
+    for column in columns:
+        symbols = [(k, float(column[k])) for k in (column > least).nonzero()[0] if k]
+        following = {}
+
+        def add(prefix, blank, symbol):
+            b, s = following.get(prefix, (0.0, 0.0))
+            following[prefix] = (b + blank, s + symbol)
+
+        for prefix, (blank, symbol) in prefixes.items():
+            stay = symbol * float(column[prefix[-1]]) if prefix else 0.0
+            add(prefix, (blank + symbol) * float(column[0]), stay)
+            for klass, probability in symbols:
+                add(prefix + (klass,), 0.0, (blank if prefix and prefix[-1] == klass else blank + symbol) * probability)
+        prefixes = dict(sorted(following.items(), key=lambda item: -sum(item[1]))[:width])
+    best = max(prefixes.items(), key=lambda item: sum(item[1]))
+    return "".join(ALPHABET[k - 1] for k in best[0]), sum(best[1])
+
+
+def fold(text):
+    """O, Q and 0 alike, I and 1 alike."""
+    return text.replace("O", "0").replace("Q", "0").replace("I", "1")
+
+
+def edits(a, b):
+    """Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, ca in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, cb in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (ca != cb))
+    return row[-1]
