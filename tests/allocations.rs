@@ -25,7 +25,11 @@ fn a_frame_allocates_nothing_outside_the_decoder() {
             plates += reads.len();
             // The first round is where buffers grow to the largest frame.
             if round > 0 {
-                assert_eq!(all.count_total, decoder.count_total, "{}: {} allocations, {} of them the decoder's", sample.name, all.count_total, decoder.count_total);
+                assert_eq!(
+                    all.count_total, decoder.count_total,
+                    "{}: {} allocations, {} of them the decoder's",
+                    sample.name, all.count_total, decoder.count_total
+                );
                 println!("{}: the JPEG decoder makes {} allocations of {} bytes", sample.name, decoder.count_total, decoder.bytes_total);
             }
         }

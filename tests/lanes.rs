@@ -114,7 +114,9 @@ fn read_prints_one_object_per_image_in_order() {
             for hit in plate["hits"].as_array().expect("a list") {
                 hits += 1;
                 assert!(["exact", "equivalent", "near", "other_jurisdiction"].contains(&hit["class"].as_str().expect("a class")), "{hit}");
-                assert!(hit["entry"].is_string() && hit["list"].is_string() && hit["edits"].is_u64() && hit["probability"].is_number() && hit["priority"].is_u64());
+                assert!(
+                    hit["entry"].is_string() && hit["list"].is_string() && hit["edits"].is_u64() && hit["probability"].is_number() && hit["priority"].is_u64()
+                );
             }
         }
         for truth in sample.plates.iter().filter(|truth| truth.width().is_some_and(|width| width >= 70.0)) {

@@ -1,9 +1,9 @@
 //! One file per subcommand: its arguments (`Args`) and `run`, which answers the exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use garita::error::Result;
+use garita::error::{Error, Result};
 use garita::models::{Models, Precision};
 use garita::watchlist::snapshot::{self, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,6 +39,15 @@ impl ModelArgs {
 /// The watchlist at `path`: an index or a CSV file in garita's own columns.
 pub(crate) fn load_watchlist(path: &Path) -> Result<Snapshot> {
     snapshot::load(path, Timestamp::now())
+}
+
+/// Writes to standard output; whoever reads it may stop reading.
+pub(crate) fn say(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io(&error).in_("standard output")),
+        _ => Ok(()),
+    }
 }
 
 /// As many workers as asked for, or as there are cores.

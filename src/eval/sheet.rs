@@ -36,7 +36,9 @@ pub fn draw(samples: &[Sample], outcomes: &[Outcome]) -> Result<Picture> {
         let (x, y) = ((place % COLUMNS) as u32 * PLATE.0, (place / COLUMNS) as u32 * (PLATE.1 + WRITING));
         let plate = cut(sample, truth)?;
         imageops::replace(&mut sheet.pixels, &plate, i64::from(x), i64::from(y));
-        let said = read.map_or("NOT FOUND".to_owned(), |read| format!("{} {:.0}", if read.text.is_empty() { "NOT READ" } else { read.text.as_str() }, 100.0 * read.confidence));
+        let said = read.map_or("NOT FOUND".to_owned(), |read| {
+            format!("{} {:.0}", if read.text.is_empty() { "NOT READ" } else { read.text.as_str() }, 100.0 * read.confidence)
+        });
         let line = |number: u32| [x as f32 + 4.0, (y + PLATE.1 + number * WRITING / 2 - 2) as f32];
         sheet.label(&format!("IS {}", truth.text.as_deref().unwrap_or_default()), line(1), 13.0);
         sheet.label(&said, line(2), 13.0);

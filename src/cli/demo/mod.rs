@@ -1,6 +1,7 @@
 //! `garita demo`: lanes over `testdata/`, from frames to hits, and a page that shows them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let engine = Engine::load()?;
     let models = args.models.load()?;
     let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"))?);
-    println!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n", samples.len(), lanes.len(), watchlist.load().len());
+    super::say(&format!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n\n", samples.len(), lanes.len(), watchlist.load().len()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = LaneSettings { lanes: lanes.len(), workers: args.threads.unwrap_or(cores), view: View::Whole, gap_ms: GAP_MS };
     let (running, events) = Lanes::start(&engine, &models, &settings, Arc::new(watchlist))?;
@@ -71,11 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     rest.join().map_err(|_| Error::new(Fault::Machine, "a lane's thread panicked"))?;
     told.passages.sort_by_key(|(passage, _)| (passage.lane, passage.seen_ms.0));
     let names: Vec<&str> = lanes.iter().map(|(name, _)| name.as_str()).collect();
-    print_passages(&names, &told);
-    print_latency(&told);
     page::write(&args.page, &names, &told)?;
     let shown = args.page.canonicalize().unwrap_or_else(|_| args.page.clone());
-    println!("\nPictures of every passage: {}", shown.display());
+    super::say(&format!("{}\n{}\nPictures of every passage: {}\n", passages_table(&names, &told), latency_table(&told), shown.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -150,12 +149,14 @@ impl Told {
     }
 }
 
-fn print_passages(lanes: &[&str], told: &Told) {
-    println!("{:<16} {:<10} {:>6} {:<8} {:>5}  hits", "lane", "plate", "sure", "state", "reads");
+fn passages_table(lanes: &[&str], told: &Told) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{:<16} {:<10} {:>6} {:<8} {:>5}  hits", "lane", "plate", "sure", "state", "reads");
     for (passage, hits) in &told.passages {
         let state = passage.jurisdiction.as_ref().map_or("?", |one| one.code.as_str());
         let hits: Vec<String> = hits.iter().map(page::hit_text).collect();
-        println!(
+        let _ = writeln!(
+            text,
             "{:<16} {:<10} {:>4.0} % {:<8} {:>5}  {}",
             lanes[passage.lane],
             passage.text,
@@ -166,18 +167,21 @@ fn print_passages(lanes: &[&str], told: &Told) {
         );
     }
     for bad in &told.bad_frames {
-        println!("{bad}");
+        let _ = writeln!(text, "{bad}");
     }
+    text
 }
 
-fn print_latency(told: &Told) {
-    println!("\n{} frames; wall milliseconds (budgets are CPU time of a 1080p frame: `cargo bench --bench budgets` holds them)", told.frames);
-    println!("{:<10} {:>8} {:>8} {:>8}", "stage", "p50", "p99", "budget");
+fn latency_table(told: &Told) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{} frames; wall milliseconds (budgets are CPU time of a 1080p frame: `cargo bench --bench budgets` holds them)", told.frames);
+    let _ = writeln!(text, "{:<10} {:>8} {:>8} {:>8}", "stage", "p50", "p99", "budget");
     for budget in &LANE {
         let Some(meter) = told.meters.get(&(budget.stage as usize)) else { continue };
         let quantile = |share| meter.quantile_ms(share).unwrap_or(0.0);
-        println!("{:<10} {:>8.2} {:>8.2} {:>8.1}", budget.stage.name(), quantile(0.5), quantile(0.99), f64::from(budget.p99_us) / 1e3);
+        let _ = writeln!(text, "{:<10} {:>8.2} {:>8.2} {:>8.1}", budget.stage.name(), quantile(0.5), quantile(0.99), f64::from(budget.p99_us) / 1e3);
     }
+    text
 }
 
 /// The folder that a file goes into, made where it is missing.

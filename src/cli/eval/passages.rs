@@ -54,11 +54,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(error);
     }
     let report = report(&outcomes);
-    println!("vehicles with exactly one passage  {}   ({} without, {} with several)", report.once, report.missed, report.split);
-    println!("passages of nothing that passes    {}", report.others);
-    println!("right text by vote                 {}", report.voted);
-    println!("right text in a single frame       {}", report.single);
-    println!("right text in the surest frame     {}", report.surest);
-    println!("calibration error of the vote      {}", calibration_error(&report.answers).map_or("-".to_owned(), |error| format!("{error:.3}")));
+    let calibration = calibration_error(&report.answers).map_or("-".to_owned(), |error| format!("{error:.3}"));
+    crate::cli::say(&format!(
+        "vehicles with exactly one passage  {}   ({} without, {} with several)\n\
+         passages of nothing that passes    {}\n\
+         right text by vote                 {}\n\
+         right text in a single frame       {}\n\
+         right text in the surest frame     {}\n\
+         calibration error of the vote      {calibration}\n",
+        report.once, report.missed, report.split, report.others, report.voted, report.single, report.surest
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `garita eval plates`: how well plates are found and read.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,8 +8,8 @@ use clap::Args as ClapArgs;
 
 use garita::error::{Error, Fault, Result};
 use garita::eval::manifest;
-use garita::eval::sheet;
 use garita::eval::plates::{Report, ReportJson, look, report};
+use garita::eval::sheet;
 use garita::infer::Engine;
 use garita::pipeline::{LaneWorker, ordered};
 
@@ -68,36 +69,35 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let lines: String = report.answers.iter().map(|answer| serde_json::to_string(answer).expect("plain data") + "\n").collect();
         std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
     }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data"));
-    } else {
-        print(&report, samples.len());
-    }
+    let text = if args.json { serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data") + "\n" } else { tables(&report, samples.len()) };
+    crate::cli::say(&text)?;
+    report.errors.iter().for_each(|error| eprintln!("{error}"));
     Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report, images: usize) {
-    println!("{images} images; share (95 % interval, n)");
-    println!("detection recall    {}", report.recall);
-    println!("detection precision {}", report.precision);
-    println!("exact               {}   folded {}", report.reading.exact, report.reading.exact_folded);
-    println!("within one edit     {}   folded {}", report.reading.within_one, report.reading.within_one_folded);
-    println!("state               {}", report.reading.jurisdiction);
-    println!(
+/// The figures for people.
+fn tables(report: &Report, images: usize) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{images} images; share (95 % interval, n)");
+    let _ = writeln!(text, "detection recall    {}", report.recall);
+    let _ = writeln!(text, "detection precision {}", report.precision);
+    let _ = writeln!(text, "exact               {}   folded {}", report.reading.exact, report.reading.exact_folded);
+    let _ = writeln!(text, "within one edit     {}   folded {}", report.reading.within_one, report.reading.within_one_folded);
+    let _ = writeln!(text, "state               {}", report.reading.jurisdiction);
+    let _ = writeln!(
+        text,
         "calibration error   {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
         report.calibration_error.map_or("-".to_owned(), |error| format!("{error:.3}")),
         100.0 * report.yield_at_half_percent,
         100.0 * report.yield_at_one_percent
     );
-    println!("wall ms per image   p50 {:.2}  p95 {:.2}  p99 {:.2}", report.wall_ms[0], report.wall_ms[1], report.wall_ms[2]);
-    println!("CPU ms per image    mean {:.2}  median {:.2}", report.cpu_ms[0], report.cpu_ms[1]);
+    let _ = writeln!(text, "wall ms per image   p50 {:.2}  p95 {:.2}  p99 {:.2}", report.wall_ms[0], report.wall_ms[1], report.wall_ms[2]);
+    let _ = writeln!(text, "CPU ms per image    mean {:.2}  median {:.2}", report.cpu_ms[0], report.cpu_ms[1]);
     for (kind, cells) in &report.by {
-        println!("\n{kind:<12} {:<28} {:<28} {:<28}", "recall", "exact (folded)", "within one (folded)");
+        let _ = writeln!(text, "\n{kind:<12} {:<28} {:<28} {:<28}", "recall", "exact (folded)", "within one (folded)");
         for (value, (recall, reading)) in cells.iter().filter(|(_, (recall, reading))| recall.of.max(reading.exact.of) >= MIN_ROW) {
-            println!("{value:<12} {recall:<28} {:<28} {:<28}", reading.exact_folded, reading.within_one_folded);
+            let _ = writeln!(text, "{value:<12} {recall:<28} {:<28} {:<28}", reading.exact_folded, reading.within_one_folded);
         }
     }
-    for error in &report.errors {
-        eprintln!("{error}");
-    }
+    text
 }
