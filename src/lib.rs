@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
+//! | [`rail`] | a train's gamma scan: Scan → calibrated car → findings |
 //!
 //! # Invariants
 //!
@@ -15,3 +16,4 @@ pub mod bytes;
 pub mod error;
 pub mod infer;
 pub mod posterior;
+pub mod rail;
