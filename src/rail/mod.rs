@@ -2,4 +2,7 @@
 //!
 //! In reading order: [`scan`] (the container: bytes in, counts out).
 
+pub mod attenuation;
+pub mod calibrate;
 pub mod scan;
+pub mod segment;
