@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
 //! | [`rail`] | a train's gamma scan: Scan → calibrated car → findings |
+//! | [`synth`] | what is rendered rather than recorded: testdata, training data, load |
 //!
 //! # Invariants
 //!
@@ -17,3 +18,4 @@ pub mod error;
 pub mod infer;
 pub mod posterior;
 pub mod rail;
+pub mod synth;

@@ -16,15 +16,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Renders synthetic trains and lanes, with their truth.
+    Synth(cli::synth::Synth),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Synth(arguments) => cli::synth::run(arguments),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            let error: garita::error::Error = error;
             eprintln!("garita: {error}");
             ExitCode::FAILURE
         }
