@@ -37,7 +37,10 @@ fn reporting_marks() {
 fn tag_messages() {
     // Softrail AI4100 manual, p. 39.
     let tag = tag_read("01/16/2006 10:58,0004,\"51\",\"1\",\"19\",\"DEFX\",\"112344\",\"Left\",\"185\",\"4\",\"1\",\"0\"").expect("a railcar");
-    assert_eq!((tag.mark.to_string().as_str(), tag.side, tag.length_dm, tag.axles, tag.bearing, tag.platform), ("DEFX 112344", Side::Left, 185, 4, Some(1), Some(0)));
+    assert_eq!(
+        (tag.mark.to_string().as_str(), tag.side, tag.length_dm, tag.axles, tag.bearing, tag.platform),
+        ("DEFX 112344", Side::Left, 185, 4, Some(1), Some(0))
+    );
     let tag = tag_read("01/16/2006 10:58,0001,\"51\",\"1\",\"5\",\"NS \",\"1526\",\"Left\",\"183\",\"4\",\"1\"").expect("a locomotive");
     assert!(tag.is_locomotive() && tag.platform.is_none());
     for (line, says) in [
