@@ -1,8 +1,8 @@
 //! Cutting a scan into cars while the train passes: what is clear of cars, where a coupler is, where wheels stand on the rail.
 //!
 //! Goal: boundaries within 1 m of the coupler's tip, no car missed, none too many, from the image alone; the consist comes after ([`super::consist`]).
-//! A column is *clear* when no band of detectors outside the couplers' (0.66-1.10 m above the rail, `shared/rail.md` 1.4) is darker than open beam. A
-//! *gap* is 0.25 to 5 m of clear columns with a coupler through them; it is cut where the coupler is thinnest near its middle. Before the first and after the
+//! A column is *clear* when no band of detectors above the couplers' (0.66-1.10 m above the rail, `shared/rail.md` 1.4) is darker than open beam, and
+//! there is no truck below (hoses and brake rods may hang there). A *gap* is 0.25 to 5 m of clear columns with a coupler through them; it is cut where the coupler is thinnest near its middle. Before the first and after the
 //! last car the coupler ends in air, and the cut is at its tip. Clear for longer, with something at the couplers' height, is an empty flat or spine
 //! car's middle: no gap. Articulated platforms share a truck, so there is no gap between them and they stay one car.
 //!
@@ -57,6 +57,8 @@ const LONGEST_GAP_MM: f64 = 5000.0;
 const END_MM: f64 = 400.0;
 /// Shortest car over couplers: the shortest ore cars have 6.5 m; anything shorter is part of its neighbour.
 const SHORTEST_CAR_MM: f64 = 5500.0;
+/// Below the couplers, trucks let less than this through over 0.3 m; air hoses and brake rods between cars are narrower than that, or thinner.
+const TRUCK_T: f32 = 0.5;
 /// Columns are smoothed over this distance before they are called clear.
 const SMOOTH_MM: f64 = 100.0;
 
@@ -65,8 +67,10 @@ const SMOOTH_MM: f64 = 100.0;
 struct Profile {
     /// Distance along the train, mm.
     x_mm: f32,
-    /// Transmission of the darkest band outside the couplers'.
+    /// Transmission of the darkest band above the couplers'.
     darkest: f32,
+    /// Transmission of the darkest band below them.
+    low: f32,
     /// Transmission of the couplers' band.
     coupler: f32,
     tread: [f32; 4],
@@ -119,6 +123,7 @@ enum State {
 /// Cuts a scan into cars.
 pub struct Segmenter {
     bands: Vec<Band>,
+    low: Vec<Band>,
     coupler: Band,
     tread: [Band; 4],
     hub: Band,
@@ -126,6 +131,7 @@ pub struct Segmenter {
     profiles: VecDeque<Profile>,
     first: usize,
     smooth: usize,
+    low_reach: usize,
     /// Columns judged so far.
     judged: usize,
     state: State,
@@ -144,7 +150,7 @@ impl Segmenter {
     pub fn new(scan: &Scan, calibration: &Calibration) -> Segmenter {
         let top_mm = scan.description.top_mm;
         let band = |heights: Range<f64>| Band::between(scan, calibration, heights);
-        let mut bands = vec![band(50.0..200.0), band(200.0..430.0), band(430.0..COUPLER_MM.start)];
+        let mut bands = Vec::new();
         // Body bands of some 0.25 m: thin enough that a deck of 0.1 m darkens one by a third, thick enough for quanta.
         let count = (((top_mm - COUPLER_MM.end) / 250.0).round() as usize).max(1);
         let step = (top_mm - COUPLER_MM.end) / count as f64;
@@ -153,12 +159,14 @@ impl Segmenter {
         let smooth = ((SMOOTH_MM / scan.description.column_mm / 2.0).round() as usize).max(1);
         Segmenter {
             bands,
+            low: vec![band(50.0..200.0), band(200.0..430.0), band(430.0..COUPLER_MM.start)],
             coupler: band(COUPLER_MM),
             tread: TREAD_MM.map(band),
             hub: band(HUB_MM),
             profiles: VecDeque::new(),
             first: 0,
             smooth,
+            low_reach: smooth * 3 / 2 + 1,
             judged: 0,
             state: State::Open,
             clear_from: None,
@@ -181,7 +189,7 @@ impl Segmenter {
             let start = self.first + self.profiles.len();
             let end = (start + 512).min(columns);
             self.profile(scan, calibration, start..end)?;
-            self.judge(scan, calibration, end - self.smooth.min(end), &mut cars)?;
+            self.judge(scan, calibration, end - self.low_reach.min(end), &mut cars)?;
         }
         if last {
             self.judge(scan, calibration, columns, &mut cars)?;
@@ -203,6 +211,7 @@ impl Segmenter {
             self.profiles.push_back(Profile {
                 x_mm: self.x_mm as f32,
                 darkest,
+                low: self.low.iter().map(|band| band.transmission(values, level)).fold(1.0, f32::min),
                 coupler: self.coupler.transmission(values, level),
                 tread: std::array::from_fn(|strip| self.tread[strip].transmission(values, level)),
                 hub: self.hub.transmission(values, level),
@@ -222,8 +231,13 @@ impl Segmenter {
 
     /// Mean of a value over the smoothing window about a column.
     fn smoothed(&self, column: usize, value: impl Fn(&Profile) -> f32) -> f32 {
-        let from = column.saturating_sub(self.smooth).max(self.first);
-        let to = (column + self.smooth + 1).min(self.first + self.profiles.len());
+        self.mean(column, self.smooth, value)
+    }
+
+    /// Mean of a value over `reach` columns to either side.
+    fn mean(&self, column: usize, reach: usize, value: impl Fn(&Profile) -> f32) -> f32 {
+        let from = column.saturating_sub(reach).max(self.first);
+        let to = (column + reach + 1).min(self.first + self.profiles.len());
         (from..to).map(|k| value(self.at(k))).sum::<f32>() / (to - from) as f32
     }
 
@@ -236,7 +250,9 @@ impl Segmenter {
             let column = self.judged;
             self.judged += 1;
             let profile = *self.at(column);
-            let clear = !profile.blank && self.smoothed(column, |p| p.darkest) > clear_above - self.bias(calibration);
+            let above = self.smoothed(column, |p| p.darkest) > clear_above - self.bias(calibration);
+            let below = self.mean(column, self.low_reach, |p| p.low) > TRUCK_T;
+            let clear = !profile.blank && above && below;
             match (clear, self.clear_from) {
                 (true, None) => self.clear_from = Some(column),
                 (true, Some(from)) => self.still_clear(scan, calibration, from, column, cars)?,
@@ -433,7 +449,7 @@ impl Segmenter {
             State::Car { from } => from,
             State::Open => self.clear_from.unwrap_or(self.judged).max(self.judged.saturating_sub(4096)),
         };
-        let keep = needed.min(self.judged).saturating_sub(4 * self.smooth);
+        let keep = needed.min(self.judged).saturating_sub(4 * self.low_reach);
         while self.first < keep {
             self.profiles.pop_front();
             self.first += 1;
