@@ -45,6 +45,12 @@ const TREAD_MM: [Range<f64>; 4] = [-40.0..10.0, 0.0..50.0, 30.0..80.0, 60.0..130
 /// Where a wheel is at its widest.
 const HUB_MM: Range<f64> = 330.0..530.0;
 
+/// A wheel is dark over this width in one of the strips, mm: chords of wheels of 0.7 to 1 m.
+const WHEEL_MM: std::ops::RangeInclusive<f64> = 350.0..=1100.0;
+/// Wheelbases of trucks, mm: 1.4 m (short) to 2.2 m (six-wheel locomotive trucks, next wheel).
+const TRUCK_MM: std::ops::RangeInclusive<f64> = 1300.0..=2300.0;
+/// What counts as dark near the rail: treads let 5-20 % through, springs between them 20-60 %, in an order that differs from truck to truck.
+const TREAD_T: [f32; 3] = [0.6, 0.3, 0.14];
 /// Least distance between wheel sets: the shortest truck in use has a wheelbase of 1.4 m.
 const NEAREST_AXLES_MM: f64 = 1200.0;
 
@@ -395,28 +401,35 @@ impl Segmenter {
         self.state = State::Open;
     }
 
-    /// Wheel sets between two columns, as the strip near the rail sees them that sees most.
+    /// Wheel sets between two columns, mm from the first, as the strip and threshold see them that see most of them in trucks.
     fn axles(&self, columns: Range<usize>) -> Vec<f64> {
-        let seen = (0..TREAD_MM.len()).filter(|&strip| self.tread[strip].air > 0.0).map(|strip| self.axles_in(strip, columns.clone()));
-        seen.fold(Vec::new(), |most, axles| if axles.len() > most.len() { axles } else { most })
+        let mut best: (f64, Vec<f64>) = (0.0, Vec::new());
+        for strip in (0..TREAD_MM.len()).filter(|&strip| self.tread[strip].air > 0.0) {
+            for dark in TREAD_T {
+                let (axles, strays) = in_trucks(self.axles_in(strip, dark, columns.clone()));
+                // A stray says that this threshold sees springs or a belly as well.
+                let worth = axles.len() as f64 - 0.6 * strays as f64;
+                if worth > best.0 {
+                    best = (worth, axles);
+                }
+            }
+        }
+        best.1
     }
 
-    /// Wheel sets in one strip: runs of 0.2-1.05 m that are dark there and at the hub's height too.
-    fn axles_in(&self, strip: usize, columns: Range<usize>) -> Vec<f64> {
-        // (where, how wide)
+    /// Where a strip is darker than a threshold over the width of a wheel, and the hub's height is dark too: (middle, width), mm.
+    fn axles_in(&self, strip: usize, dark: f32, columns: Range<usize>) -> Vec<(f64, f64)> {
         let mut axles: Vec<(f64, f64)> = Vec::new();
         let mut run: Option<usize> = None;
         for column in columns.start..=columns.end {
-            // 0.6: two wheels are at least 2 x 20 mm of steel where the web is thinnest, T = 0.25 with the softest source.
-            let wheel = column < columns.end && self.smoothed(column, |p| p.tread[strip]) < 0.6;
+            let wheel = column < columns.end && self.smoothed(column, |p| p.tread[strip]) < dark;
             match (wheel, run) {
                 (true, None) => run = Some(column),
                 (false, Some(from)) => {
                     run = None;
-                    let length = self.x(column) - self.x(from);
-                    let middle = (from + column) / 2;
-                    if (200.0..=1050.0).contains(&length) && self.smoothed(middle, |p| p.hub) < 0.6 {
-                        axles.push(((self.x(from) + self.x(column)) / 2.0 - self.x(columns.start), length));
+                    let width = self.x(column) - self.x(from);
+                    if WHEEL_MM.contains(&width) && self.smoothed((from + column) / 2, |p| p.hub) < 0.5 {
+                        axles.push(((self.x(from) + self.x(column)) / 2.0 - self.x(columns.start), width));
                     }
                 }
                 _ => {}
@@ -426,7 +439,7 @@ impl Segmenter {
         while let Some(near) = (1..axles.len()).find(|&i| axles[i].0 - axles[i - 1].0 < NEAREST_AXLES_MM) {
             axles.remove(if axles[near].1 < axles[near - 1].1 { near } else { near - 1 });
         }
-        axles.into_iter().map(|(at, _)| at).collect()
+        axles
     }
 
     /// Takes a clear stretch into the calibration: all detectors but the couplers' (and where the coupler has ended, those too).
@@ -455,6 +468,14 @@ impl Segmenter {
             self.first += 1;
         }
     }
+}
+
+/// The wheel sets that have a partner of like width in a truck's distance, and how many others there were.
+fn in_trucks(axles: Vec<(f64, f64)>) -> (Vec<f64>, usize) {
+    let mates = |a: (f64, f64), b: (f64, f64)| TRUCK_MM.contains(&(b.0 - a.0).abs()) && (0.6..1.67).contains(&(a.1 / b.1));
+    let paired: Vec<f64> = (0..axles.len()).filter(|&i| (0..axles.len()).any(|j| j != i && mates(axles[i], axles[j]))).map(|i| axles[i].0).collect();
+    let strays = axles.len() - paired.len();
+    (paired, strays)
 }
 
 /// Travel of the train in one column, mm; the nominal one where the table says nothing sensible, none where it stood, negative where it went back.

@@ -67,12 +67,14 @@ pub struct Shape {
 pub struct Features {
     pub length_m: f64,
     pub height_m: f64,
-    /// Fraction of the body below 1.5 m.
+    /// Fraction of the body below 1.9 m.
     pub low: f64,
-    /// Fraction of the two end sixths below 1.6 m (decks of a well car).
+    /// Fraction of the two end sixths below 1.9 m (decks of a well car, and their hand brakes).
     pub low_ends: f64,
-    /// Between the trucks: fraction of columns occupied at 0.15-0.5 m.
+    /// Between the trucks, at 0.15-0.5 m above the rail: mean thickness, mm.
     pub belly: f64,
+    /// Wheel sets.
+    pub axles: f64,
     /// Fraction of the body's cells above the deck that are penetration-limited.
     pub opaque: f64,
     /// How much lower the outline is at the body's ends than in the middle, m.
@@ -157,6 +159,8 @@ impl Shape {
             f64::from(columns.flat_map(|x| rows.clone().map(move |y| x * h + y)).map(|index| image.steel_mm[index]).sum::<f32>() / cells)
         };
         let top = |x: usize| f64::from(self.top_mm[x]);
+        // Hand rails and ladders let 0.8 and more through: what has a wall or a roof does not.
+        let dense_top = |x: usize| (0..h - 1).find(|&y| t[x * h + y] < 0.78 && t[x * h + y + 1] < 0.78).map_or(0.0, |y| image.height_mm(y));
         let mut middle_tops: Vec<f32> = self.top_mm[middle.clone()].to_vec();
         let middle_top = f64::from(super::calibrate::median_of(&mut middle_tops)).max(0.0);
         let mut off: Vec<f32> = self.top_mm[middle.clone()].iter().map(|&top| (f64::from(top) - middle_top).abs() as f32).collect();
@@ -173,10 +177,8 @@ impl Shape {
             .flat_map(|x| (0..image.row_at(DECK_MM)).filter(move |&y| image.height_mm(y) < f64::from(self.top_mm[x])).map(move |y| x * h + y))
             .collect();
         let opaque = above_deck.iter().filter(|&&index| image.limited[index]).count() as f64 / above_deck.len().max(1) as f64;
-        // Between the trucks: a tenth of the length inside the inner axles, or the middle half where wheels were not seen.
-        let belly_range = body.start + body.len() / 4..body.end - body.len() / 4;
-        let belly_rows = rows(150.0, 500.0);
-        let belly = fraction(belly_range, &|x| belly_rows.clone().filter(|&y| t[x * h + y] < open).count() * 2 > belly_rows.len());
+        // The middle half is between the trucks.
+        let belly = mean_mm(body.start + body.len() / 4..body.end - body.len() / 4, rows(150.0, 500.0)).max(0.0);
         // The corners: 0.2-1.2 m from the body's ends, 1.3-1.9 m above the rail: how much of them is as open as the air beside.
         let (from, to) = ((200.0 / CELL_MM) as usize, (1200.0 / CELL_MM) as usize);
         let corner_rows = rows(1300.0, 1900.0);
@@ -191,9 +193,10 @@ impl Shape {
         Features {
             length_m: segment.length_mm / 1000.0,
             height_m: self.height_mm / 1000.0,
-            low: body.clone().filter(|&x| top(x) < 1500.0).count() as f64 / count,
-            low_ends: (fraction(head, &|x| top(x) < 1600.0) + fraction(tail, &|x| top(x) < 1600.0)) / 2.0,
+            low: body.clone().filter(|&x| dense_top(x) < 1900.0).count() as f64 / count,
+            low_ends: (fraction(head, &|x| dense_top(x) < 1900.0) + fraction(tail, &|x| dense_top(x) < 1900.0)) / 2.0,
             belly,
+            axles: segment.axles_mm.len() as f64,
             opaque,
             round_ends: (middle_top - ends) / 1000.0,
             dome: if (0.2..=2.5).contains(&high) { dome / 1000.0 } else { 0.0 },
@@ -234,34 +237,53 @@ fn points(f: &Features, blank: f64) -> [f64; 9] {
     let below = |value: f64, limit: f64, width: f64| -above(value, limit, width);
     let between = |value: f64, low: f64, high: f64, width: f64| above(value, low, width).min(below(value, high, width));
     let full = below(f.low_ends, 0.4, 0.2) + below(f.low, 0.3, 0.15);
+    let no_dome = 1.5 * below(f.dome, 0.3, 0.1);
+    let thin_belly = below(f.belly, 8.0, 2.0);
+    let articulated = f.axles > 6.0 || f.length_m > 32.0;
+    let locomotive_trucks = f.axles == 6.0 && f.length_m < 26.0;
     [
-        // Boxcar: 4.2-5.2 m, square ends, level roof.
-        2.0 * between(f.height_m, 4.0, 5.4, 0.2)
-            + full
-            + 1.5 * below(f.corners, 0.25, 0.1)
-            + below(f.length_m, 23.5, 1.5)
-            + 1.5 * below(f.dome, 0.3, 0.1)
-            + below(f.belly, 0.4, 0.2)
-            + below(f.round_ends, 0.5, 0.2),
-        // Tank: round ends, a dome, shell thinner in the middle, 3.4-4.3 m.
-        2.0 * between(f.height_m, 3.2, 4.4, 0.2)
+        // Boxcar: 4.2-5.2 m, square ends, nothing below its sills.
+        2.0 * between(f.height_m, 4.0, 5.4, 0.2) + full + 1.5 * below(f.corners, 0.25, 0.1) + below(f.length_m, 23.5, 1.5) + no_dome + thin_belly,
+        // Tank: a dome, round ends, shell thinner in the middle.
+        2.0 * between(f.height_m, 3.2, 4.9, 0.2)
             + full
             + 2.5 * above(f.dome, 0.2, 0.1)
             + 0.5 * above(f.round_ends, 0.3, 0.2)
             + below(f.shell, 0.75, 0.2)
-            + below(f.uneven, 0.1, 0.05),
-        // Hopper: slopes leave the lower corners open.
-        2.0 * between(f.height_m, 3.6, 5.2, 0.2) + full + 2.5 * above(f.corners, 0.25, 0.1) + below(f.length_m, 22.0, 1.5) + 1.5 * below(f.dome, 0.3, 0.1),
-        // Gondola: low sides, no roof.
-        2.5 * between(f.height_m, 1.9, 3.8, 0.2) + full + 1.5 * below(f.dome, 0.3, 0.15) + 0.5 * below(f.corners, 0.25, 0.1) + below(f.belly, 0.4, 0.2),
+            + below(f.uneven, 0.1, 0.05)
+            + thin_belly,
+        // Hopper: slopes leave the lower corners open, outlets hang below, but no floor down to the rail.
+        2.0 * between(f.height_m, 3.4, 5.2, 0.2)
+            + full
+            + 2.5 * above(f.corners, 0.25, 0.1)
+            + 3.0 * below(f.length_m, 20.6, 0.6)
+            + no_dome
+            + 2.0 * below(f.belly, 22.0, 1.5)
+            - 1.0,
+        // Gondola: low sides, nothing below them.
+        2.5 * between(f.height_m, 1.9, 3.8, 0.2) + full + no_dome + 0.5 * below(f.corners, 0.25, 0.1) + thin_belly,
         // Autorack: 27 m, as high as the array sees.
-        1.5 * above(f.height_m, 4.8, 0.2) + 3.0 * above(f.length_m, 23.5, 1.0) + full + below(f.belly, 0.4, 0.2),
-        // Well: low decks at the ends, and something down to the rail between the trucks.
-        3.0 * above(f.low_ends, 0.5, 0.2) + 2.5 * above(f.belly, 0.5, 0.2) + 0.5 * above(f.length_m, 18.0, 2.0),
+        1.5 * above(f.height_m, 4.8, 0.2) + 3.0 * between(f.length_m, 25.0, 32.0, 1.0) + full + 1.0,
+        // Well: a floor down to the rail between the trucks; decks at the ends; often several platforms.
+        3.0 * above(f.belly, 22.0, 1.5)
+            + 2.0 * above(f.low_ends, 0.5, 0.2).max(0.0)
+            + above(f.corners, 0.5, 0.1)
+            + if articulated { 8.0 } else { 0.0 }
+            + 3.5 * (below(f.floor, 32.0, 5.0).min(above(f.low, 0.5, 0.1))).max(0.0)
+            + 2.0,
         // Flat: a deck, and whatever stands on it.
-        2.5 * above(f.low, 0.35, 0.15) + 1.5 * below(f.belly, 0.3, 0.2) + below(f.height_m, 4.5, 0.5),
-        // Locomotive: opaque from end to end.
-        if blank > 0.5 { 12.0 } else { 5.0 * above(f.opaque, 0.7, 0.05) + between(f.length_m, 13.0, 24.0, 1.0) + between(f.height_m, 3.9, 5.2, 0.3) - 3.0 },
-        1.5,
+        2.5 * above(f.low, 0.35, 0.15).max(0.0)
+            + 1.5 * below(f.belly, 19.0, 1.5)
+            + below(f.height_m, 4.6, 0.5)
+            + 1.5 * above(f.length_m, 21.0, 1.5)
+            + 1.5 * above(f.floor, 38.0, 5.0)
+            + above(f.corners, 0.25, 0.1),
+        // Locomotive: six axles and no more, or opaque from end to end, or passed with the source shut.
+        if blank > 0.5 || locomotive_trucks {
+            12.0
+        } else {
+            5.0 * above(f.opaque, 0.7, 0.05) + between(f.length_m, 13.0, 24.0, 1.0) + between(f.height_m, 3.9, 5.2, 0.3) - 3.0
+        },
+        2.0,
     ]
 }
