@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
+//! | [`draw_rail`] | pictures of cars |
 //! | [`rail`] | a train's gamma scan: Scan → calibrated car → findings |
 //! | [`synth`] | what is rendered rather than recorded: testdata, training data, load |
 //!
@@ -14,6 +15,7 @@
 //! - Only `infer` names `ort`; only `bytes` is unsafe.
 
 pub mod bytes;
+pub mod draw_rail;
 pub mod error;
 pub mod infer;
 pub mod posterior;

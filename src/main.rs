@@ -16,12 +16,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(cli::inspect::Args),
     /// Renders synthetic trains and lanes, with their truth.
     Synth(cli::synth::Synth),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Inspect(arguments) => cli::inspect::run(&arguments),
         Command::Synth(arguments) => cli::synth::run(arguments),
     };
     match outcome {

@@ -1,3 +1,4 @@
 //! One file per subcommand: its arguments (`Args`) and `run`, which answers the exit code.
 
+pub(crate) mod inspect;
 pub(crate) mod synth;

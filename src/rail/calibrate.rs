@@ -48,6 +48,8 @@ pub struct Calibration {
     pub use_reference: bool,
     /// How steel attenuates the source.
     pub attenuation: Attenuation,
+    /// Scattered shares that the cars so far have shown ([`super::car::CarImage::veil`]); the least is subtracted.
+    pub veils: Vec<f32>,
     /// Columns of air that stand behind `air`.
     weight: f64,
     /// (column, level of air against the beginning), ascending.
@@ -72,8 +74,17 @@ impl Calibration {
         let attenuation = Attenuation::of(&scan.description.source);
         let detectors = scan.detectors();
         let dead = vec![false; detectors];
-        let mut calibration =
-            Calibration { dark, air: vec![0.0; detectors], gain: 1.0, dead, use_reference: false, attenuation, weight: 0.0, knots: Vec::new() };
+        let mut calibration = Calibration {
+            dark,
+            air: vec![0.0; detectors],
+            gain: 1.0,
+            dead,
+            use_reference: false,
+            attenuation,
+            veils: Vec::new(),
+            weight: 0.0,
+            knots: Vec::new(),
+        };
         if stated_air {
             calibration.air = scan.fields.air.iter().zip(&calibration.dark).map(|(air, dark)| air - dark).collect();
             calibration.weight = 150.0;

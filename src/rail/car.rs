@@ -4,7 +4,10 @@
 //! cells by the area that a pixel shares with them, numerator (net counts) and denominator (air) apart, so that Poisson statistics survive; columns that were
 //! taken while the train stood add to the same cells. 32 mm: the grid of the prototypes in `shared/rail.md` 4.5, two of an isotope portal's pixels.
 //!
-//! Penetration-limited: where fewer quanta came through three by three cells than three sigma of none ([`LIMIT_QUANTA`]). What lies behind cannot be cleared.
+//! Scattered photons lie over everything as a smooth veil, a few percent of what is open within a metre; its size is read off the darkest parts and it is
+//! subtracted, as otherwise 80 mm of steel would look like 60.
+//!
+//! Penetration-limited: where less came through three by three cells than three sigma of none ([`LIMIT_SIGMA`]). What lies behind cannot be cleared.
 
 use std::ops::Range;
 
@@ -17,8 +20,8 @@ use crate::error::{Error, Fault, Result};
 /// Edge of a cell, mm.
 pub const CELL_MM: f64 = 32.0;
 
-/// n < 3 √(n + 1) holds up to 9.9: fewer quanta than this in a cell's neighbourhood cannot be told from none (`shared/rail.md` 5.4 (2): "floor at 3 sigma").
-const LIMIT_QUANTA: f32 = 10.0;
+/// What comes through a cell's neighbourhood, veil subtracted, must be this many standard errors to count as seen (`shared/rail.md` 5.4 (2): "floor at 3 sigma").
+const LIMIT_SIGMA: f32 = 3.0;
 
 /// The longest car, mm: 120 m, half as long again as five articulated platforms. What is longer was not cut, and is refused.
 const LONGEST_MM: f64 = 120_000.0;
@@ -44,6 +47,8 @@ pub struct CarImage {
     pub limited: Vec<bool>,
     /// Quanta that an open cell holds.
     pub air_quanta: f32,
+    /// Scattered share that this car's darkest parts show, 0..=0.25.
+    pub veil: f32,
     /// Columns of the scan.
     pub columns: Range<usize>,
     /// Distance of each column of the scan from the head end of the car, mm, and of the end of the last.
@@ -143,6 +148,7 @@ impl CarImage {
             sigma_mm: vec![0.0; width * height],
             limited: vec![false; width * height],
             air_quanta: 0.0,
+            veil: 0.0,
             columns,
             x_mm,
             pitch_mm: d.pitch_mm,
@@ -172,18 +178,66 @@ impl CarImage {
             self.sigma_t[index] = (quanta + 1.0).sqrt() / air;
         }
         self.fill_in();
+        let blur = self.blurred();
+        self.veil = self.veil_of(&blur);
+        // Every car's figure is an upper bound, and the veil is the portal's: the least so far.
+        let veil = calibration.veils.iter().copied().fold(self.veil, f32::min);
+        for (index, t) in self.t.iter_mut().enumerate() {
+            *t = (1.0 + veil) * *t - veil * blur[index];
+            self.sigma_t[index] *= 1.0 + veil;
+        }
         for x in 0..self.width {
             for y in 0..self.height {
-                let around: f32 = self.neighbours(x, y).map(|index| quanta[index]).sum();
-                self.limited[x * self.height + y] = around < LIMIT_QUANTA;
+                let (through, counted) = self.neighbours(x, y).fold((0.0, 0.0), |(t, n), index| (t + self.t[index], n + quanta[index]));
+                self.limited[x * self.height + y] = through * self.air_quanta < LIMIT_SIGMA * (counted + 1.0_f32).sqrt();
             }
         }
-        let floor = 0.5 / self.air_quanta.max(1.0);
+        // Half a quantum more makes the logarithm of a count right on average (its bias is half a count's inverse).
+        let half = 0.5 / self.air_quanta.max(1.0);
         for index in 0..self.t.len() {
-            let (mm, slope) = thickness(&calibration.attenuation, self.t[index].max(floor));
+            let (mm, slope) = thickness(&calibration.attenuation, (self.t[index] + half).max(half));
             self.steel_mm[index] = mm;
             self.sigma_mm[index] = slope.abs() * self.sigma_t[index];
         }
+    }
+
+    /// Transmission averaged over about a metre (two boxes of 0.7 m): where scattered photons come from.
+    fn blurred(&self) -> Vec<f32> {
+        let (w, h) = (self.width, self.height);
+        let mut field = self.t.clone();
+        for _ in 0..2 {
+            for x in 0..w {
+                box_mean(&mut field[x * h..(x + 1) * h]);
+            }
+            let mut row = vec![0.0; w];
+            for y in 0..h {
+                (0..w).for_each(|x| row[x] = field[x * h + y]);
+                box_mean(&mut row);
+                (0..w).for_each(|x| field[x * h + y] = row[x]);
+            }
+        }
+        field
+    }
+
+    /// The scattered share that this car's darkest parts show: what comes through there against what is open around, in the lowest hundredth of squares of
+    /// five by five cells. Trucks are all but opaque to an isotope; with a linac they let half a percent through, and the veil is overestimated by as much.
+    fn veil_of(&self, blur: &[f32]) -> f32 {
+        let (w, h) = (self.width, self.height);
+        let mut ratios: Vec<f32> = Vec::new();
+        for x in (2..w.saturating_sub(2)).step_by(2) {
+            for y in (2..h.saturating_sub(2)).step_by(2) {
+                if blur[x * h + y] > 0.3 && self.t[x * h + y] < 0.2 {
+                    let square: f32 = (x - 2..x + 3).map(|x| self.t[x * h + y - 2..x * h + y + 3].iter().sum::<f32>()).sum();
+                    ratios.push(square / 25.0 / blur[x * h + y]);
+                }
+            }
+        }
+        if ratios.len() < 100 {
+            return 0.0;
+        }
+        let lowest = ratios.len() / 100;
+        let ratio = ratios.select_nth_unstable_by(lowest, f32::total_cmp).1.clamp(0.0, 0.2);
+        ratio / (1.0 - ratio)
     }
 
     /// Cells without counts take the mean of the cells above and below, with an error as wide as their difference.
@@ -251,6 +305,22 @@ impl CarImage {
     pub fn detectors_of(&self, rows: Range<usize>) -> Range<usize> {
         let detector = |row: usize| ((row as f64 * CELL_MM / self.pitch_mm).round() as usize).min(self.detectors);
         detector(rows.start)..detector(rows.end).max(detector(rows.start) + 1)
+    }
+}
+
+/// Running mean over 23 cells (0.7 m), shorter at the ends.
+fn box_mean(values: &mut [f32]) {
+    const REACH: usize = 11;
+    let sums: Vec<f64> = std::iter::once(0.0)
+        .chain(values.iter().scan(0.0, |sum, &value| {
+            *sum += f64::from(value);
+            Some(*sum)
+        }))
+        .collect();
+    let n = values.len();
+    for (i, value) in values.iter_mut().enumerate() {
+        let (from, to) = (i.saturating_sub(REACH), (i + REACH + 1).min(n));
+        *value = ((sums[to] - sums[from]) / (to - from) as f64) as f32;
     }
 }
 

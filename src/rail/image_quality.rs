@@ -13,12 +13,16 @@ use serde::Serialize;
 
 use super::attenuation::Attenuation;
 use super::calibrate::Calibration;
+use super::car::{CELL_MM, CarImage};
+use super::shape::Shape;
 
 /// The figures of one scan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageQuality {
     /// Quanta per pixel in open beam.
     pub air_quanta: f64,
+    /// Quanta per 32 mm cell in open beam.
+    pub air_quanta_cell: f64,
     /// See the module.
     pub penetration_mm_steel: f64,
     /// Behind 0, 25, 50 and 100 mm.
@@ -33,6 +37,25 @@ pub struct ImageQuality {
     pub striping: Option<f64>,
 }
 
+/// What accumulates over a scan's cars.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    veils: Vec<f32>,
+}
+
+impl Watch {
+    /// Takes in one car.
+    pub fn see(&mut self, image: &CarImage, _shape: &Shape) {
+        self.veils.push(image.veil);
+    }
+
+    /// The figures so far.
+    pub fn quality(&self, calibration: &Calibration, pixel_mm2: f64) -> ImageQuality {
+        let veil = self.veils.iter().copied().reduce(f32::min).map_or(0.0, f64::from);
+        ImageQuality::new(calibration, pixel_mm2, veil)
+    }
+}
+
 /// Grounds that contrast is given for, mm of steel.
 pub const GROUNDS_MM: [f64; 4] = [0.0, 25.0, 50.0, 100.0];
 
@@ -43,6 +66,7 @@ impl ImageQuality {
         let attenuation = &calibration.attenuation;
         ImageQuality {
             air_quanta: quanta,
+            air_quanta_cell: quanta * CELL_MM * CELL_MM / pixel_mm2,
             penetration_mm_steel: penetration_mm(attenuation, quanta, pixel_mm2, veil),
             contrast_mm_steel: GROUNDS_MM.map(|ground| contrast_mm(attenuation, quanta, pixel_mm2, veil, ground)),
             wire_mm_steel: wire_mm(attenuation, quanta, pixel_mm2),

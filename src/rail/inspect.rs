@@ -77,6 +77,23 @@ pub struct ScanReport {
     pub error: Option<String>,
 }
 
+impl ScanReport {
+    /// The report of a scan that could not be read.
+    pub fn failed(scan: &str, error: String) -> ScanReport {
+        ScanReport {
+            scan: scan.to_owned(),
+            cars: 0,
+            dead: Vec::new(),
+            gain: 0.0,
+            air: 0.0,
+            image_quality: serde_json::json!({}),
+            consist: "none",
+            alarms: Vec::new(),
+            error: Some(error),
+        }
+    }
+}
+
 /// An earlier scan of a car.
 pub struct Earlier<'a> {
     /// The scan.

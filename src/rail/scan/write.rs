@@ -193,8 +193,8 @@ impl Layout {
         let mut data_at = self.head;
         for (index, page) in pages.iter().enumerate() {
             head.extend_from_slice(&TAGS.to_le_bytes()[..if self.wide { 8 } else { 2 }]);
-            // Orientation 8 marks time-major counts; the other pages are what they look like.
-            let orientation = if page.bits == 16 { 8 } else { 1 };
+            // Orientation 8 marks what is time-major and one value per detector; the other pages are what they look like.
+            let orientation = if page.bits == 16 || (page.bits == 32 && page.length > 2) { 8 } else { 1 };
             self.entry(&mut head, 256, 4, page.width);
             self.entry(&mut head, 257, 4, page.length);
             self.entry(&mut head, 258, 3, page.bits);
@@ -233,5 +233,35 @@ impl Layout {
         head.extend_from_slice(&kind.to_le_bytes());
         self.word(head, count);
         self.word(head, value);
+    }
+}
+
+/// The layout of a TIFF of pages of 32-bit floats, time-major, all of one size; the caller writes the values where [`FloatPages::offset`] says.
+pub struct FloatPages {
+    header: Vec<u8>,
+    head: u64,
+    row: u64,
+    page: u64,
+}
+
+impl FloatPages {
+    /// A layout of one page per text, each of `columns` rows of `detectors` values.
+    pub fn new(detectors: usize, columns: usize, texts: &[&str]) -> FloatPages {
+        let (width, length) = (detectors as u64, columns as u64);
+        let pages: Vec<Page> = texts.iter().map(|text| Page { width, length, bits: 32, format: 3, text: [text.as_bytes(), b"\0"].concat() }).collect();
+        let head = ALIGNMENT + pages.iter().map(|page| page.text.len() as u64).sum::<u64>().next_multiple_of(ALIGNMENT);
+        let page = pages.first().map_or(0, |page| page.bytes().next_multiple_of(ALIGNMENT));
+        let layout = Layout { wide: head + page * pages.len() as u64 > u64::from(u32::MAX), head };
+        FloatPages { header: layout.header(&pages), head, row: width * 4, page }
+    }
+
+    /// What the file begins with.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// Where a column of a page begins.
+    pub fn offset(&self, page: usize, column: usize) -> u64 {
+        self.head + page as u64 * self.page + column as u64 * self.row
     }
 }
