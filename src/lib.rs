@@ -8,20 +8,23 @@
 //! | [`error`], [`bytes`], [`posterior`] | the foundation: whose fault, whose bytes, what was seen |
 //! | [`models`], [`infer`] | the weights, and the engine that runs them |
 //! | [`lane`] | one camera's line: frame → plate box → read → passage → hit |
+//! | [`rail`] | one portal's line: scan → calibration → cars → findings |
 //! | [`watchlist`] | who is sought; immutable, mapped |
 //! | [`pipeline`], [`budget`] | every thread and channel, and how long each stage may take |
-//! | [`eval`], [`draw`] | accuracy, calibration and speed on a manifest; annotated pictures |
+//! | [`eval`], [`draw`], [`draw_rail`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
 //! | [`synth`] | rendered inputs with exact truth |
 //!
 //! # Invariants
 //!
 //! - Only `infer` names `ort`; only `bytes` is unsafe.
+//! - `lane` and `rail` never import each other.
 //! - Only `pipeline` spawns analysis threads or names an analysis channel.
-//! - Nothing in `lane` reads a clock or writes a file: time arrives with the frame, results leave as values.
+//! - Nothing in `lane` or `rail` reads a clock or writes a file: time arrives with the frame, results leave as values.
 
 pub mod budget;
 pub mod bytes;
 pub mod draw;
+pub mod draw_rail;
 pub mod error;
 pub mod eval;
 pub mod infer;
@@ -29,5 +32,6 @@ pub mod lane;
 pub mod models;
 pub mod pipeline;
 pub mod posterior;
+pub mod rail;
 pub mod synth;
 pub mod watchlist;

@@ -18,6 +18,7 @@ struct Arguments {
 enum Command {
     Demo(cli::demo::Args),
     Read(cli::read::Args),
+    Inspect(cli::inspect::Args),
     #[command(subcommand)]
     Eval(cli::eval::Kind),
     /// Renders inputs with exact truth.
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(args) => cli::demo::run(&args),
         Command::Read(args) => cli::read::run(&args),
+        Command::Inspect(arguments) => cli::inspect::run(&arguments),
         Command::Eval(kind) => cli::eval::run(&kind),
         Command::Synth(synth) => cli::synth::run(synth),
         Command::Watchlist(args) => cli::watchlist::run(args),

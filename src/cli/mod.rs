@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 pub(crate) mod demo;
 pub(crate) mod eval;
+pub(crate) mod inspect;
 pub(crate) mod read;
 pub(crate) mod synth;
 pub(crate) mod watchlist;

@@ -1,4 +1,8 @@
-//! Rendered inputs with exact truth, and made-up lists and reads: the source of `testdata/`, and of load. Deterministic by seed.
+//! Rendered inputs with exact truth, and made-up lists and reads: the source of `testdata/`, of training data and of load; deterministic by seed.
+//!
+//! Nothing outside `eval`, the tests and `garita synth` may depend on it (but for the lettering, which labels pictures): a detector that knew
+//! how its examples were drawn would prove nothing.
 
 pub mod lane;
+pub mod rail;
 pub mod watchlist;

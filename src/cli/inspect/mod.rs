@@ -1,0 +1,261 @@
+//! `garita inspect`: cars and findings of rail scans.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+use garita::bytes::Bytes;
+use garita::error::{Error, Fault, Result};
+use garita::rail::consist::{self, Consist, Identity};
+use garita::rail::inspect::{CarReport, Earlier, Examined, ScanReport};
+use garita::rail::scan::Scan;
+use garita::rail::segment::CarSegment;
+use garita::rail::session::Session;
+use garita::rail::thresholds::Thresholds;
+use serde::Serialize;
+
+mod files;
+mod output;
+
+use files::{EarlierScans, consist_of, scan_files};
+
+/// How long `--follow` waits for another column.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Cuts rail scans into cars and finds what does not belong in them.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Scans: TIFF (time-major or ordinary), 16-bit PNG, raw counts with NAME.scan.json, NAME.counts in progress; or folders of them.
+    #[arg(required = true, value_name = "SCAN")]
+    scans: Vec<PathBuf>,
+    /// The train's list: JSON, or the text message of a tag reader; NAME.consist.json beside NAME.tif is picked up by itself.
+    #[arg(long, value_name = "FILE")]
+    consist: Option<PathBuf>,
+    /// Print one JSON object per car, then one per scan.
+    #[arg(long)]
+    json: bool,
+    /// Write grey, thickness, overlay and not-penetrated pictures of each car into this folder.
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
+    /// Compare each car with its latest earlier scan in this folder, found by reporting mark.
+    #[arg(long, value_name = "DIR")]
+    earlier: Option<PathBuf>,
+    /// Write steel-equivalent mm (and its standard error as page 2) as f32 TIFF, time-major like the scan, into this folder.
+    #[arg(long, value_name = "DIR")]
+    thickness: Option<PathBuf>,
+    /// Read a scan in progress: report each car as soon as it has passed.
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: seconds without a new column after which the train has passed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    idle: f64,
+    /// Thresholds made by `garita calibrate rail` from normal cars of this site.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+}
+
+/// Everything that stays the same from scan to scan.
+struct Desk<'a> {
+    args: &'a Args,
+    thresholds: Thresholds,
+    consist: Option<Consist>,
+    earlier: Option<EarlierScans>,
+}
+
+/// Inspects each scan; exit code 0 if all were read, 1 if any failed.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let thresholds = match &args.calibration {
+        Some(path) => Thresholds::parse(&Bytes::read(path, 64 << 20)?).map_err(|error| error.in_(path.display()))?,
+        None => Thresholds::built_in(),
+    };
+    let consist = args.consist.as_deref().map(files::read_consist).transpose()?;
+    let earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
+    for folder in [&args.draw, &args.thickness].into_iter().flatten() {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
+    }
+    let mut desk = Desk { args, thresholds, consist, earlier };
+    let mut failed = false;
+    for path in scan_files(&args.scans, args.follow)? {
+        let report = match desk.scan(&path) {
+            Ok(report) => report,
+            Err(error) => ScanReport::failed(&path.display().to_string(), error.to_string()),
+        };
+        failed |= report.error.is_some();
+        desk.print_scan(&report)?;
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Desk<'_> {
+    /// One scan, from open to its report; cars are printed on the way.
+    fn scan(&mut self, path: &Path) -> Result<ScanReport> {
+        let name = path.display().to_string();
+        let own = if self.consist.is_some() { None } else { consist_of(path)? };
+        let consist = self.consist.clone().or(own);
+        if self.args.follow {
+            return self.follow(path, &name, consist.as_ref());
+        }
+        let started = Instant::now();
+        let (scan, cut_short) = files::open_or_recover(path)?;
+        let opened = started.elapsed();
+        let mut session = Session::begin(&scan)?;
+        let begun = started.elapsed();
+        let cars = session.advance(&scan, scan.columns(), true)?;
+        let cut = started.elapsed();
+        let identities = consist.as_ref().map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, true));
+        let shared = [("open", opened), ("calibrate", begun - opened), ("cut", cut - begun)];
+        for (segment, identity) in cars.iter().zip(&identities) {
+            self.car(&name, &scan, &mut session, segment, identity, consist.as_ref(), &shared)?;
+        }
+        self.write_thickness(path, &scan, &session)?;
+        let mut report = session.report(&name, &scan, &identities, consist.as_ref(), &self.thresholds);
+        report.error = cut_short.map(|error| error.to_string());
+        Ok(report)
+    }
+
+    /// A scan in progress: cars are looked at as soon as they are complete.
+    fn follow(&mut self, path: &Path, name: &str, consist: Option<&Consist>) -> Result<ScanReport> {
+        let mut live = files::Live::open(path);
+        let idle = Duration::from_secs_f64(self.args.idle.clamp(0.05, 86_400.0));
+        let mut seen = 0;
+        let mut news = Instant::now();
+        let mut session: Option<Session> = None;
+        let mut cars: Vec<CarSegment> = Vec::new();
+        let mut identities: Vec<Identity> = Vec::new();
+        loop {
+            // Whether it was sealed is asked before the columns are counted: none can come after.
+            let sealed = live.sealed();
+            let columns = live.refresh();
+            let waited = news.elapsed() >= idle;
+            if columns > seen {
+                (seen, news) = (columns, Instant::now());
+            }
+            let last = sealed || (waited && columns <= seen && news.elapsed() >= idle);
+            if let Some(scan) = live.scan() {
+                // Air enough for a first level: 1.7 s at 112 columns a second.
+                if session.is_none() && (columns >= 192 || (last && columns > 0)) {
+                    session = Some(Session::begin(scan)?);
+                }
+                if let Some(session) = &mut session {
+                    let fresh = session.advance(scan, columns, last)?;
+                    for segment in fresh {
+                        cars.push(segment);
+                        identities = consist.map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, last));
+                        let (segment, identity) = (cars[cars.len() - 1].clone(), identities[cars.len() - 1].clone());
+                        self.car(name, scan, session, &segment, &identity, consist, &[])?;
+                    }
+                }
+            }
+            if last {
+                break;
+            }
+            std::thread::sleep(POLL);
+        }
+        let (Some(scan), Some(session)) = (live.scan(), session) else {
+            return Err(Error::new(Fault::Damaged, "no columns came").in_(name));
+        };
+        self.write_thickness(path, scan, &session)?;
+        Ok(session.report(name, scan, &identities, consist, &self.thresholds))
+    }
+
+    /// Looks at one car, prints and draws it.
+    #[allow(clippy::too_many_arguments)]
+    fn car(
+        &mut self,
+        name: &str,
+        scan: &Scan,
+        session: &mut Session,
+        segment: &CarSegment,
+        identity: &Identity,
+        consist: Option<&Consist>,
+        shared: &[(&'static str, Duration)],
+    ) -> Result<()> {
+        let (mark, confidence) = consist.map_or((None, 0.0), |list| garita::rail::inspect::mark_of(identity, list));
+        let entry = consist.and_then(|list| match identity.entries[..] {
+            [entry] => list.cars.get(entry),
+            _ => None,
+        });
+        let started = Instant::now();
+        let before = match (&mut self.earlier, &mark) {
+            (Some(scans), Some(mark)) => scans.find(mark, name),
+            _ => None,
+        };
+        let found = started.elapsed();
+        let earlier = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
+        let examined = session.examine(scan, segment, entry, earlier.as_ref(), &self.thresholds);
+        let mut report = match &examined {
+            Ok(examined) => examined.report(name, segment, mark, confidence),
+            Err(error) => CarReport::failed(name, segment, error.to_string()),
+        };
+        let total = started.elapsed();
+        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
+        report.timing_ms.extend(shared.iter().map(|&(stage, duration)| (stage, milliseconds(duration))));
+        report.timing_ms.insert("earlier", milliseconds(found));
+        report.timing_ms.insert("detect", milliseconds(total - found));
+        report.timing_ms.insert("total", milliseconds(total));
+        self.print_car(&report)?;
+        if let (Some(folder), Ok(examined)) = (&self.args.draw, &examined) {
+            draw(folder, name, segment, examined)?;
+        }
+        Ok(())
+    }
+
+    fn write_thickness(&self, path: &Path, scan: &Scan, session: &Session) -> Result<()> {
+        let Some(folder) = &self.args.thickness else { return Ok(()) };
+        let stem = path.file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
+        output::write_thickness(&folder.join(format!("{stem}.tif")), scan, session.calibration())
+    }
+
+    fn print_car(&self, report: &CarReport) -> Result<()> {
+        if self.args.json {
+            return print_json(report);
+        }
+        let mark = report.mark.as_deref().unwrap_or("?");
+        let found: Vec<String> =
+            report.findings.iter().map(|finding| format!("{} p={:.2} {:+.0} kg", finding.kind, finding.probability, finding.mass_kg)).collect();
+        let state = if report.empty_probability >= 0.5 { "empty" } else { "not empty" };
+        line(&format!(
+            "{:>4}  {:<11} {:<10} {:<9} score {:>5.2}  not seen through {:>3.0} %  {}{}",
+            report.position,
+            mark,
+            report.kind,
+            state,
+            report.score,
+            100.0 * report.penetration_limited,
+            found.join("; "),
+            report.error.as_ref().map_or_else(String::new, |error| format!("  ERROR {error}"))
+        ))
+    }
+
+    fn print_scan(&self, report: &ScanReport) -> Result<()> {
+        if self.args.json {
+            return print_json(report);
+        }
+        line(&format!("{}: {} cars, consist {}, dead {:?}", report.scan, report.cars, report.consist, report.dead))?;
+        report.alarms.iter().try_for_each(|alarm| line(&format!("  ALARM {alarm}")))?;
+        report.error.iter().try_for_each(|error| line(&format!("  ERROR {error}")))
+    }
+}
+
+/// One JSON object, one line, at once: a reader at the other end of a pipe waits for it.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    line(&serde_json::to_string(value).map_err(|error| Error::new(Fault::Machine, error.to_string()))?)
+}
+
+fn line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| if out.is_terminal() { Ok(()) } else { out.flush() });
+    written.map_err(|error| Error::io(&error).in_("standard output"))
+}
+
+/// The pictures of one car.
+fn draw(folder: &Path, name: &str, segment: &CarSegment, examined: &Examined) -> Result<()> {
+    let stem = Path::new(name).file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
+    for (what, picture) in garita::draw_rail::pictures(examined) {
+        let path = folder.join(format!("{stem}-{:03}-{what}.png", segment.position));
+        picture.save(&path).map_err(|error| Error::new(Fault::Machine, error.to_string()).in_(path.display()))?;
+    }
+    Ok(())
+}
