@@ -333,6 +333,8 @@ TRAIN = [
     ("cs-empty", 120_000, 40, "--source cs137 --cars 12 --empties"),
     ("co", 130_000, 20, "--source co60 --cars 12 --speed 2.2"),
     ("li", 140_000, 15, "--source linac --cars 12 --speed 3"),
+    ("cs-far", 150_000, 25, "--source cs137 --cars 12 --source-distance 8.6 --source-height 1.7 --top 5.9"),
+    ("cs-near", 160_000, 20, "--source cs137 --cars 12 --empties --source-distance 6.2 --source-height 2.7 --top 5.8"),
 ]
 REPORT = [
     ("r-empty", 500_000, 30, "--source cs137 --cars 12 --empties --anomalies 0.5"),
