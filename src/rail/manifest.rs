@@ -1,0 +1,56 @@
+//! What the railway and the shipper declare against what is seen: declared empty but something in it, declared loaded but nothing in it, mass against waybill.
+
+use super::attenuation::G_CM2_PER_MM;
+use super::car::{CELL_MM, CarImage};
+use super::consist::ConsistCar;
+use super::finding::Suspect;
+use super::residual::Residual;
+use super::shape::{Kind, Shape};
+
+/// Estimated mass of what is in a car, kg: (estimate, whether it is only a lower bound).
+///
+/// Thickness beyond an empty wall (the lower third of what the car has anywhere), times the area, over the cargo area. Steel-equivalent: goods rich in hydrogen
+/// weigh 5-15 % less per attenuation (`shared/rail.md` 2.1).
+pub fn cargo_mass_kg(image: &CarImage, shape: &Shape, residual: &Residual) -> (f64, bool) {
+    let cells: Vec<usize> = (0..shape.cargo.len()).filter(|&index| shape.cargo[index]).collect();
+    if cells.is_empty() {
+        return (0.0, false);
+    }
+    let wall = residual.wall_mm.min(40.0);
+    let limited = cells.iter().filter(|&&index| image.limited[index]).count();
+    let excess: f64 = cells.iter().map(|&index| (f64::from(image.steel_mm[index]) - wall).max(-wall)).sum();
+    let mass = excess.max(0.0) * G_CM2_PER_MM * CELL_MM * CELL_MM / 100.0 / 1000.0;
+    (mass, limited * 50 > cells.len())
+}
+
+/// Contradictions between the list and the picture; `empty` is the probability that nothing is in the car.
+pub fn suspects(image: &CarImage, shape: &Shape, residual: &Residual, entry: &ConsistCar, empty: f64) -> Vec<Suspect> {
+    if shape.kind == Kind::Locomotive || entry.locomotive {
+        return Vec::new();
+    }
+    let mut suspects = Vec::new();
+    let (mass_kg, at_least) = cargo_mass_kg(image, shape, residual);
+    let h = image.height;
+    let rows: Vec<usize> = (0..h).filter(|&y| shape.body.clone().any(|x| shape.cargo[x * h + y])).collect();
+    let y = rows.first().copied().unwrap_or(0)..rows.last().map_or(1, |&row| row + 1);
+    let whole = |kind: &'static str, score: f64| {
+        let cells = shape.cargo.iter().filter(|&&cargo| cargo).count().max(1);
+        let thickness = (0..shape.cargo.len()).filter(|&index| shape.cargo[index]).map(|index| f64::from(image.steel_mm[index])).sum::<f64>() / cells as f64;
+        let excess_mm = mass_kg * 1000.0 / (G_CM2_PER_MM * CELL_MM * CELL_MM / 100.0);
+        Suspect { detector: "manifest", kind, x: shape.body.clone(), y: y.clone(), score, excess_mm, sigma_mm: 0.0, cells, thickness_mm: thickness }
+    };
+    let odds = |p: f64| (p.clamp(1e-6, 1.0 - 1e-6) / (1.0 - p.clamp(1e-6, 1.0 - 1e-6))).ln();
+    match entry.loaded {
+        Some(false) if empty < 0.5 => suspects.push(whole("empty-mismatch", -odds(empty))),
+        Some(true) if empty > 0.5 => suspects.push(whole("manifest", odds(empty))),
+        _ => {}
+    }
+    if let Some(declared) = entry.weight_kg.filter(|_| entry.loaded != Some(false) && empty < 0.5) {
+        // 35 % and 3 t: hydrogen, geometry and the wall each cost some 10 %.
+        let margin = 0.35 * declared + 3000.0;
+        if mass_kg > declared + margin || (!at_least && mass_kg < declared - margin) {
+            suspects.push(whole("manifest", (mass_kg - declared).abs() / margin));
+        }
+    }
+    suspects
+}

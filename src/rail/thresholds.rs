@@ -1,0 +1,136 @@
+//! What normal cars score: every detector's scores on cars without findings, by kind of car, and how unusual a score is among them.
+//!
+//! Thresholds do not travel between sites or sources (`shared/rail.md` 4.5: a frozen 5 % became 20.8 %), so they are data: `garita calibrate rail` makes them
+//! from the normal cars of a site, and what ships is made from simulated ones. A score's false-alarm rate is the fraction of normal cars of its kind
+//! that score as high; beyond the highest tenth an exponential tail stands in, because 300 cars say little about 1 in 1,000.
+//!
+//! An alarm of its own ([`Thresholds::drift`]) says when a scan's cars no longer score like the normal ones.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::shape::Kind;
+use crate::error::{Error, Fault, Result};
+
+/// The most scores that a cell keeps; more are thinned by rank.
+const MOST_SCORES: usize = 500;
+/// Fewer normal cars of a kind than this borrow from all kinds: the tail's tenth would be two cars.
+const LEAST_SCORES: usize = 20;
+
+/// Scores of normal cars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// `rail-thresholds/1`.
+    pub schema: String,
+    /// What shone (nuclide or MV), for the alarm when something else does.
+    pub source: String,
+    /// Quanta of an open 32 mm cell.
+    pub air_quanta: f32,
+    /// Cars that the scores are of.
+    pub cars: usize,
+    /// Highest score of each normal car, ascending, by `detector/kind/empty|loaded`.
+    pub scores: BTreeMap<String, Vec<f32>>,
+}
+
+impl Thresholds {
+    /// The thresholds that ship: from simulated normal cars.
+    pub fn built_in() -> Thresholds {
+        Thresholds::parse(include_bytes!("../../models/rail-thresholds.json")).expect("checked by a test")
+    }
+
+    /// Parses a file that `garita calibrate rail` wrote.
+    ///
+    /// # Errors
+    /// `Damaged` for what is not such a file, `Unsupported` for another schema.
+    pub fn parse(text: &[u8]) -> Result<Thresholds> {
+        let mut thresholds: Thresholds =
+            serde_json::from_slice(text).map_err(|error| Error::new(Fault::Damaged, format!("not thresholds made by `garita calibrate rail`: {error}")))?;
+        if thresholds.schema != "rail-thresholds/1" {
+            return Err(Error::new(Fault::Unsupported, format!("schema {:?}, this version of garita reads rail-thresholds/1", thresholds.schema)));
+        }
+        for (cell, scores) in &mut thresholds.scores {
+            if scores.iter().any(|score| !score.is_finite()) {
+                return Err(Error::new(Fault::Damaged, format!("{cell}: a score is not a number")));
+            }
+            scores.sort_by(f32::total_cmp);
+        }
+        Ok(thresholds)
+    }
+
+    /// No normal cars yet.
+    pub fn empty(source: String, air_quanta: f32) -> Thresholds {
+        Thresholds { schema: "rail-thresholds/1".to_owned(), source, air_quanta, cars: 0, scores: BTreeMap::new() }
+    }
+
+    /// Adds a normal car: the highest score of each detector.
+    pub fn add(&mut self, kind: Kind, empty: bool, highest: &[(&'static str, f64)]) {
+        self.cars += 1;
+        for &(detector, score) in highest {
+            self.scores.entry(cell(detector, kind.name(), empty)).or_default().push(score as f32);
+        }
+    }
+
+    /// Sorts, and thins what is too much by rank, keeping the highest hundred.
+    pub fn settle(&mut self) {
+        for scores in self.scores.values_mut() {
+            scores.sort_by(f32::total_cmp);
+            if scores.len() > MOST_SCORES {
+                let low = scores.len() - 100;
+                let kept = MOST_SCORES - 100;
+                let mut thinned: Vec<f32> = (0..kept).map(|rank| scores[rank * low / kept]).collect();
+                thinned.extend_from_slice(&scores[low..]);
+                *scores = thinned;
+            }
+        }
+    }
+
+    /// Fraction of normal cars that score as high or higher, 0..=1; 1 where nothing is known.
+    pub fn false_alarm_rate(&self, detector: &str, kind: Kind, empty: bool, score: f64) -> f64 {
+        let own = self.scores.get(&cell(detector, kind.name(), empty)).filter(|scores| scores.len() >= LEAST_SCORES);
+        match own {
+            Some(scores) => tail(scores, score),
+            None => {
+                let suffix = if empty { "/empty" } else { "/loaded" };
+                let mut pooled: Vec<f32> = Vec::new();
+                for (cell, scores) in &self.scores {
+                    if cell.split('/').next() == Some(detector) && cell.ends_with(suffix) {
+                        pooled.extend_from_slice(scores);
+                    }
+                }
+                pooled.sort_by(f32::total_cmp);
+                if pooled.len() < LEAST_SCORES { 1.0 } else { tail(&pooled, score) }
+            }
+        }
+    }
+
+    /// Whether these false-alarm rates (one per car and detector, of a whole train) could come from normal cars: the worst over levels of how many
+    /// standard deviations too many lie below. Above 4 the threshold no longer holds.
+    pub fn drift(rates: &[f64]) -> f64 {
+        let n = rates.len() as f64;
+        // Levels at which a site that is in order has 10, 20 and 50 % of its cars; findings alone do not move these.
+        let excess = |level: f64| {
+            let below = rates.iter().filter(|&&rate| rate < level).count() as f64;
+            (below - level * n) / (n * level * (1.0 - level)).sqrt().max(1e-9)
+        };
+        [0.1, 0.2, 0.5].into_iter().map(excess).fold(0.0, f64::max)
+    }
+}
+
+fn cell(detector: &str, kind: &str, empty: bool) -> String {
+    format!("{detector}/{kind}/{}", if empty { "empty" } else { "loaded" })
+}
+
+/// Fraction of ascending `scores` at or above `score`, with an exponential tail beyond their highest tenth.
+fn tail(scores: &[f32], score: f64) -> f64 {
+    let n = scores.len();
+    let upper = n - (n / 10).max(2);
+    let edge = f64::from(scores[upper]);
+    let share = (n - upper) as f64 / n as f64;
+    if score <= edge {
+        let above = n - scores.partition_point(|&other| f64::from(other) < score);
+        return (above as f64 / n as f64).max(share);
+    }
+    let excess = scores[upper..].iter().map(|&other| f64::from(other) - edge).sum::<f64>() / (n - upper) as f64;
+    share * (-(score - edge) / excess.max(0.05 * edge.abs().max(0.1))).exp()
+}
