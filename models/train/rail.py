@@ -70,6 +70,7 @@ def cars(path):
     stored = parts[0][1].astype(np.float32)
     dark = next(d for t, d in parts if t[270].startswith("dark field"))[0]
     truth = json.loads(path.with_suffix(".json").read_text())
+    said = json.loads(parts[0][0][270])
     stored -= dark
     first = truth["cars"][0]["columns"][0]
     air = stored[20 : first - 20]
@@ -94,6 +95,7 @@ def cars(path):
             n=np.clip(np.rint(n), 0, 65535).astype(np.uint16),
             air=(mean[:h].reshape(-1, 2).sum(1) * 2).astype(np.float32),
             mu=MU[truth["source"]],
+            top_mm=said["top_mm"] + said["pitch_mm"] / 2,
             truth=car,
             top=a,
         )
@@ -113,15 +115,15 @@ def box(x, k, axis):
 
 
 def thickness(n, air, mu):
-    """Steel-equivalent g/cm2 and its sigma, [row, column]."""
-    t = (n + 0.5) / (air[:, None] + 0.5)
-    x = np.clip(-np.log(t) / mu, -4, 160).astype(np.float32)
-    sigma = (1 / (mu * np.sqrt(n + 1.0))).astype(np.float32)
+    """FEATURES: steel-equivalent g/cm2 and its sigma, [row, column]; half a quantum where there was none (as src/rail/car.rs)."""
+    some = np.maximum(n, 0.5)
+    x = np.clip(-np.log(some / air[:, None]) / mu, -4, 160).astype(np.float32)
+    sigma = (np.sqrt(n + 1.0) / (mu * some)).astype(np.float32)
     return x, sigma
 
 
 def envelope(x, sigma):
-    """Where the car is: from the topmost thing that is surely there down to the rail, [row, column] bool."""
+    """FEATURES: where the car is: from the topmost thing that is surely there down to the rail, [row, column] bool."""
     smooth = box(box(x, 1, 0), 1, 1)
     there = smooth > np.maximum(0.5, 1.7 * box(box(sigma, 1, 0), 1, 1))
     # A thing has some height: four rows of five.
@@ -129,13 +131,17 @@ def envelope(x, sigma):
     return np.cumsum(there, 0) > 0
 
 
-def features(n, air, mu):
-    """FEATURES: f32 [CHANNELS, row, column] of one whole car, and its envelope."""
-    x, sigma = thickness(n.astype(np.float32), air, mu)
+def features(n, air, mu, top_mm=5858.0):
+    """FEATURES: f32 [CHANNELS, row, column] of one whole car, and its envelope. `top_mm`: upper edge of row 0 over the rail."""
+    return channels(*thickness(n.astype(np.float32), air, mu), top_mm)
+
+
+def channels(x, sigma, top_mm):
+    """FEATURES: of g/cm2 and their sigma, [row, column]."""
     inside = envelope(x, sigma)
     rows, columns = x.shape
     squash = lambda v: np.clip(v / 8, -4, 4)
-    height = np.broadcast_to((1 - np.arange(rows, dtype=np.float32) / rows)[:, None], x.shape)
+    height = np.broadcast_to(((top_mm - PIXEL_MM * (np.arange(rows) + 0.5)) / 6000).astype(np.float32)[:, None], x.shape)
     end = np.minimum(np.arange(columns), np.arange(columns)[::-1]).astype(np.float32)
     f = np.stack(
         [
@@ -266,7 +272,7 @@ def sample(car, rng, width):
         start = int(rng.integers(0, columns - width + 1))
     outs, labels = [], []
     for counts, lab in ((n, np.zeros_like(label)), (bad, label)):
-        f, _ = features(counts, air, car["mu"])
+        f, _ = features(counts, air, car["mu"], car.get("top_mm", 5858.0))
         outs.append(pad(f[:, :, start : start + width], width))
         labels.append(pool(lab[:, start : start + width], width))
     return np.stack(outs), np.stack(labels)
@@ -358,7 +364,7 @@ def command_data(args):
                 truth = car["truth"]
                 ns.append(car["n"])
                 anomaly = truth["anomaly"]
-                kept = dict(kind=truth["kind"], load=truth["load"], empty=truth["empty"], mu=car["mu"], top=car["top"])
+                kept = dict(kind=truth["kind"], load=truth["load"], empty=truth["empty"], mu=car["mu"], top=car["top"], top_mm=car["top_mm"])
                 kept["anomaly"] = anomaly and dict(kind=anomaly["kind"], d=anomaly["d_ideal"], box=anomaly["box"])
                 kept["air"] = car["air"].tolist()
                 meta.append(kept)
@@ -439,7 +445,7 @@ def heat(net, car):
     """Logits of a whole car at 64 mm, [row, column], -inf outside its envelope: the car in tiles, half of their overlap from each."""
     import torch
 
-    f, inside = features(car["n"], car["air"], car["mu"])
+    f, inside = features(car["n"], car["air"], car["mu"], car.get("top_mm", 5858.0))
     columns = f.shape[2]
     whole = np.full((ROWS // 2, -(-columns // 2)), -20.0, np.float32)
     starts = [0] if columns <= TILE else sorted({*range(0, columns - TILE, TILE // 2), (columns - TILE) // 2 * 2})
