@@ -25,8 +25,10 @@ import struct
 import subprocess
 import time
 
+import cv2
 import numpy as np
 
+cv2.setNumThreads(1)
 HERE = pathlib.Path(__file__).parent
 RUNS = HERE / "runs" / "rail"
 
@@ -106,12 +108,7 @@ def cars(path):
 
 def box(x, k, axis):
     """Running mean of width 2k+1, edges repeated."""
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (k + 1, k)
-    c = np.cumsum(np.pad(x, pad, mode="edge"), axis, dtype=np.float64)
-    n = x.shape[axis]
-    take = lambda s: c[s : s + n] if axis == 0 else c[:, s : s + n]
-    return ((take(2 * k + 1) - take(0)) / (2 * k + 1)).astype(np.float32)
+    return cv2.blur(x, (1, 2 * k + 1) if axis == 0 else (2 * k + 1, 1), borderType=cv2.BORDER_REPLICATE)
 
 
 def thickness(n, air, mu):
@@ -178,8 +175,6 @@ def shape(rng):
             s = np.maximum(s, np.sqrt(np.clip(1 - u * u - v * v, 0, None)) * rng.uniform(0.5, 1))
         return s
     if kind == 1:  # a polygon
-        import cv2
-
         s = np.zeros((h + 2, w + 2), np.float32)
         k = rng.integers(3, 8)
         ang = np.sort(rng.uniform(0, 2 * np.pi, k))
@@ -243,7 +238,7 @@ def thread(n, car, inside, rng):
 
 def dose(car, rng):
     """The same car with less dose, exact by thinning; counts int32 and air."""
-    p = np.exp(rng.uniform(np.log(0.3), 0)) if rng.random() < 0.5 else 1.0
+    p = np.exp(rng.uniform(np.log(0.3), 0)) if rng.random() < 0.3 else 1.0
     n = car["n"].astype(np.int32)
     return (rng.binomial(n, p) if p < 1 else n.copy()), car["air"] * np.float32(p)
 
@@ -271,8 +266,9 @@ def sample(car, rng, width):
     else:
         start = int(rng.integers(0, columns - width + 1))
     outs, labels = [], []
-    for counts, lab in ((n, np.zeros_like(label)), (bad, label)):
-        f, _ = features(counts, air, car["mu"], car.get("top_mm", 5858.0))
+    top_mm = car.get("top_mm", 5858.0)
+    f_bad, _ = features(bad, air, car["mu"], top_mm)
+    for f, lab in ((channels(x, sigma, top_mm)[0], np.zeros_like(label)), (f_bad, label)):
         outs.append(pad(f[:, :, start : start + width], width))
         labels.append(pool(lab[:, start : start + width], width))
     return np.stack(outs), np.stack(labels)
@@ -389,7 +385,7 @@ def command_train(args):
     normals = [car for name, *_ in TRAIN if (RUNS / f"{name}.npz").exists() for car in load(name) if car["kind"] != "locomotive"]
     normals = [c for c in normals if c["n"].shape[1] >= 64]
     print(len(normals), "normal cars", flush=True)
-    net = network()
+    net = network().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
     step = 0
     checkpoint = RUNS / "last.pt"
@@ -407,7 +403,7 @@ def command_train(args):
         for group in optimiser.param_groups:
             group["lr"] = rate
         parts = [sample(normals[rng.integers(len(normals))], rng, args.width) for _ in range(args.pairs)]
-        x = torch.from_numpy(np.concatenate([p[0] for p in parts]))
+        x = torch.from_numpy(np.concatenate([p[0] for p in parts])).contiguous(memory_format=torch.channels_last)
         y = torch.from_numpy(np.concatenate([p[1] for p in parts])).float()
         logits = net(x)[:, 0]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y.clamp(0, 1), reduction="none")
@@ -422,11 +418,12 @@ def command_train(args):
         with torch.no_grad():
             for k, v in net.state_dict().items():
                 average[k] = average[k] * keep + v * (1 - keep) if v.dtype.is_floating_point else v.clone()
-        mean = float(loss) if mean is None else mean * 0.98 + float(loss) * 0.02
-        if step % 50 == 0:
+        value = loss.item()
+        mean = value if mean is None else mean * 0.98 + value * 0.02
+        if step % 20 == 0:
             speed = (time.time() - began) / max(step - told, 1)
             print(f"step {step} loss {mean:.4f} {speed:.2f} s/step", flush=True)
-        if step % 200 == 0:
+        if step % 100 == 0:
             torch.save(dict(net=net.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step), checkpoint)
     torch.save(dict(net=net.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step), checkpoint)
 
