@@ -22,6 +22,8 @@ pub struct Bytes {
 
 enum Store {
     Owned(Vec<u8>),
+    /// Bytes that begin at a multiple of eight; the last word may reach beyond them.
+    Words(Vec<u64>),
     Mapped(memmap2::Mmap),
 }
 
@@ -29,6 +31,7 @@ impl Store {
     fn all(&self) -> &[u8] {
         match self {
             Store::Owned(bytes) => bytes,
+            Store::Words(words) => bytemuck::cast_slice(words),
             Store::Mapped(map) => map,
         }
     }
@@ -60,6 +63,18 @@ impl Bytes {
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         file.take(limit).read_to_end(&mut bytes).map_err(|error| Error::io(&error).in_(path.display()))?;
         Ok(Bytes::from(bytes))
+    }
+
+    /// These bytes, beginning at a multiple of eight, so that numbers can be read in place; copied only where they do not (mappings do).
+    #[must_use]
+    pub fn aligned(self) -> Bytes {
+        if self.as_ptr().addr().is_multiple_of(8) {
+            return self;
+        }
+        let mut words = vec![0u64; self.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..self.len()].copy_from_slice(&self);
+        let range = 0..self.len();
+        Bytes { store: Arc::new(Store::Words(words)), range }
     }
 
     /// The part `range` of these bytes, sharing them.

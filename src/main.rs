@@ -16,19 +16,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Renders synthetic trains and lanes, with their truth.
+    Demo(cli::demo::Args),
+    Read(cli::read::Args),
+    #[command(subcommand)]
+    Eval(cli::eval::Kind),
+    /// Renders inputs with exact truth.
+    #[command(subcommand)]
     Synth(cli::synth::Synth),
+    Watchlist(cli::watchlist::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Synth(arguments) => cli::synth::run(arguments),
+        Command::Demo(args) => cli::demo::run(&args),
+        Command::Read(args) => cli::read::run(&args),
+        Command::Eval(kind) => cli::eval::run(&kind),
+        Command::Synth(synth) => cli::synth::run(synth),
+        Command::Watchlist(args) => cli::watchlist::run(args),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("garita: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("garita: {error}");
+        ExitCode::from(2)
+    })
 }

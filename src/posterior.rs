@@ -72,3 +72,83 @@ impl Posterior {
         &mut self.positions[..self.length]
     }
 }
+
+/// A text of at most [`MAX_POSITIONS`] characters of [`ALPHABET`], without a heap.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Text {
+    bytes: [u8; MAX_POSITIONS],
+    length: u8,
+}
+
+impl Text {
+    /// The text as registered: letters in upper case, everything that is not in [`ALPHABET`] left out; `None` where more than
+    /// [`MAX_POSITIONS`] characters remain.
+    pub fn of(text: &str) -> Option<Text> {
+        let mut folded = Text::default();
+        for character in text.bytes() {
+            if let Some(index) = symbol(character) {
+                folded.push(index).then_some(())?;
+            }
+        }
+        Some(folded)
+    }
+
+    /// Appends the character of [`ALPHABET`] at `index`; false, and nothing done, when the text is full.
+    ///
+    /// # Panics
+    /// Where `index` is not below 36.
+    pub fn push(&mut self, index: usize) -> bool {
+        let character = ALPHABET[index];
+        let Some(slot) = self.bytes.get_mut(usize::from(self.length)) else { return false };
+        *slot = character;
+        self.length += 1;
+        true
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("a text holds ASCII")
+    }
+
+    /// The characters as indices into [`ALPHABET`].
+    pub fn symbols(&self) -> impl ExactSizeIterator<Item = usize> + DoubleEndedIterator + '_ {
+        self.bytes[..usize::from(self.length)].iter().map(|&character| symbol(character).expect("a text holds the alphabet"))
+    }
+
+    /// Insertions, deletions and exchanges between two texts (Levenshtein distance).
+    pub fn edits(&self, other: &Text) -> usize {
+        let mut row: [usize; MAX_POSITIONS + 1] = std::array::from_fn(|index| index);
+        for (line, mine) in self.as_str().bytes().enumerate() {
+            let mut diagonal = row[0];
+            row[0] = line + 1;
+            for (column, theirs) in other.as_str().bytes().enumerate() {
+                let exchanged = diagonal + usize::from(mine != theirs);
+                diagonal = row[column + 1];
+                row[column + 1] = exchanged.min(diagonal + 1).min(row[column] + 1);
+            }
+        }
+        row[other.len()]
+    }
+
+    /// How many characters.
+    pub fn len(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    /// True for a no-read.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:?}", self.as_str())
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}

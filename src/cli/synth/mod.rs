@@ -1,28 +1,25 @@
-//! `garita synth`: renders what is not recorded.
+//! `garita synth`: renders inputs with exact truth; one file per kind.
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
 use garita::error::Result;
 
+mod lane;
 mod rail;
 
-/// Renders synthetic scenes with their truth.
-#[derive(Args)]
-pub(crate) struct Synth {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand)]
-enum What {
+/// What to render.
+#[derive(clap::Subcommand)]
+pub(crate) enum Synth {
+    /// Lane cameras' pictures of vehicles and their plates, with the truth about each plate.
+    Lane(lane::Args),
     /// Gamma scans of trains: NAME.tif, NAME.consist.json and the truth in NAME.json.
     Rail(rail::Rail),
 }
 
-/// Runs it.
-pub(crate) fn run(arguments: Synth) -> Result<ExitCode> {
-    match arguments.what {
-        What::Rail(arguments) => rail::run(arguments),
+/// Renders what was asked for.
+pub(crate) fn run(synth: Synth) -> Result<ExitCode> {
+    match synth {
+        Synth::Lane(args) => lane::run(args),
+        Synth::Rail(args) => rail::run(args),
     }
 }

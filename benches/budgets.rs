@@ -1,0 +1,166 @@
+//! Each latency budget of `budget.rs`, held: exit code 1 when a p99 is over.
+//!
+//! Criterion runs each stage with `iter_custom`; every iteration is timed by itself, on the thread's CPU clock, and the p99 over at least 200 of
+//! them is compared with the budget. Wall p50 and p99 stand beside it; `GARITA_BUDGET_WALL=1` takes the verdict on wall time, for a quiet machine.
+//! The case is one of `garita synth lane`'s 1080p frames, encoded to about 400 KB, with one plate, made here from its seed.
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use cpu_time::ThreadTime;
+use criterion::Criterion;
+
+use garita::budget::{Budget, LANE, Stage};
+use garita::bytes::Bytes;
+use garita::eval::statistics::quantile;
+use garita::infer::Engine;
+use garita::lane::detect::View;
+use garita::lane::frame::{Frame, Luma};
+use garita::lane::hit::Matcher;
+use garita::lane::passage::Passages;
+use garita::models::{Models, Precision};
+use garita::pipeline::LaneWorker;
+use garita::synth::lane::{self, Conditions, Kind, Options};
+use garita::watchlist::snapshot::Snapshot;
+
+/// The scene: one that encodes to about 400 KB and shows one plate.
+const SEED: u64 = 4;
+/// Iterations timed per stage; the p99 needs at least 200.
+const SAMPLES: usize = 300;
+
+/// CPU and wall milliseconds of each iteration of one stage.
+#[derive(Default)]
+struct Timed {
+    cpu_ms: Vec<f64>,
+    wall_ms: Vec<f64>,
+}
+
+fn main() -> ExitCode {
+    let encoded = scene();
+    let engine = Engine::load().unwrap_or_else(|error| panic!("{error}"));
+    let models = Models::embedded(Precision::of_this_machine());
+    let mut worker = LaneWorker::open(&engine, &models).unwrap_or_else(|error| panic!("{error}"));
+    let mut reads = Vec::new();
+    worker.analyse(&encoded, View::Whole, &mut reads).expect("the bench's frame is sound");
+    let read = *reads.first().expect("the bench's frame shows a plate");
+    let snapshot = Snapshot::of_entries(&[], &[]).expect("an empty watchlist");
+    let mut matcher = Matcher::default();
+    let mut luma = Luma::default();
+
+    let mut verdicts = Vec::new();
+    for budget in &LANE {
+        let timed = match budget.stage {
+            Stage::Decode => measure(budget, || luma.decode(&encoded).expect("sound")),
+            Stage::Detect => measure(budget, || worker.detect(View::Whole).expect("inference")),
+            Stage::Rectify => measure(budget, || worker.reader.rectify(&worker.luma, &read.plate)),
+            Stage::Read => measure(budget, || drop(worker.reader.read(&read.plate).expect("inference"))),
+            Stage::Passage => measure_passage(budget, &encoded, &reads),
+            Stage::Match => {
+                let mut hits = Vec::new();
+                measure(budget, || matcher.hits(&snapshot, (&read.text, &read.posterior), read.jurisdiction, 0, &mut hits).expect("sound"))
+            }
+            Stage::Frame => {
+                let (mut reads, mut hits) = (Vec::new(), Vec::new());
+                measure(budget, || {
+                    worker.analyse(&encoded, View::Whole, &mut reads).expect("sound");
+                    for read in &reads {
+                        matcher.hits(&snapshot, (&read.text, &read.posterior), read.jurisdiction, 0, &mut hits).expect("sound");
+                    }
+                })
+            }
+        };
+        verdicts.push((budget, timed));
+    }
+    print(&verdicts, encoded.len())
+}
+
+/// The 1080p frame that the budgets are held for.
+fn scene() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Options {
+        seed: SEED,
+        count: 1,
+        kind: Kind::Single,
+        width: 1920,
+        height: 1080,
+        conditions: Some(Conditions::Day),
+        out: folder.path().to_owned(),
+        sheet: None,
+        append: false,
+    };
+    lane::generate(&options, &mut |_, _| {}).unwrap_or_else(|error| panic!("{error}"));
+    std::fs::read(folder.path().join("img/single-0000.jpg")).expect("the scene")
+}
+
+/// A dozen frames of one vehicle settle once per iteration: the most that a frame can ask of the passages.
+fn measure_passage(budget: &Budget, encoded: &[u8], reads: &[garita::lane::read::PlateRead]) -> Timed {
+    let encoded = Bytes::from(encoded.to_vec());
+    let frame = |sequence: u64| Frame { lane: 0, sequence, captured_ms: 100 * sequence as i64, skipped: 0, encoded: encoded.clone() };
+    let mut settled = Vec::new();
+    let mut passages = Passages::new(1_000);
+    let mut sequence = 0;
+    measure(budget, || {
+        passages.observe(&frame(sequence), reads, &mut settled);
+        sequence += 1;
+        if sequence.is_multiple_of(12) {
+            passages.finish(&mut settled);
+            settled.clear();
+        }
+    })
+}
+
+fn measure(budget: &Budget, mut body: impl FnMut()) -> Timed {
+    let timed = RefCell::new(Timed::default());
+    let mut criterion =
+        Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(400)).without_plots();
+    criterion.bench_function(budget.stage.name(), |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut total = Duration::ZERO;
+            for _ in 0..iterations {
+                total += one(&mut body, &timed);
+            }
+            total
+        });
+    });
+    // What criterion left out of the number that a p99 needs.
+    while timed.borrow().cpu_ms.len() < SAMPLES {
+        one(&mut body, &timed);
+    }
+    timed.into_inner()
+}
+
+fn one(body: &mut impl FnMut(), timed: &RefCell<Timed>) -> Duration {
+    let (wall, cpu) = (Instant::now(), ThreadTime::now());
+    body();
+    let (cpu, wall) = (cpu.elapsed(), wall.elapsed());
+    let mut timed = timed.borrow_mut();
+    timed.cpu_ms.push(cpu.as_secs_f64() * 1e3);
+    timed.wall_ms.push(wall.as_secs_f64() * 1e3);
+    cpu
+}
+
+/// The table of the README, and the verdict.
+fn print(verdicts: &[(&Budget, Timed)], bytes: usize) -> ExitCode {
+    let by_wall = std::env::var_os("GARITA_BUDGET_WALL").is_some_and(|value| value == "1");
+    println!("\n1080p JPEG of {} KB; milliseconds; verdict on {} time\n", bytes / 1000, if by_wall { "wall" } else { "CPU" });
+    println!("| stage | CPU p50 | CPU p99 | budget (p99) | wall p50 | wall p99 | n | |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut over = false;
+    for (budget, timed) in verdicts {
+        let limit = f64::from(budget.p99_us) / 1e3;
+        let verdict = quantile(if by_wall { &timed.wall_ms } else { &timed.cpu_ms }, 0.99) <= limit;
+        over |= !verdict;
+        println!(
+            "| {} | {:.3} | {:.3} | {limit:.1} | {:.3} | {:.3} | {} | {} |",
+            budget.stage.name(),
+            quantile(&timed.cpu_ms, 0.5),
+            quantile(&timed.cpu_ms, 0.99),
+            quantile(&timed.wall_ms, 0.5),
+            quantile(&timed.wall_ms, 0.99),
+            timed.cpu_ms.len(),
+            if verdict { "holds" } else { "**over**" }
+        );
+    }
+    if over { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

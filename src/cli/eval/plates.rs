@@ -1,0 +1,96 @@
+//! `garita eval plates`: how well plates are found and read.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+
+use garita::error::{Error, Fault, Result};
+use garita::eval::manifest;
+use garita::eval::plates::{Report, ReportJson, look, report};
+use garita::eval::sheet;
+use garita::infer::Engine;
+use garita::pipeline::{LaneWorker, ordered};
+
+/// Smaller rows of the break-down say nothing and are printed only by `--json`.
+const MIN_ROW: usize = 10;
+
+/// Measures how well plates are found and read on a manifest of labelled pictures or crops.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// JSON lines: pictures with boxes, or full-resolution crops with texts.
+    manifest: PathBuf,
+    /// Of a manifest of crops, only this split.
+    #[arg(long, default_value = "dev")]
+    split: String,
+    /// Print the figures as one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write a picture sheet of the worst errors (PNG).
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// Worker threads; as many as there are cores unless given.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    models: crate::cli::ModelArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let samples = manifest::read(&args.manifest, Some(&args.split))?;
+    if samples.is_empty() {
+        return Err(Error::new(Fault::Caller, format!("nothing to measure in split {}", args.split)).in_(args.manifest.display()));
+    }
+    let engine = Engine::load()?;
+    let models = args.models.load()?;
+    let mut workers = crate::cli::workers(args.threads, || LaneWorker::open(&engine, &models))?;
+    let progress = crate::cli::progress(samples.len() as u64, "images", true);
+    let mut outcomes = Vec::with_capacity(samples.len());
+    ordered(
+        &mut workers,
+        samples.iter().enumerate(),
+        |worker, (index, sample)| look(worker, index, sample),
+        |outcome| {
+            progress.inc(1);
+            outcomes.push(outcome);
+        },
+    );
+    progress.finish_and_clear();
+    if let Some(path) = &args.sheet {
+        sheet::draw(&samples, &outcomes)?.save_png(path)?;
+    }
+    let report = report(&samples, &outcomes);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data"));
+    } else {
+        print(&report, samples.len());
+    }
+    Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(report: &Report, images: usize) {
+    println!("{images} images; share (95 % interval, n)");
+    println!("detection recall    {}", report.recall);
+    println!("detection precision {}", report.precision);
+    println!("exact               {}   folded {}", report.reading.exact, report.reading.exact_folded);
+    println!("within one edit     {}   folded {}", report.reading.within_one, report.reading.within_one_folded);
+    println!("state               {}", report.reading.jurisdiction);
+    println!(
+        "calibration error   {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
+        report.calibration_error.map_or("-".to_owned(), |error| format!("{error:.3}")),
+        100.0 * report.yield_at_half_percent,
+        100.0 * report.yield_at_one_percent
+    );
+    println!("wall ms per image   p50 {:.2}  p95 {:.2}  p99 {:.2}", report.wall_ms[0], report.wall_ms[1], report.wall_ms[2]);
+    println!("CPU ms per image    mean {:.2}  median {:.2}", report.cpu_ms[0], report.cpu_ms[1]);
+    for (kind, cells) in &report.by {
+        println!("\n{kind:<12} {:<28} {:<28} {:<28}", "recall", "exact (folded)", "within one (folded)");
+        for (value, (recall, reading)) in cells.iter().filter(|(_, (recall, reading))| recall.of.max(reading.exact.of) >= MIN_ROW) {
+            println!("{value:<12} {recall:<28} {:<28} {:<28}", reading.exact_folded, reading.within_one_folded);
+        }
+    }
+    for error in &report.errors {
+        eprintln!("{error}");
+    }
+}

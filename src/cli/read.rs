@@ -1,0 +1,291 @@
+//! `garita read`: reads the plates of image files.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+
+use garita::bytes::Bytes;
+use garita::draw;
+use garita::error::{Error, Fault, Result};
+use garita::infer::Engine;
+use garita::lane::detect::View;
+use garita::lane::frame::MAX_BYTES;
+use garita::lane::hit::{Hit, Matcher};
+use garita::lane::read::PlateRead;
+use garita::pipeline::{LaneWorker, ordered};
+use garita::posterior::ALPHABET;
+use garita::watchlist::find::MatchClass;
+use garita::watchlist::snapshot::Snapshot;
+
+/// Alternatives of a position that are told at most, and the least probability of one that is.
+const ALTERNATIVES: (usize, f32) = (8, 0.001);
+
+/// Reads the plates of images, folders or globs.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Image files, folders (searched for .jpg, .jpeg and .png, sorted) or globs.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Print one JSON object per image, in input order.
+    #[arg(long)]
+    json: bool,
+    /// Write each image with its plates drawn into this folder.
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
+    /// Match reads against this watchlist: an index of `garita watchlist import`, or a CSV file with plate, jurisdiction, list, priority, reason, valid_from, valid_until.
+    #[arg(long, value_name = "FILE")]
+    watchlist: Option<PathBuf>,
+    /// Look also at overlapping tiles: for wide views with small plates. Costs a dozen times as much on a 4K picture.
+    #[arg(long)]
+    tiles: bool,
+    /// Worker threads; as many as there are cores unless given.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    models: super::ModelArgs,
+}
+
+/// One line of `--json`; other tools read it.
+#[derive(Serialize)]
+struct Line {
+    image: String,
+    width: Option<usize>,
+    height: Option<usize>,
+    error: Option<String>,
+    plates: Vec<PlateLine>,
+    timing_ms: TimingLine,
+}
+
+#[derive(Serialize)]
+struct PlateLine {
+    text: String,
+    confidence: f32,
+    #[serde(rename = "box")]
+    hull: [f32; 4],
+    corners: [[f32; 2]; 4],
+    chars: Vec<Vec<(char, f32)>>,
+    jurisdiction: Option<JurisdictionLine>,
+    hits: Vec<HitLine>,
+}
+
+#[derive(Serialize)]
+struct JurisdictionLine {
+    code: String,
+    confidence: f32,
+}
+
+#[derive(Serialize)]
+struct HitLine {
+    entry: String,
+    list: String,
+    class: MatchClass,
+    edits: u8,
+    probability: f32,
+    priority: u8,
+}
+
+#[derive(Serialize, Default)]
+struct TimingLine {
+    decode: f64,
+    detect: f64,
+    read: f64,
+    #[serde(rename = "match")]
+    matching: f64,
+    total: f64,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let paths = expand(&args.paths)?;
+    let engine = Engine::load()?;
+    let models = args.models.load()?;
+    if let Some(folder) = &args.draw {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
+    }
+    let watchlist = args.watchlist.as_deref().map(super::load_watchlist).transpose()?;
+    let mut workers = super::workers(args.threads, || Ok((LaneWorker::open(&engine, &models)?, Matcher::default())))?;
+    let progress = super::progress(paths.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());
+    let mut failed = 0;
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut broken = None;
+    ordered(
+        &mut workers,
+        paths.iter(),
+        |(worker, matcher), path| one(worker, matcher, path, args, watchlist.as_ref()),
+        |line: Line| {
+            failed += usize::from(line.error.is_some());
+            let written = if args.json { writeln!(output, "{}", serde_json::to_string(&line).expect("plain data")) } else { write_text(&mut output, &line) };
+            if let Err(error) = written.and_then(|()| if progress.is_hidden() { Ok(()) } else { output.flush() }) {
+                broken.get_or_insert(error);
+            }
+            progress.inc(1);
+        },
+    );
+    progress.finish_and_clear();
+    match broken.map_or_else(|| output.flush(), Err) {
+        // The reader of our output has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(Error::io(&error).in_("standard output")),
+        Ok(()) => {}
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one(worker: &mut LaneWorker, matcher: &mut Matcher, path: &Path, args: &Args, watchlist: Option<&Snapshot>) -> Line {
+    let begin = Instant::now();
+    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let mut line = Line { image: path.display().to_string(), width: None, height: None, error: None, plates: Vec::new(), timing_ms: TimingLine::default() };
+    let mut reads = Vec::new();
+    let outcome = map_frame(path).and_then(|encoded| {
+        let times = worker.analyse(&encoded, view, &mut reads)?;
+        reads.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        let analysed = Instant::now();
+        let hits = reads.iter().map(|read| hits_of(matcher, read, watchlist)).collect::<Result<Vec<_>>>()?;
+        let matching = analysed.elapsed();
+        if let Some(folder) = &args.draw {
+            let drawn: Vec<_> = reads.iter().zip(&hits).map(|(read, hits)| (*read, !hits.is_empty())).collect();
+            draw::annotated(&encoded, &drawn)?.save_jpeg(&drawing_path(folder, path))?;
+        }
+        Ok((times, matching, hits))
+    });
+    match outcome {
+        Ok((times, matching, hits)) => {
+            (line.width, line.height) = (Some(worker.luma.width), Some(worker.luma.height));
+            line.plates = reads.iter().zip(&hits).map(|(read, hits)| plate_line(read, hits)).collect();
+            line.timing_ms = TimingLine {
+                decode: milliseconds(times.decode),
+                detect: milliseconds(times.detect),
+                read: milliseconds(times.rectify + times.read),
+                matching: milliseconds(matching),
+                total: 0.0,
+            };
+        }
+        Err(error) => line.error = Some(error.message),
+    }
+    line.timing_ms.total = milliseconds(begin.elapsed());
+    line
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// An image on disk says no time of capture: entries in force now are sought.
+fn hits_of(matcher: &mut Matcher, read: &PlateRead, watchlist: Option<&Snapshot>) -> Result<Vec<Hit>> {
+    let mut hits = Vec::new();
+    if let Some(watchlist) = watchlist {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, now_ms, &mut hits)?;
+    }
+    Ok(hits)
+}
+
+/// Maps a frame's file, refusing one that is longer than a frame may be.
+fn map_frame(path: &Path) -> Result<Bytes> {
+    let encoded = Bytes::map(path)?;
+    if encoded.len() as u64 > MAX_BYTES {
+        return Err(Error::new(Fault::Limit, format!("{} bytes, more than a frame may have ({MAX_BYTES})", encoded.len())));
+    }
+    Ok(encoded)
+}
+
+fn plate_line(read: &PlateRead, hits: &[Hit]) -> PlateLine {
+    let [left, top, right, bottom] = read.plate.hull();
+    let tenth = |value: f32| (value * 10.0).round() / 10.0;
+    PlateLine {
+        text: read.text.to_string(),
+        confidence: read.confidence,
+        hull: [left, top, right - left, bottom - top].map(tenth),
+        corners: read.plate.corners.map(|corner| corner.map(tenth)),
+        chars: read.posterior.positions().iter().map(|position| alternatives(&position.characters)).collect(),
+        jurisdiction: read.jurisdiction.map(|one| JurisdictionLine { code: one.code.as_str().to_owned(), confidence: one.confidence }),
+        hits: hits
+            .iter()
+            .map(|hit| HitLine {
+                entry: hit.entry.text.clone(),
+                list: hit.entry.list.clone(),
+                class: hit.class,
+                edits: hit.edits,
+                probability: hit.probability,
+                priority: hit.entry.priority,
+            })
+            .collect(),
+    }
+}
+
+fn alternatives(characters: &[f32; 36]) -> Vec<(char, f32)> {
+    let mut sorted: Vec<_> = ALPHABET.iter().map(|&character| char::from(character)).zip(characters.iter().copied()).collect();
+    sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sorted.truncate(ALTERNATIVES.0);
+    sorted.retain(|one| one.1 >= ALTERNATIVES.1);
+    sorted
+}
+
+fn write_text(output: &mut impl Write, line: &Line) -> std::io::Result<()> {
+    match &line.error {
+        Some(error) => return writeln!(output, "{}: {error}", line.image),
+        None if line.plates.is_empty() => return writeln!(output, "{}: no plate", line.image),
+        None => {}
+    }
+    for plate in &line.plates {
+        let text = if plate.text.is_empty() { "(not read)" } else { &plate.text };
+        let jurisdiction = plate.jurisdiction.as_ref().map_or("?", |one| &one.code);
+        write!(output, "{}: {text:<10} {:>5.1} %  {jurisdiction:<7} {:.1} ms", line.image, 100.0 * plate.confidence, line.timing_ms.total)?;
+        for hit in &plate.hits {
+            write!(output, "  HIT {:?} {} on {} ({:.0} %)", hit.class, hit.entry, hit.list, 100.0 * hit.probability)?;
+        }
+        writeln!(output)?;
+    }
+    Ok(())
+}
+
+/// Where the drawing of `path` goes: its own name, with the folders in it made part of the name, so that two images never share one.
+fn drawing_path(folder: &Path, path: &Path) -> PathBuf {
+    let flat = path.display().to_string().trim_start_matches(['.', '/']).replace(['/', '\\'], "_");
+    folder.join(format!("{flat}.plates.jpg"))
+}
+
+/// Files stay as they are (also when they do not exist: that becomes a line), folders become their images, globs what they match.
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        if path.is_dir() {
+            let before = files.len();
+            images_below(path, &mut files)?;
+            if files.len() == before {
+                return Err(Error::new(Fault::Caller, "no .jpg, .jpeg or .png in this folder or below").in_(path.display()));
+            }
+        } else if !path.exists() && text.contains(['*', '?', '[']) {
+            let matches = glob::glob(&text).map_err(|error| Error::new(Fault::Caller, error.to_string()).in_(&text))?;
+            let before = files.len();
+            files.extend(matches.filter_map(std::result::Result::ok));
+            if files.len() == before {
+                return Err(Error::new(Fault::Caller, "matches no file").in_(&text));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn images_below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
+    let mut entries: Vec<_> = entries.map_err(|error| Error::io(&error).in_(folder.display()))?.into_iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        let is_image = path.extension().is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)));
+        // A folder that is a link could lead back up.
+        if path.is_dir() && !path.is_symlink() {
+            images_below(&path, files)?;
+        } else if is_image {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

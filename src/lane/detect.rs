@@ -1,0 +1,370 @@
+//! Where plates are: one pass of a small network over the whole frame at about 640x384, or over tiles of a wide view.
+//!
+//! The network says, for each cell of 8x8 input pixels, how sure it is that a plate's centre lies there, and where that plate's four corners
+//! are. Cells that speak of the same plate are merged: the surest wins, and the corners are the mean of all that agree with it, weighted by
+//! their scores.
+//!
+//! A tile costs as much as a whole frame, so tiles are for cameras that need them ([`View::Tiled`]): at 640 pixels a plate 50 pixels wide in a 4K view is 8
+//! pixels wide, which no network reads; tiles at half resolution show it at 25.
+
+use crate::error::Result;
+use crate::infer::{Engine, Network};
+use crate::lane::frame::Luma;
+use crate::lane::rectify::Corners;
+use crate::models::Models;
+
+/// Width of the network's input, pixels.
+pub const WIDTH: usize = 640;
+/// Height of the network's input, pixels.
+pub const HEIGHT: usize = 384;
+/// Side of one output cell, input pixels.
+const STRIDE: usize = 8;
+/// Output columns and rows.
+const GRID: (usize, usize) = (WIDTH / STRIDE, HEIGHT / STRIDE);
+/// What fills the input beside and below the frame; the recipe trains with it.
+const PAD: f32 = 0.5;
+/// The most plates reported of one frame; a guess well above what a lane or a wide street view shows.
+pub const MAX_PLATES: usize = 32;
+/// The most cells considered before merging: a plate lights up a dozen.
+const MAX_CANDIDATES: usize = 1024;
+/// A tile is this many frame pixels per input pixel: plates of 50 pixels become 25.
+const TILE_SHRINK: usize = 2;
+/// Neighbouring tiles share this many input pixels, so that a plate cut by one border is whole in the next tile.
+const TILE_OVERLAP: usize = 96;
+
+/// One plate in a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlateBox {
+    /// In frame pixels.
+    pub corners: Corners,
+    /// How sure the detector is, in 0..=1; not calibrated.
+    pub score: f32,
+}
+
+impl PlateBox {
+    /// An upright rectangle: left, top, width, height, frame pixels.
+    pub fn of_hull([x, y, width, height]: [f32; 4]) -> PlateBox {
+        PlateBox { corners: [[x, y], [x + width, y], [x + width, y + height], [x, y + height]], score: 1.0 }
+    }
+
+    /// The axis-aligned hull: left, top, right, bottom, frame pixels.
+    pub fn hull(&self) -> [f32; 4] {
+        let [xs, ys] = [0, 1].map(|axis| self.corners.map(|corner| corner[axis]));
+        let low = |values: [f32; 4]| values.into_iter().fold(f32::INFINITY, f32::min);
+        let high = |values: [f32; 4]| values.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        [low(xs), low(ys), high(xs), high(ys)]
+    }
+
+    /// Width of the plate along its upper and lower edges, frame pixels.
+    pub fn plate_width(&self) -> f32 {
+        let [a, b, c, d] = self.corners;
+        ((b[0] - a[0]).hypot(b[1] - a[1]) + (c[0] - d[0]).hypot(c[1] - d[1])) / 2.0
+    }
+}
+
+/// How a frame is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// One pass over the whole frame: plates from about 1/40 of its width.
+    #[default]
+    Whole,
+    /// The whole frame, then overlapping tiles at half resolution: plates from about 40 pixels in a wide 4K view.
+    Tiled,
+}
+
+/// The detector of one worker.
+pub struct Detector {
+    network: Network,
+    shrink: Shrink,
+    candidates: Vec<PlateBox>,
+    score_threshold: f32,
+    nms_iou: f32,
+}
+
+/// Part of a frame, pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Region {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Detector {
+    /// Loads the detector of `models`.
+    ///
+    /// # Errors
+    /// `Model` where it does not load or is not the detector that this version expects.
+    pub fn open(engine: &Engine, models: &Models) -> Result<Detector> {
+        let network = Network::open(engine, "plate detector", &models.detector, &[1, 1, HEIGHT, WIDTH], &[("plates", &[1, 9, GRID.1, GRID.0])])?;
+        let settings = &models.detector_settings;
+        Ok(Detector {
+            network,
+            shrink: Shrink::default(),
+            candidates: Vec::with_capacity(MAX_CANDIDATES),
+            score_threshold: settings.score_threshold,
+            nms_iou: settings.nms_iou,
+        })
+    }
+
+    /// Finds the plates of a frame, surest first, into `plates` (cleared first, at most [`MAX_PLATES`]).
+    ///
+    /// # Errors
+    /// `Model` where inference fails.
+    pub fn detect(&mut self, luma: &Luma, view: View, plates: &mut Vec<PlateBox>) -> Result<()> {
+        self.candidates.clear();
+        self.look(luma, Region { x: 0, y: 0, width: luma.width, height: luma.height })?;
+        if view == View::Tiled {
+            let (width, height) = (WIDTH * TILE_SHRINK, HEIGHT * TILE_SHRINK);
+            for (y, height) in tiles(luma.height, height) {
+                for (x, width) in tiles(luma.width, width) {
+                    self.look(luma, Region { x, y, width, height })?;
+                }
+            }
+        }
+        merge(&mut self.candidates, self.nms_iou, plates);
+        Ok(())
+    }
+
+    /// Adds what the network sees in `region` to the candidates.
+    fn look(&mut self, luma: &Luma, region: Region) -> Result<()> {
+        let scale = self.shrink.fit(luma, region, self.network.input());
+        let outputs = self.network.run()?;
+        let planes = outputs.get(0);
+        let (score_plane, corner_planes) = planes.split_at(GRID.0 * GRID.1);
+        let logit_threshold = (self.score_threshold / (1.0 - self.score_threshold)).ln();
+        for (cell, &logit) in score_plane.iter().enumerate() {
+            if logit.is_nan() || logit <= logit_threshold || self.candidates.len() == MAX_CANDIDATES {
+                continue;
+            }
+            let centre = [(cell % GRID.0 * STRIDE) as f32 + STRIDE as f32 / 2.0, (cell / GRID.0 * STRIDE) as f32 + STRIDE as f32 / 2.0];
+            let value = |plane: usize| corner_planes[plane * GRID.0 * GRID.1 + cell];
+            let corner =
+                |index: usize| [(centre[0] + value(2 * index)) * scale[0] + region.x as f32, (centre[1] + value(2 * index + 1)) * scale[1] + region.y as f32];
+            let plate = PlateBox { corners: [corner(0), corner(1), corner(2), corner(3)], score: 1.0 / (1.0 + (-logit).exp()) };
+            if plate.corners.iter().flatten().all(|value| value.is_finite()) && !cut_by_tile(&plate, region, luma) {
+                self.candidates.push(plate);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Start and length of the tiles of `tile` pixels that cover `length` with the overlap; one whole piece where it fits.
+fn tiles(length: usize, tile: usize) -> impl Iterator<Item = (usize, usize)> {
+    let overlap = TILE_OVERLAP * TILE_SHRINK;
+    let count = if length <= tile { 1 } else { (length - overlap).div_ceil(tile - overlap) };
+    (0..count).map(move |index| {
+        let start = if count == 1 { 0 } else { index * (length - tile) / (count - 1) };
+        (start, tile.min(length))
+    })
+}
+
+/// True where a plate reaches over a border of `region` that is not a border of the frame: another tile sees it whole.
+fn cut_by_tile(plate: &PlateBox, region: Region, luma: &Luma) -> bool {
+    let [left, top, right, bottom] = plate.hull();
+    (region.x > 0 && left < region.x as f32)
+        || (region.y > 0 && top < region.y as f32)
+        || (region.x + region.width < luma.width && right > (region.x + region.width) as f32)
+        || (region.y + region.height < luma.height && bottom > (region.y + region.height) as f32)
+}
+
+/// Greedy merging: the surest candidate takes all that overlap it by more than `nms_iou`, and its corners become their weighted mean.
+fn merge(candidates: &mut Vec<PlateBox>, nms_iou: f32, plates: &mut Vec<PlateBox>) {
+    plates.clear();
+    candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
+    while let Some(&first) = candidates.first() {
+        if plates.len() == MAX_PLATES {
+            break;
+        }
+        let (mut sum, mut weight) = ([[0.0f32; 2]; 4], 0.0f32);
+        candidates.retain(|candidate| {
+            let overlap = iou(&first, candidate);
+            if overlap > AGREE_IOU {
+                let share = candidate.score * candidate.score;
+                weight += share;
+                for (total, corner) in sum.iter_mut().zip(candidate.corners) {
+                    total[0] += share * corner[0];
+                    total[1] += share * corner[1];
+                }
+            }
+            overlap <= nms_iou
+        });
+        let corners = if weight > 0.0 { sum.map(|[x, y]| [x / weight, y / weight]) } else { first.corners };
+        plates.push(PlateBox { corners, score: first.score });
+        // A degenerate box overlaps nothing, not even itself.
+        if candidates.first() == Some(&first) {
+            candidates.remove(0);
+        }
+    }
+}
+
+/// Candidates that overlap the surest by more than this have a say in its corners.
+const AGREE_IOU: f32 = 0.6;
+
+/// Intersection over union of two plates' hulls, in 0..=1.
+pub fn iou(a: &PlateBox, b: &PlateBox) -> f32 {
+    let ([al, at, ar, ab], [bl, bt, br, bb]) = (a.hull(), b.hull());
+    let overlap = (ar.min(br) - al.max(bl)).max(0.0) * (ab.min(bb) - at.max(bt)).max(0.0);
+    let union = (ar - al) * (ab - at) + (br - bl) * (bb - bt) - overlap;
+    if union > 0.0 { overlap / union } else { 0.0 }
+}
+
+/// Fits part of a frame into the network's input: area average when it shrinks, bilinear when it grows, top left, the rest [`PAD`].
+#[derive(Default)]
+struct Shrink {
+    /// Column sums of one output row, `region.width` of them.
+    sums: Vec<f32>,
+    counts: Vec<u16>,
+}
+
+impl Shrink {
+    /// Writes the input, values in 0..=1, and answers frame pixels per input pixel, `[x, y]`.
+    fn fit(&mut self, luma: &Luma, region: Region, input: &mut [f32]) -> [f32; 2] {
+        let scale = (WIDTH as f32 / region.width as f32).min(HEIGHT as f32 / region.height as f32);
+        let side = |length: usize, most: usize| ((length as f32 * scale).round() as usize).clamp(1, most);
+        let (width, height) = (side(region.width, WIDTH), side(region.height, HEIGHT));
+        let factor = [region.width as f32 / width as f32, region.height as f32 / height as f32];
+        for (row, line) in input.chunks_exact_mut(WIDTH).enumerate() {
+            let (line, beside) = line.split_at_mut(if row < height { width } else { 0 });
+            beside.fill(PAD);
+            if line.is_empty() {
+                continue;
+            }
+            if factor[0] < 1.0 || factor[1] < 1.0 {
+                grow_row(luma, region, factor, row, line);
+            } else if region.width.is_multiple_of(width) && region.height.is_multiple_of(height) {
+                self.shrink_row_whole(luma, region, [region.width / width, region.height / height], row, line);
+            } else {
+                self.shrink_row(luma, region, factor, row, line);
+            }
+        }
+        factor
+    }
+
+    /// One output row where the factors are whole numbers, as they are for 720p, 1080p and 4K: sums of bytes fit 16 bits.
+    fn shrink_row_whole(&mut self, luma: &Luma, region: Region, factor: [usize; 2], row: usize, line: &mut [f32]) {
+        // 257 rows of 255 fit in a u16; frames reach 16,384 / 384 = 43 rows.
+        self.counts.clear();
+        self.counts.resize(region.width, 0);
+        for y in row * factor[1]..(row + 1) * factor[1] {
+            for (sum, &pixel) in self.counts.iter_mut().zip(pixels(luma, region, y)) {
+                *sum += u16::from(pixel);
+            }
+        }
+        let share = 1.0 / (255.0 * (factor[0] * factor[1]) as f32);
+        // The factors of the common frame sizes, unrolled by the compiler.
+        match factor[0] {
+            1 => sum_chunks::<1>(&self.counts, share, line),
+            2 => sum_chunks::<2>(&self.counts, share, line),
+            3 => sum_chunks::<3>(&self.counts, share, line),
+            6 => sum_chunks::<6>(&self.counts, share, line),
+            other => {
+                for (value, chunk) in line.iter_mut().zip(self.counts.chunks_exact(other)) {
+                    *value = chunk.iter().map(|&sum| u32::from(sum)).sum::<u32>() as f32 * share;
+                }
+            }
+        }
+    }
+
+    /// One output row by area average with fractional edges.
+    fn shrink_row(&mut self, luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [f32]) {
+        self.sums.clear();
+        self.sums.resize(region.width, 0.0);
+        for (y, share) in span(row, factor[1], region.height) {
+            for (sum, &pixel) in self.sums.iter_mut().zip(pixels(luma, region, y)) {
+                *sum += share * f32::from(pixel);
+            }
+        }
+        let share = 1.0 / (255.0 * factor[0] * factor[1]);
+        for (column, value) in line.iter_mut().enumerate() {
+            *value = share * span(column, factor[0], region.width).map(|(x, part)| part * self.sums[x]).sum::<f32>();
+        }
+    }
+}
+
+fn sum_chunks<const FACTOR: usize>(counts: &[u16], share: f32, line: &mut [f32]) {
+    for (value, chunk) in line.iter_mut().zip(counts.as_chunks::<FACTOR>().0) {
+        *value = chunk.iter().map(|&sum| u32::from(sum)).sum::<u32>() as f32 * share;
+    }
+}
+
+/// The source positions under output position `index`, with the share of each that lies under it.
+fn span(index: usize, factor: f32, length: usize) -> impl Iterator<Item = (usize, f32)> {
+    let (start, end) = (index as f32 * factor, ((index + 1) as f32 * factor).min(length as f32));
+    (start as usize..(end.ceil() as usize).min(length)).map(move |at| (at, (end.min(at as f32 + 1.0) - start.max(at as f32)).max(0.0)))
+}
+
+/// Row `y` of `region`.
+fn pixels(luma: &Luma, region: Region, y: usize) -> &[u8] {
+    let start = (region.y + y) * luma.width + region.x;
+    &luma.pixels[start..start + region.width]
+}
+
+/// One output row by bilinear interpolation between pixel centres.
+fn grow_row(luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [f32]) {
+    let between = |at: usize, factor: f32, length: usize| {
+        let position = ((at as f32 + 0.5) * factor - 0.5).clamp(0.0, (length - 1) as f32);
+        (position as usize, (position as usize + 1).min(length - 1), position.fract())
+    };
+    let (above, below, down) = between(row, factor[1], region.height);
+    let (above, below) = (pixels(luma, region, above), pixels(luma, region, below));
+    for (column, value) in line.iter_mut().enumerate() {
+        let (left, right, across) = between(column, factor[0], region.width);
+        let mix = |row: &[u8]| f32::from(row[left]) + across * (f32::from(row[right]) - f32::from(row[left]));
+        let (upper, lower) = (mix(above), mix(below));
+        *value = (upper + down * (lower - upper)) / 255.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Luma {
+        Luma { width, height, pixels: (0..width * height).map(|index| ((index % width) * 255 / width.max(2)) as u8).collect() }
+    }
+
+    fn whole(luma: &Luma) -> Region {
+        Region { x: 0, y: 0, width: luma.width, height: luma.height }
+    }
+
+    #[test]
+    fn every_path_of_the_shrink_keeps_the_mean() {
+        for (width, height) in [(1920, 1080), (1280, 720), (3840, 2160), (1000, 700), (641, 385), (300, 300), (1, 1), (5000, 10)] {
+            let luma = ramp(width, height);
+            let mut input = vec![0.0; WIDTH * HEIGHT];
+            let factor = Shrink::default().fit(&luma, whole(&luma), &mut input);
+            let (columns, rows) = ((width as f32 / factor[0]).round() as usize, (height as f32 / factor[1]).round() as usize);
+            let mean = input.chunks_exact(WIDTH).take(rows).flat_map(|row| &row[..columns]).sum::<f32>() / (columns * rows) as f32;
+            let want = luma.pixels.iter().map(|&pixel| f32::from(pixel)).sum::<f32>() / (255 * width * height) as f32;
+            assert!((mean - want).abs() < 2e-3, "{width}x{height}: mean {mean}, expected {want}");
+            assert!(input[WIDTH * HEIGHT - 1] == PAD || (columns, rows) == (WIDTH, HEIGHT));
+        }
+    }
+
+    #[test]
+    fn tiles_cover_everything() {
+        for length in [10, 1280, 1281, 1919, 3840, 7680] {
+            let tiles: Vec<_> = tiles(length, 1280).collect();
+            assert_eq!(tiles[0].0, 0);
+            let (last, size) = tiles[tiles.len() - 1];
+            assert_eq!(last + size, length);
+            for pair in tiles.windows(2) {
+                assert!(pair[0].0 + pair[0].1 >= pair[1].0 + TILE_OVERLAP * TILE_SHRINK, "{length}: {pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn merging_keeps_one_box_per_plate() {
+        let plate = |x: f32, score: f32| PlateBox { corners: [[x, 0.0], [x + 100.0, 0.0], [x + 100.0, 50.0], [x, 50.0]], score };
+        let degenerate = PlateBox { corners: [[500.0, 5.0]; 4], score: 0.4 };
+        let mut candidates = vec![plate(0.0, 0.5), plate(4.0, 0.9), plate(300.0, 0.8), degenerate];
+        let mut plates = Vec::new();
+        merge(&mut candidates, 0.4, &mut plates);
+        assert_eq!(plates.len(), 3);
+        assert!(plates[0].score == 0.9 && plates[0].corners[0][0] < 4.0 && plates[0].corners[0][0] > 0.0);
+        assert_eq!(plates[2], degenerate);
+    }
+}

@@ -1,0 +1,20 @@
+//! One camera's line: frame → plate box → read → passage.
+//!
+//! | file | turns | into |
+//! |---|---|---|
+//! | [`frame`] | the bytes that a camera sent | luma pixels, or why not |
+//! | [`detect`] | pixels | plate boxes: four corners and a score |
+//! | [`rectify`] | a plate box | the reader's input, straightened |
+//! | [`read`] | that input | a text with its posterior, confidence and jurisdiction |
+//! | [`passage`] | reads of successive frames | one vehicle, once |
+//! | [`hit`] | a read or passage | the watchlist's entries that it meets |
+//!
+//! Nothing here reads a clock or writes a file: time arrives with the frame, results leave as values.
+
+pub mod ctc;
+pub mod detect;
+pub mod frame;
+pub mod hit;
+pub mod passage;
+pub mod read;
+pub mod rectify;

@@ -1,0 +1,389 @@
+//! Many reads of one vehicle become one passage, once.
+//!
+//! Goal: one vehicle in front of the camera for ten frames is one passage with one text, better than any single read, and its evidence is the very
+//! frame that the winning read came from.
+//!
+//! *Which reads belong together.* A read joins the track whose text it nearly repeats, wherever it is now (at two frames a second a vehicle jumps by
+//! several plate widths); else the track whose last plate it lies on, unless both texts are sure and differ by more than misreads
+//! explain: then one vehicle has followed another closely. A track takes one read per frame.
+//!
+//! *What they say together.* Reads are aligned to the surest text by their own posteriors, and each position's log-probabilities are added up,
+//! tempered by the square root of their number: successive frames share their dirt, their angle and most of their blur, so ten reads are
+//! worth about three independent ones. Each read keeps a floor under every character, so that none can veto.
+//!
+//! *When it is over.* When no read has joined for `gap_ms`, by the frames' own clock. Time never runs backwards here: a camera whose clock jumps back is held at
+//! the latest time seen.
+//!
+//! Caveat: a vehicle that is never read (`text` empty in every frame) is no passage; [`Passages::unread`] counts those tracks.
+
+use crate::lane::detect::iou;
+use crate::lane::frame::Frame;
+use crate::lane::read::{Jurisdiction, PlateRead};
+use crate::posterior::{MAX_POSITIONS, Position, Posterior, Text};
+
+/// Reads kept of one vehicle: the surest. More were seen to add nothing once a dozen agree; a guess, unmeasured.
+const MAX_READS: usize = 12;
+/// The most vehicles in one lane's view at once; the longest unseen gives way.
+const MAX_TRACKS: usize = 16;
+/// A read has this much of its probability spread over all characters, so that no single one vetoes. A guess, unmeasured.
+const FLOOR: f32 = 0.03;
+/// What a missed character costs in the alignment, as a probability. A guess, unmeasured.
+const MISSED: f32 = 0.01;
+/// Plates whose centres are within this many plate widths lie in the same place. A guess, unmeasured.
+const NEAR_WIDTHS: f32 = 1.5;
+
+/// How long no read of a vehicle may come before its passage is over, milliseconds, unless the site says otherwise. A guess: at two frames a
+/// second it bridges three frames without a read.
+pub const GAP_MS: i64 = 2_000;
+
+/// One vehicle through one lane, settled once.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Index of the lane in its site.
+    pub lane: usize,
+    /// The voted text.
+    pub text: Text,
+    /// The voted posterior, one position per character of `text`.
+    pub posterior: Posterior,
+    /// Probability that `text` is exactly right, in 0..=1.
+    pub confidence: f32,
+    /// Whose plate, by vote; `None` where unknown.
+    pub jurisdiction: Option<Jurisdiction>,
+    /// How many reads joined, no-reads included.
+    pub reads: u32,
+    /// The surest read that says what the vote says (or, if none does, the surest).
+    pub best: PlateRead,
+    /// The very frame that `best` came from.
+    pub evidence: Frame,
+    /// Capture time of its first and last read, milliseconds since the Unix epoch.
+    pub seen_ms: (i64, i64),
+}
+
+/// The passages of one lane.
+pub struct Passages {
+    gap_ms: i64,
+    now_ms: i64,
+    tracks: Vec<Track>,
+    spare: Vec<Track>,
+    unread: u64,
+}
+
+struct Track {
+    kept: Vec<(PlateRead, Frame)>,
+    last: PlateRead,
+    reads: u32,
+    seen_ms: (i64, i64),
+    /// The last frame that it took a read from.
+    sequence: u64,
+}
+
+impl Passages {
+    /// For one lane; a passage is over when no read of it came for `gap_ms` milliseconds.
+    pub fn new(gap_ms: i64) -> Passages {
+        Passages { gap_ms, now_ms: i64::MIN, tracks: Vec::with_capacity(MAX_TRACKS), spare: Vec::new(), unread: 0 }
+    }
+
+    /// Takes the reads of the lane's next frame (also when there are none) and hands over the passages that are over.
+    pub fn observe(&mut self, frame: &Frame, reads: &[PlateRead], settled: &mut Vec<Passage>) {
+        self.now_ms = self.now_ms.max(frame.captured_ms);
+        for read in reads {
+            let track = match self.track_of(read, frame.sequence) {
+                Some(index) => &mut self.tracks[index],
+                None => {
+                    if self.tracks.len() == MAX_TRACKS {
+                        let oldest = (0..MAX_TRACKS).min_by_key(|&index| self.tracks[index].seen_ms.1).expect("MAX_TRACKS is not 0");
+                        self.settle(oldest, settled);
+                    }
+                    let mut track = self.spare.pop().unwrap_or_else(|| Track::new(read));
+                    track.start(read, self.now_ms);
+                    self.tracks.push(track);
+                    self.tracks.last_mut().expect("just pushed")
+                }
+            };
+            track.take(read, frame, self.now_ms);
+        }
+        let mut index = 0;
+        while index < self.tracks.len() {
+            if self.now_ms - self.tracks[index].seen_ms.1 > self.gap_ms { self.settle(index, settled) } else { index += 1 }
+        }
+    }
+
+    /// Hands over what is still open: the lane has ended, or a trigger says that the vehicle has left.
+    pub fn finish(&mut self, settled: &mut Vec<Passage>) {
+        while !self.tracks.is_empty() {
+            self.settle(0, settled);
+        }
+    }
+
+    /// Tracks that ended without a single character read.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    fn track_of(&self, read: &PlateRead, sequence: u64) -> Option<usize> {
+        let open = || self.tracks.iter().enumerate().filter(move |(_, track)| track.sequence != sequence);
+        open()
+            .filter_map(|(index, track)| track.repeats(read).map(|edits| (edits, index)))
+            .min()
+            .or_else(|| open().filter(|(_, track)| track.lies_on(read) && !track.contradicts(read)).map(|(index, _)| (0, index)).next())
+            .map(|(_, index)| index)
+    }
+
+    fn settle(&mut self, index: usize, settled: &mut Vec<Passage>) {
+        let mut track = self.tracks.swap_remove(index);
+        match track.vote() {
+            Some(passage) => settled.push(passage),
+            None => self.unread += 1,
+        }
+        track.kept.clear();
+        self.spare.push(track);
+    }
+}
+
+impl Track {
+    fn new(read: &PlateRead) -> Track {
+        Track { kept: Vec::with_capacity(MAX_READS), last: *read, reads: 0, seen_ms: (0, 0), sequence: 0 }
+    }
+
+    fn start(&mut self, read: &PlateRead, now_ms: i64) {
+        (self.last, self.reads, self.seen_ms) = (*read, 0, (now_ms, now_ms));
+    }
+
+    fn take(&mut self, read: &PlateRead, frame: &Frame, now_ms: i64) {
+        self.reads += 1;
+        (self.last, self.seen_ms.1, self.sequence) = (*read, now_ms, frame.sequence);
+        if self.kept.len() < MAX_READS {
+            self.kept.push((*read, frame.clone()));
+        } else if let Some(weakest) = self.kept.iter_mut().min_by(|a, b| a.0.confidence.total_cmp(&b.0.confidence))
+            && weakest.0.confidence < read.confidence
+        {
+            *weakest = (*read, frame.clone());
+        }
+    }
+
+    /// Edits to the nearest text read so far, where they are few enough for a misread of the same plate.
+    fn repeats(&self, read: &PlateRead) -> Option<usize> {
+        let edits = self.kept.iter().filter(|(kept, _)| !kept.text.is_empty()).map(|(kept, _)| kept.text.edits(&read.text)).min()?;
+        let bearable = if read.text.len() >= 6 { 2 } else { usize::from(read.text.len() >= 4) };
+        (edits <= bearable).then_some(edits)
+    }
+
+    fn lies_on(&self, read: &PlateRead) -> bool {
+        let (a, b) = (&self.last.plate, &read.plate);
+        let centre = |hull: [f32; 4]| [(hull[0] + hull[2]) / 2.0, (hull[1] + hull[3]) / 2.0];
+        let (from, to) = (centre(a.hull()), centre(b.hull()));
+        let width = a.plate_width().max(b.plate_width());
+        iou(a, b) > 0.0 || (from[0] - to[0]).hypot(from[1] - to[1]) < NEAR_WIDTHS * width
+    }
+
+    /// True where both are surely read, and differ by more than misreads explain.
+    fn contradicts(&self, read: &PlateRead) -> bool {
+        let surest = self.surest();
+        surest.confidence > 0.5 && read.confidence > 0.5 && 2 * surest.text.edits(&read.text) > surest.text.len()
+    }
+
+    fn surest(&self) -> &PlateRead {
+        self.kept.iter().map(|(read, _)| read).max_by(|a, b| a.confidence.total_cmp(&b.confidence)).unwrap_or(&self.last)
+    }
+
+    /// What all reads say together; `None` if no read has a character.
+    fn vote(&self) -> Option<Passage> {
+        let read = self.kept.iter().filter(|(read, _)| !read.text.is_empty());
+        // The text that all reads together find most probable, among those read.
+        let likelihood = |text: &Text| read.clone().map(|(read, _)| align(text, &read.posterior, None)).sum::<f32>();
+        let start = read.clone().map(|(read, _)| read.text).max_by(|a, b| likelihood(a).total_cmp(&likelihood(b)))?;
+        let (text, posterior, confidence) = combine(&start, read.clone().map(|(read, _)| read));
+        let (best, evidence) = read.clone().max_by(|a, b| {
+            let rank = |read: &PlateRead| (read.text == text, read.confidence);
+            let ((a_same, a_sure), (b_same, b_sure)) = (rank(&a.0), rank(&b.0));
+            a_same.cmp(&b_same).then(a_sure.total_cmp(&b_sure))
+        })?;
+        Some(Passage {
+            lane: evidence.lane,
+            text,
+            posterior,
+            confidence: if self.reads == 1 { best.confidence } else { confidence },
+            jurisdiction: vote_jurisdiction(read.map(|(read, _)| read)),
+            reads: self.reads,
+            best: *best,
+            evidence: evidence.clone(),
+            seen_ms: self.seen_ms,
+        })
+    }
+}
+
+/// Adds up the reads' posteriors position by position, aligned to `start`: text, posterior and probability of the text.
+fn combine<'reads>(start: &Text, reads: impl Iterator<Item = &'reads PlateRead> + Clone) -> (Text, Posterior, f32) {
+    let count = reads.clone().count();
+    let weight = 1.0 / (count as f32).sqrt();
+    let mut logs = [[0.0f32; 37]; MAX_POSITIONS];
+    let mut matched = [None; MAX_POSITIONS];
+    for read in reads {
+        align(start, &read.posterior, Some(&mut matched));
+        for (total, matched) in logs.iter_mut().zip(matched).take(start.len()) {
+            let position = matched.map(|index: usize| read.posterior.positions()[index]);
+            for (class, log) in total.iter_mut().enumerate() {
+                let probability = match (&position, class) {
+                    (Some(position), 36) => position.absent,
+                    (Some(position), _) => (1.0 - position.absent) * position.characters[class],
+                    (None, 36) => 1.0 - MISSED,
+                    (None, _) => MISSED / 36.0,
+                };
+                *log += weight * ((1.0 - FLOOR) * probability + FLOOR / 37.0).ln();
+            }
+        }
+    }
+    let (mut text, mut posterior, mut confidence) = (Text::default(), Posterior::default(), 1.0);
+    for logs in &logs[..start.len()] {
+        let most = logs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weights = logs.map(|log| (log - most).exp());
+        let total: f32 = weights.iter().sum();
+        let absent = weights[36] / total;
+        let present: f32 = weights[..36].iter().sum();
+        let (class, &weight) = weights[..36].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("36 characters");
+        if absent > 0.5 {
+            confidence *= absent;
+            continue;
+        }
+        text.push(class);
+        posterior.push(Position { characters: std::array::from_fn(|class| weights[class] / present), absent });
+        confidence *= weight / total;
+    }
+    (text, posterior, confidence)
+}
+
+/// Log-probability of `text` given what one read saw, by the best alignment; `matched` gets, for each character, the position that it fell on.
+fn align(text: &Text, posterior: &Posterior, matched: Option<&mut [Option<usize>; MAX_POSITIONS]>) -> f32 {
+    let positions = posterior.positions();
+    let floored = |probability: f32| ((1.0 - FLOOR) * probability + FLOOR / 37.0).ln();
+    let mut best = [[f32::NEG_INFINITY; MAX_POSITIONS + 1]; MAX_POSITIONS + 1];
+    let symbols = {
+        let mut symbols = [0; MAX_POSITIONS];
+        symbols.iter_mut().zip(text.symbols()).for_each(|(slot, symbol)| *slot = symbol);
+        symbols
+    };
+    let hit = |character: usize, at: usize| floored((1.0 - positions[at].absent) * positions[at].characters[symbols[character]]);
+    let skip = |at: usize| floored(positions[at].absent);
+    best[0][0] = 0.0;
+    for done in 0..=text.len() {
+        for at in 0..=positions.len() {
+            let mut value = best[done][at];
+            if at > 0 {
+                value = value.max(best[done][at - 1] + skip(at - 1));
+            }
+            if done > 0 {
+                value = value.max(best[done - 1][at] + MISSED.ln());
+            }
+            if done > 0 && at > 0 {
+                value = value.max(best[done - 1][at - 1] + hit(done - 1, at - 1));
+            }
+            best[done][at] = value;
+        }
+    }
+    if let Some(matched) = matched {
+        *matched = [None; MAX_POSITIONS];
+        let (mut done, mut at) = (text.len(), positions.len());
+        while done > 0 {
+            if at > 0 && best[done][at] == best[done - 1][at - 1] + hit(done - 1, at - 1) {
+                (done, at) = (done - 1, at - 1);
+                matched[done] = Some(at);
+            } else if at > 0 && best[done][at] == best[done][at - 1] + skip(at - 1) {
+                at -= 1;
+            } else {
+                done -= 1;
+            }
+        }
+    }
+    best[text.len()][positions.len()]
+}
+
+/// The jurisdiction that most of the confidence is for, with its share of all reads that said one.
+fn vote_jurisdiction<'reads>(reads: impl Iterator<Item = &'reads PlateRead> + Clone) -> Option<Jurisdiction> {
+    let said = reads.filter_map(|read| read.jurisdiction);
+    let total: f32 = said.clone().map(|one| one.confidence).sum();
+    let of = |code| said.clone().filter(|one| one.code == code).map(|one| one.confidence).sum::<f32>();
+    let best = said.clone().max_by(|a, b| of(a.code).total_cmp(&of(b.code)))?;
+    let surest = said.clone().filter(|one| one.code == best.code).map(|one| one.confidence).fold(0.0, f32::max);
+    Some(Jurisdiction { code: best.code, confidence: surest * of(best.code) / total })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use crate::lane::detect::PlateBox;
+
+    fn read(text: &str, x: f32, confidence: f32) -> PlateRead {
+        let plate = PlateBox { corners: [[x, 0.0], [x + 100.0, 0.0], [x + 100.0, 50.0], [x, 50.0]], score: 0.9 };
+        let posterior = Posterior::certain(text, 0.1).expect("a plate's text");
+        PlateRead { plate, text: Text::of(text).expect("a plate's text"), posterior, confidence, jurisdiction: None }
+    }
+
+    fn frame(sequence: u64) -> Frame {
+        Frame { lane: 3, sequence, captured_ms: 1_000 + 100 * sequence as i64, skipped: 0, encoded: Bytes::from(vec![sequence as u8 + 1]) }
+    }
+
+    fn check(frames: &[&[PlateRead]], texts: &[&str]) -> Vec<Passage> {
+        let mut passages = Passages::new(1_000);
+        let mut settled = Vec::new();
+        for (sequence, reads) in frames.iter().enumerate() {
+            passages.observe(&frame(sequence as u64), reads, &mut settled);
+        }
+        passages.finish(&mut settled);
+        let mut found: Vec<_> = settled.iter().map(|passage| passage.text.to_string()).collect();
+        found.sort();
+        assert_eq!(found, texts);
+        settled
+    }
+
+    #[test]
+    fn reads_of_one_vehicle_are_one_passage_and_the_vote_beats_each() {
+        let settled = check(
+            &[
+                &[read("8ABC123", 0.0, 0.4)],
+                &[read("BABC128", 20.0, 0.3)],
+                &[read("8ABC128", 40.0, 0.2)],
+                &[read("8A8C123", 60.0, 0.5)],
+                &[read("8ABC123", 90.0, 0.6)],
+            ],
+            &["8ABC123"],
+        );
+        assert_eq!((settled[0].reads, settled[0].evidence.sequence), (5, 4));
+    }
+
+    #[test]
+    fn a_missed_and_a_doubled_character_are_outvoted() {
+        check(&[&[read("ABC123", 0.0, 0.5)], &[read("AB123", 0.0, 0.3)], &[read("ABBC123", 0.0, 0.3)], &[read("ABC123", 0.0, 0.4)]], &["ABC123"]);
+    }
+
+    #[test]
+    fn a_close_follower_is_another_passage() {
+        check(&[&[read("ABC123", 0.0, 0.9)], &[read("XYZ987", 0.0, 0.9)], &[read("XYZ987", 10.0, 0.9)]], &["ABC123", "XYZ987"]);
+    }
+
+    #[test]
+    fn two_plates_in_view_are_two_passages() {
+        let both = [read("ABC123", 0.0, 0.9), read("ABC124", 500.0, 0.9)];
+        check(&[&both, &both, &both], &["ABC123", "ABC124"]);
+    }
+
+    #[test]
+    fn a_jumping_clock_neither_splits_nor_holds() {
+        let mut passages = Passages::new(1_000);
+        let mut settled = Vec::new();
+        for (sequence, captured_ms) in [(0, 5_000), (1, 1_000), (2, 5_100)] {
+            passages.observe(&Frame { captured_ms, ..frame(sequence) }, &[read("ABC123", 0.0, 0.9)], &mut settled);
+        }
+        passages.observe(&Frame { captured_ms: 9_000, ..frame(3) }, &[], &mut settled);
+        assert_eq!((settled.len(), settled[0].reads), (1, 3));
+    }
+
+    #[test]
+    fn a_no_read_is_counted() {
+        let mut passages = Passages::new(1_000);
+        let mut settled = Vec::new();
+        passages.observe(&frame(0), &[read("", 0.0, 0.0)], &mut settled);
+        passages.finish(&mut settled);
+        assert_eq!((settled.len(), passages.unread()), (0, 1));
+    }
+}

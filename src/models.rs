@@ -1,0 +1,155 @@
+//! The weights: embedded in the executable, or from a folder that the site names.
+//!
+//! Each network exists twice. The int8 version is twice as fast where the processor has VNNI instructions; without them ONNX Runtime's
+//! U8S8 kernels may saturate, so the fp32 version is used there. Cards, data and licences: `models/README.md`.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::bytes::Bytes;
+use crate::error::{Error, Fault, Result};
+
+/// The most bytes of one weights or settings file.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// The lane's networks and what belongs to them.
+pub struct Models {
+    /// ONNX file of the plate detector.
+    pub detector: Cow<'static, [u8]>,
+    /// ONNX file of the reader.
+    pub reader: Cow<'static, [u8]>,
+    /// Thresholds of the detector.
+    pub detector_settings: DetectorSettings,
+    /// Geometry, classes and calibration of the reader.
+    pub reader_settings: ReaderSettings,
+}
+
+/// `models/detector.json`, written by the training recipe.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DetectorSettings {
+    /// Cells at or below this score are not plates; tuned on the tuning slice.
+    pub score_threshold: f32,
+    /// Boxes that overlap a surer one by more than this are the same plate.
+    pub nms_iou: f32,
+}
+
+/// `models/reader.json`, written by the training recipe.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReaderSettings {
+    /// Width of the input, pixels.
+    pub width: usize,
+    /// Height of the input, pixels.
+    pub height: usize,
+    /// Output columns for each of the two lines of a plate.
+    pub columns_per_line: usize,
+    /// What the input shows left and right of the plate, as a fraction of its width.
+    pub margin_x: f32,
+    /// What it shows above and below, as a fraction of its height.
+    pub margin_y: f32,
+    /// Divides the characters' log-probabilities before anything is decided on them.
+    pub temperature: f32,
+    /// The classes of the jurisdiction head, in its order: ISO 3166-2 codes and `other`.
+    pub jurisdictions: Vec<String>,
+    /// Divides the jurisdiction's logits.
+    pub jurisdiction_temperature: f32,
+    /// Below this probability a jurisdiction is said to be unknown.
+    #[serde(default = "half")]
+    pub jurisdiction_threshold: f32,
+    /// From the decoder's probability of a text to the calibrated probability that it is exactly right.
+    #[serde(default)]
+    pub calibration: Calibration,
+}
+
+fn half() -> f32 {
+    0.5
+}
+
+/// Logistic calibration: `confidence = sigmoid(bias + slope * logit(p) + log_width * ln(w / 100))` for a text of decoded probability `p` on a
+/// plate `w` frame pixels wide. Fitted on the tuning slice by `models/train/calibrate.py`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Added.
+    pub bias: f32,
+    /// Times the logit of the decoded probability.
+    pub slope: f32,
+    /// Times the natural logarithm of the plate's width over 100 pixels.
+    pub log_width: f32,
+}
+
+impl Default for Calibration {
+    /// No calibration: confidence is the decoded probability.
+    fn default() -> Calibration {
+        Calibration { bias: 0.0, slope: 1.0, log_width: 0.0 }
+    }
+}
+
+/// Which version of each network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Quantised; needs VNNI to be right and fast.
+    Int8,
+    /// Single precision, for any processor.
+    Fp32,
+}
+
+impl Precision {
+    /// What suits this processor.
+    pub fn of_this_machine() -> Precision {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512vnni") || std::arch::is_x86_feature_detected!("avxvnni") {
+            return Precision::Int8;
+        }
+        Precision::Fp32
+    }
+}
+
+impl Models {
+    /// The weights inside this executable.
+    pub fn embedded(precision: Precision) -> Models {
+        let (detector, reader): (&[u8], &[u8]) = match precision {
+            Precision::Int8 => (include_bytes!("../models/detector.int8.onnx"), include_bytes!("../models/reader.int8.onnx")),
+            Precision::Fp32 => (include_bytes!("../models/detector.onnx"), include_bytes!("../models/reader.onnx")),
+        };
+        let parse = "the embedded settings are checked by a test";
+        Models {
+            detector: Cow::Borrowed(detector),
+            reader: Cow::Borrowed(reader),
+            detector_settings: serde_json::from_str(include_str!("../models/detector.json")).expect(parse),
+            reader_settings: serde_json::from_str(include_str!("../models/reader.json")).expect(parse),
+        }
+    }
+
+    /// The weights in `folder`, named as in the repository's `models/`.
+    ///
+    /// # Errors
+    /// `Caller` where a file is missing, `Model` where its settings do not parse or make no sense.
+    pub fn from_folder(folder: &Path, precision: Precision) -> Result<Models> {
+        let read = |name: &str| Bytes::read(&folder.join(name), MAX_FILE_BYTES);
+        let suffix = if precision == Precision::Int8 { "int8.onnx" } else { "onnx" };
+        let reader_settings: ReaderSettings = settings(folder, "reader.json")?;
+        let sane = (8..=1024).contains(&reader_settings.width)
+            && (8..=512).contains(&reader_settings.height)
+            && (1..=crate::lane::ctc::MAX_COLUMNS / 2).contains(&reader_settings.columns_per_line)
+            && !reader_settings.jurisdictions.is_empty()
+            && reader_settings.temperature > 0.0
+            && reader_settings.jurisdiction_temperature > 0.0;
+        if !sane {
+            return Err(Error::new(Fault::Model, "sizes or temperatures are out of range").in_(folder.join("reader.json").display()));
+        }
+        Ok(Models {
+            detector: Cow::Owned(read(&format!("detector.{suffix}"))?.to_vec()),
+            reader: Cow::Owned(read(&format!("reader.{suffix}"))?.to_vec()),
+            detector_settings: settings(folder, "detector.json")?,
+            reader_settings,
+        })
+    }
+}
+
+fn settings<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<T> {
+    let path = folder.join(name);
+    let bytes = Bytes::read(&path, MAX_FILE_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::new(Fault::Model, error.to_string()).in_(path.display()))
+}

@@ -1,0 +1,275 @@
+//! What the workers search: an index, and what was added and removed by hand since it was built.
+//!
+//! A [`Snapshot`] never changes; [`Watchlist`] swaps one for the next, so that a worker sees all of a change or nothing of it, and takes no
+//! lock to look. What is added by hand is a second, small index of the same kind, built in memory at each change (about 2 µs an entry):
+//! one search, one format, nothing to keep in step. Limit: [`MAX_OVERLAY`] entries; a list that grows further is built anew.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use jiff::Timestamp;
+
+use super::build::Builder;
+use super::entry::{Entry, List};
+use super::find::least_likelihood;
+use super::format::Row;
+use super::import::{self, Action, Limits};
+use super::index::Index;
+use super::mapping::Mapping;
+use crate::bytes::Bytes;
+use crate::error::{Error, Fault, Result};
+
+/// The most entries that are added by hand: building their index takes about 20 ms, of the 50 ms in which they are to be visible.
+pub const MAX_OVERLAY: usize = 10_000;
+
+/// Names an entry of one snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle {
+    pub(crate) layer: u8,
+    pub(crate) row: u32,
+}
+
+/// An index and which of its rows no longer count.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    index: Arc<Index>,
+    /// Sorted.
+    removed: Vec<u32>,
+}
+
+impl Layer {
+    fn new(index: Arc<Index>) -> Layer {
+        Layer { index, removed: Vec::new() }
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    #[inline]
+    pub(crate) fn is_removed(&self, row: u32) -> bool {
+        !self.removed.is_empty() && self.removed.binary_search(&row).is_ok()
+    }
+
+    /// The settings of a list; those of a damaged row's list, which there is none of, are the usual ones.
+    pub(crate) fn list(&self, number: u8) -> &List {
+        static USUAL: std::sync::LazyLock<List> = std::sync::LazyLock::new(List::default);
+        self.index.lists().get(number as usize).unwrap_or(&USUAL)
+    }
+
+    /// The least R that can make a match of any list.
+    pub(crate) fn least_likelihood(&self, threshold: Option<f32>) -> f32 {
+        self.index.lists().iter().map(|list| least_likelihood(threshold.unwrap_or(list.threshold), list.prior)).fold(f32::INFINITY, f32::min)
+    }
+
+    /// The row of the entry with the identity of `entry`.
+    fn row_of(&self, entry: &Entry) -> Option<u32> {
+        let key = entry.key().ok()?;
+        let view = self.index.view();
+        let mut rows = view.exact(key);
+        rows.find(|at| {
+            let row = Row(view.rows[*at]);
+            row.jurisdiction() == entry.jurisdiction && row.subject() == entry.subject && self.list(row.list()).name == entry.list
+        })
+        .map(|row| row as u32)
+    }
+}
+
+/// One state of the watchlist, immutable.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    layers: Vec<Layer>,
+    /// The entries of the second layer.
+    added: Vec<Entry>,
+}
+
+impl Snapshot {
+    /// The entries of an index.
+    #[must_use]
+    pub fn new(index: Arc<Index>) -> Snapshot {
+        Snapshot { layers: vec![Layer::new(index)], added: Vec::new() }
+    }
+
+    /// A snapshot of these entries, built in memory.
+    ///
+    /// # Errors
+    /// As [`Builder::add`].
+    pub fn of_entries(entries: &[Entry], lists: &[List]) -> Result<Snapshot> {
+        let mut builder = Builder::in_memory(lists);
+        for entry in entries {
+            builder.add(entry)?;
+        }
+        Ok(Snapshot::new(Arc::new(builder.into_index(Timestamp::UNIX_EPOCH)?)))
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The index that was built, without what was changed by hand.
+    #[must_use]
+    pub fn base(&self) -> &Arc<Index> {
+        &self.layers[0].index
+    }
+
+    /// Entries, those of changes by hand included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.layers.iter().map(|layer| layer.index.len() - layer.removed.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of an entry.
+    ///
+    /// # Errors
+    /// `Caller` for a handle of another snapshot, `Damaged` for damaged texts.
+    pub fn entry(&self, handle: Handle) -> Result<Entry> {
+        let layer = self.layers.get(handle.layer as usize).ok_or_else(|| Error::new(Fault::Caller, "this match is of another state of the watchlist"))?;
+        layer.index.entry(handle.row as usize)
+    }
+
+    /// The settings of an entry's list.
+    #[must_use]
+    pub fn list(&self, handle: Handle) -> Option<&List> {
+        let layer = self.layers.get(handle.layer as usize)?;
+        layer.index.rows().get(handle.row as usize).map(|row| layer.list(Row(*row).list()))
+    }
+
+    /// This snapshot with `entry` added, replacing one of the same identity.
+    ///
+    /// # Errors
+    /// As [`Builder::add`]; `Limit` beyond [`MAX_OVERLAY`].
+    pub fn with(&self, entry: &Entry) -> Result<Snapshot> {
+        let mut next = self.without_identity(entry);
+        next.added.push(entry.clone());
+        if next.added.len() > MAX_OVERLAY {
+            return Err(Error::new(Fault::Limit, format!("more than {MAX_OVERLAY} entries added by hand; build the index anew with `garita watchlist build`")));
+        }
+        next.rebuilt()
+    }
+
+    /// This snapshot without the entry that has the identity of `entry`; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Builder::add`].
+    pub fn without(&self, entry: &Entry) -> Result<Option<Snapshot>> {
+        let next = self.without_identity(entry);
+        if next.added.len() == self.added.len() && next.layers[0].removed.len() == self.layers[0].removed.len() { Ok(None) } else { next.rebuilt().map(Some) }
+    }
+
+    fn without_identity(&self, entry: &Entry) -> Snapshot {
+        let mut next = self.clone();
+        let identity = entry.identity();
+        next.added.retain(|other| other.subject != entry.subject || other.identity() != identity);
+        if let Some(row) = next.layers[0].row_of(entry)
+            && let Err(place) = next.layers[0].removed.binary_search(&row)
+        {
+            next.layers[0].removed.insert(place, row);
+        }
+        next
+    }
+
+    /// With the second layer made of `added`.
+    fn rebuilt(mut self) -> Result<Snapshot> {
+        self.layers.truncate(1);
+        if !self.added.is_empty() {
+            let mut builder = Builder::in_memory(self.layers[0].index.lists());
+            for entry in &self.added {
+                builder.add(entry)?;
+            }
+            self.layers.push(Layer::new(Arc::new(builder.into_index(Timestamp::UNIX_EPOCH)?)));
+        }
+        Ok(self)
+    }
+}
+
+/// The watchlist of a running garita: the current snapshot, to be looked at by all and changed by one at a time.
+#[derive(Debug)]
+pub struct Watchlist {
+    current: ArcSwap<Snapshot>,
+    changing: Mutex<()>,
+}
+
+impl Watchlist {
+    /// A watchlist that begins with `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Watchlist {
+        Watchlist { current: ArcSwap::from_pointee(snapshot), changing: Mutex::new(()) }
+    }
+
+    /// The current snapshot, for one search: wait-free, no lock, no allocation.
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.current.load()
+    }
+
+    /// Swaps in a newly built index. What was changed by hand is dropped: the new list is taken to know it.
+    pub fn replace(&self, index: Arc<Index>) {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.current.store(Arc::new(Snapshot::new(index)));
+    }
+
+    /// Adds an entry by hand, or replaces the one of its identity; visible to the next [`Watchlist::load`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::with`].
+    pub fn add(&self, entry: &Entry) -> Result<()> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.current.load().with(entry)?;
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Removes an entry by hand; false if there was none.
+    ///
+    /// # Errors
+    /// As [`Snapshot::without`].
+    pub fn remove(&self, entry: &Entry) -> Result<bool> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(next) = self.current.load().without(entry)? else { return Ok(false) };
+        self.current.store(Arc::new(next));
+        Ok(true)
+    }
+}
+
+/// The watchlist at `path`: an index, verified, or a CSV file in garita's own columns, indexed in memory.
+///
+/// # Errors
+/// As [`load_index`] and [`import::read`](super::import::read), naming the file.
+pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
+    let bytes = Bytes::map(path)?;
+    if bytes.starts_with(&super::format::MAGIC) {
+        return load_index(path).map(Arc::new).map(Snapshot::new);
+    }
+    let mapping = Mapping::preset("garita")?;
+    let mut builder = Builder::in_memory(&mapping.lists);
+    let mut file = |action, entry: &Entry| match action {
+        Action::Add => builder.add(entry),
+        Action::Remove => builder.remove(entry),
+    };
+    import::read(&bytes[..], &mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
+    builder.into_index(at).map(Arc::new).map(Snapshot::new).map_err(|error| error.in_(path.display()))
+}
+
+/// Maps the index at `path`, verifying all of it (about 5 GB/s, which also brings it into memory).
+///
+/// # Errors
+/// As [`Bytes::map`], [`Index::open`] and [`Index::verify`], naming the file.
+pub fn load_index(path: &Path) -> Result<Index> {
+    let index = open_index(path)?;
+    index.verify().map_err(|error| error.in_(path.display()))?;
+    Ok(index)
+}
+
+/// Maps the index at `path`, verifying its structure only: milliseconds at any size.
+///
+/// # Errors
+/// As [`Bytes::map`] and [`Index::open`], naming the file.
+pub fn open_index(path: &Path) -> Result<Index> {
+    Index::open(Bytes::map(path)?).map_err(|error| error.in_(path.display()))
+}

@@ -1,0 +1,155 @@
+//! Bad frames are "bad frame: why", never "no plate", never a panic, never a hang, and lose nothing else.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use garita::error::Fault;
+use garita::lane::frame::Luma;
+use image::{DynamicImage, ImageFormat, RgbImage};
+use proptest::prelude::*;
+
+/// A picture with some structure, as a file of `format`.
+fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 251) as u8]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(picture).write_to(&mut file, format).expect("encodes");
+    file.into_inner()
+}
+
+#[test]
+fn sound_frames_decode_to_their_luma() {
+    for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+        let file = encoded(97, 53, format);
+        let mut luma = Luma::default();
+        luma.decode(&file).expect("sound");
+        let want: Vec<u8> = image::load_from_memory(&file)
+            .expect("sound")
+            .into_rgb8()
+            .pixels()
+            .map(|pixel| (0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])).round() as u8)
+            .collect();
+        assert_eq!((luma.width, luma.height), (97, 53));
+        let distance: u64 = luma.pixels.iter().zip(&want).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(distance < 2 * luma.pixels.len() as u64, "{format:?}: mean difference {}", distance as f64 / luma.pixels.len() as f64);
+    }
+}
+
+#[test]
+fn grey_and_sixteen_bit_pngs_decode() {
+    let mut luma = Luma::default();
+    for picture in [DynamicImage::new_luma8(9, 4), DynamicImage::new_luma_a8(9, 4), DynamicImage::new_luma16(9, 4), DynamicImage::new_rgba16(9, 4)] {
+        let mut file = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut file, ImageFormat::Png).expect("encodes");
+        luma.decode(file.get_ref()).expect("sound");
+        assert_eq!((luma.width, luma.height, luma.pixels.len()), (9, 4, 36));
+    }
+}
+
+#[test]
+fn every_truncation_is_a_bad_frame() {
+    let mut luma = Luma::default();
+    for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+        let file = encoded(64, 48, format);
+        for length in 0..file.len() {
+            // A JPEG that has lost only the last byte of its end marker still has no end marker.
+            let error = luma.decode(&file[..length]).expect_err("cut off");
+            assert!(error.message.starts_with("bad frame: "), "{error}");
+            assert!(matches!(error.fault, Fault::Damaged | Fault::Unsupported), "{format:?} cut at {length}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn absurd_sizes_are_refused_by_their_header() {
+    let mut jpeg = encoded(16, 16, ImageFormat::Jpeg);
+    let frame_header = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a baseline JPEG");
+    jpeg[frame_header + 5..frame_header + 9].copy_from_slice(&[0x4E, 0x20, 0x4E, 0x20]);
+    let mut png = encoded(16, 16, ImageFormat::Png);
+    png[16..24].copy_from_slice(&[0, 0, 0x4E, 0x20, 0, 0, 0x4E, 0x20]);
+    let crc = crc32fast::hash(&png[12..29]);
+    png[29..33].copy_from_slice(&crc.to_be_bytes());
+    for file in [jpeg, png] {
+        let error = Luma::default().decode(&file).expect_err("20,000 x 20,000");
+        assert_eq!(error.fault, Fault::Limit, "{error}");
+        assert!(error.message.contains("20000x20000"), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..2_000), magic in 0..3usize) {
+        let start: &[u8] = [&[][..], &[0xFF, 0xD8, 0xFF, 0xE0], &[0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A]][magic];
+        let _ = Luma::default().decode(&[start, &bytes].concat());
+    }
+
+    #[test]
+    fn no_flipped_bits_panic(flips in prop::collection::vec((0..10_000usize, 0..8u8), 1..12), jpeg in any::<bool>()) {
+        let mut file = encoded(40, 30, if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png });
+        for (at, bit) in flips {
+            let at = at % file.len();
+            file[at] ^= 1 << bit;
+        }
+        let _ = Luma::default().decode(&file);
+    }
+}
+
+/// One hostile path of each kind in a fresh folder, and a sound picture between them.
+fn hostile(folder: &Path) -> Vec<(PathBuf, &'static str)> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::File::create(&path).and_then(|mut file| file.write_all(bytes)).expect("writes");
+        path
+    };
+    let jpeg = encoded(320, 240, ImageFormat::Jpeg);
+    let fifo = folder.join("pipe.jpg");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    std::fs::create_dir(folder.join("folder.jpg")).expect("creates");
+    vec![
+        (write("empty.jpg", b""), "is empty"),
+        (write("cut.jpg", &jpeg[..jpeg.len() / 2]), "bad frame: JPEG ends at byte"),
+        (write("text.jpg", b"not a picture at all"), "bad frame: is neither a JPEG nor a PNG"),
+        (fifo, "is not a regular file"),
+        (folder.join("missing.jpg"), "No such file"),
+        (write("tiny.png", &encoded(1, 1, ImageFormat::Png)), ""),
+        (write("png-named.jpg", &encoded(320, 240, ImageFormat::Png)), ""),
+        (write("sound.jpg", &jpeg), ""),
+    ]
+}
+
+#[test]
+fn bad_files_are_lines_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = hostile(folder.path());
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).arg("read").arg("--json").args(files.iter().map(|(path, _)| path)).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), files.len());
+    for (line, (path, want)) in lines.iter().zip(&files) {
+        assert_eq!(line["image"], path.display().to_string());
+        match line["error"].as_str() {
+            Some(error) => assert!(!want.is_empty() && error.contains(want), "{}: {error}", path.display()),
+            None => assert!(want.is_empty() && line["width"].is_u64(), "{}: no error", path.display()),
+        }
+    }
+}
+
+#[test]
+fn a_folder_without_images_is_one_clear_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).arg("read").arg(folder.path()).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no .jpg, .jpeg or .png"), "{output:?}");
+}
+
+#[test]
+fn a_missing_library_is_one_clear_sentence() {
+    let picture = tempfile::Builder::new().suffix(".jpg").tempfile().expect("a file");
+    std::fs::write(picture.path(), encoded(32, 32, ImageFormat::Jpeg)).expect("writes");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_garita")).arg("read").arg(picture.path()).env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so").output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.lines().count() == 1 && said.contains("ORT_DYLIB_PATH") && said.contains("cargo xtask runtime"), "{said}");
+}

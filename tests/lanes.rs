@@ -1,0 +1,153 @@
+//! The lanes as a whole: order, shedding, bad frames, hits, and the commands that show them.
+
+#![allow(dead_code)]
+
+mod common;
+
+use std::process::Command;
+use std::sync::Arc;
+
+use garita::bytes::Bytes;
+use garita::lane::detect::View;
+use garita::lane::frame::Frame;
+use garita::lane::passage::GAP_MS;
+use garita::models::{Models, Precision};
+use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
+use garita::watchlist::snapshot::{Snapshot, Watchlist};
+
+fn start(lanes: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {
+    let settings = LaneSettings { lanes, workers: 2, view: View::Whole, gap_ms: GAP_MS };
+    let watchlist = Arc::new(Watchlist::new(Snapshot::of_entries(&[], &[]).expect("an empty watchlist")));
+    Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), &settings, watchlist).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Every frame is looked at, displaced or bad; looked-at frames of a lane come in order and say how many were skipped before them.
+#[test]
+fn nothing_is_lost_without_a_word() {
+    let samples = common::lane_samples();
+    let (lanes, events) = start(2);
+    let sent = 60;
+    let mut displaced = 0;
+    for sequence in 0..sent {
+        let sample = &samples[sequence as usize % samples.len()];
+        let encoded = if sequence % 10 == 7 { Bytes::from(common::encoded(sample)[..100].to_vec()) } else { common::encoded(sample) };
+        let frame = Frame { lane: (sequence % 2) as usize, sequence, captured_ms: 100 * sequence as i64, skipped: 0, encoded };
+        displaced += u64::from(lanes.submit(frame).is_some());
+        if sequence % 4 == 3 {
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+    }
+    let ended = std::thread::spawn(move || lanes.finish());
+    let (mut looked_at, mut bad, mut skipped) = (0, 0, 0);
+    let mut last = [None; 2];
+    for event in events {
+        let frame = match event {
+            LaneEvent::Analysed { frame, .. } => {
+                looked_at += 1;
+                frame
+            }
+            LaneEvent::BadFrame { frame, error } => {
+                bad += 1;
+                assert!(error.message.starts_with("bad frame: "), "{error}");
+                assert_eq!(frame.sequence % 10, 7);
+                frame
+            }
+            _ => continue,
+        };
+        skipped += u64::from(frame.skipped);
+        assert!(last[frame.lane].is_none_or(|before| before < frame.sequence), "lane {} out of order", frame.lane);
+        last[frame.lane] = Some(frame.sequence);
+    }
+    ended.join().expect("no thread panics");
+    assert_eq!(looked_at + bad + displaced, sent, "sent = looked at + bad + displaced");
+    assert_eq!(skipped, displaced, "every displaced frame is counted in a later one");
+}
+
+#[test]
+fn ordered_keeps_the_order_and_stops_at_the_end() {
+    let mut answers = Vec::new();
+    ordered(
+        &mut [1u64, 2, 3],
+        0..200u64,
+        |worker, job| {
+            std::thread::sleep(std::time::Duration::from_micros((job * 7919 % 13) * 50 * *worker));
+            job * job
+        },
+        |answer| answers.push(answer),
+    );
+    assert_eq!(answers, (0..200).map(|job| job * job).collect::<Vec<u64>>());
+}
+
+fn garita(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_garita")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("runs")
+}
+
+/// The shape that other tools read, and plates of testdata read right.
+#[test]
+fn read_prints_one_object_per_image_in_order() {
+    let samples = common::lane_samples();
+    let paths: Vec<String> = samples.iter().map(|sample| sample.path.display().to_string()).collect();
+    let mut arguments = vec!["read", "--json", "--watchlist", "testdata/lane/watchlist.csv"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = garita(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), samples.len());
+    let (mut right, mut plates, mut hits) = (0, 0, 0);
+    for (line, sample) in lines.iter().zip(&samples) {
+        assert_eq!(line["image"], sample.path.display().to_string());
+        for key in ["width", "height", "error", "plates", "timing_ms"] {
+            assert!(line.get(key).is_some(), "no {key}");
+        }
+        for key in ["decode", "detect", "read", "match", "total"] {
+            assert!(line["timing_ms"][key].is_number(), "no timing_ms.{key}");
+        }
+        let read = line["plates"].as_array().expect("a list");
+        let confidences: Vec<f64> = read.iter().map(|plate| plate["confidence"].as_f64().expect("a number")).collect();
+        assert!(confidences.is_sorted_by(|a, b| a >= b), "plates by confidence");
+        for plate in read {
+            assert_eq!(plate["box"].as_array().map(Vec::len), Some(4));
+            assert_eq!(plate["corners"].as_array().map(Vec::len), Some(4));
+            assert_eq!(plate["chars"].as_array().map(Vec::len), plate["text"].as_str().map(str::len));
+            assert!(plate["jurisdiction"].is_null() || plate["jurisdiction"]["code"].is_string());
+            for hit in plate["hits"].as_array().expect("a list") {
+                hits += 1;
+                assert!(["exact", "equivalent", "near", "other_jurisdiction"].contains(&hit["class"].as_str().expect("a class")), "{hit}");
+                assert!(
+                    hit["entry"].is_string() && hit["list"].is_string() && hit["edits"].is_u64() && hit["probability"].is_number() && hit["priority"].is_u64()
+                );
+            }
+        }
+        for truth in sample.plates.iter().filter(|truth| truth.width().is_some_and(|width| width >= 70.0)) {
+            plates += 1;
+            right += usize::from(read.iter().any(|plate| plate["text"].as_str() == truth.full_text()));
+        }
+    }
+    assert!(2 * right > plates, "{right} of {plates} plates of at least 70 pixels read right");
+    assert!(hits > 0, "no hit on the demo's watchlist");
+}
+
+#[test]
+fn the_demo_shows_passages_and_hits_on_a_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("deep/demo.html");
+    let output = garita(&["demo", "--page", page.to_str().expect("UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("EXACT") && said.contains("detect") && said.contains("demo.html"), "{said}");
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.contains("data:image/jpeg;base64,") && page.ends_with("</html>\n"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing from elsewhere");
+}
+
+#[test]
+fn eval_measures_testdata() {
+    let output = garita(&["eval", "plates", "testdata/lane/manifest.jsonl", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(output.status.success());
+    for key in ["recall", "precision", "exact", "exact_folded", "within_one", "within_one_folded"] {
+        assert!(report[key]["n"].as_u64() > Some(0), "{key}: {}", report[key]);
+        assert_eq!(report[key]["interval"].as_array().map(Vec::len), Some(2));
+    }
+}
