@@ -25,8 +25,10 @@ import struct
 import subprocess
 import time
 
+import cv2
 import numpy as np
 
+cv2.setNumThreads(1)
 HERE = pathlib.Path(__file__).parent
 RUNS = HERE / "runs" / "rail"
 
@@ -70,6 +72,7 @@ def cars(path):
     stored = parts[0][1].astype(np.float32)
     dark = next(d for t, d in parts if t[270].startswith("dark field"))[0]
     truth = json.loads(path.with_suffix(".json").read_text())
+    said = json.loads(parts[0][0][270])
     stored -= dark
     first = truth["cars"][0]["columns"][0]
     air = stored[20 : first - 20]
@@ -94,6 +97,7 @@ def cars(path):
             n=np.clip(np.rint(n), 0, 65535).astype(np.uint16),
             air=(mean[:h].reshape(-1, 2).sum(1) * 2).astype(np.float32),
             mu=MU[truth["source"]],
+            top_mm=said["top_mm"] + said["pitch_mm"] / 2,
             truth=car,
             top=a,
         )
@@ -104,24 +108,19 @@ def cars(path):
 
 def box(x, k, axis):
     """Running mean of width 2k+1, edges repeated."""
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (k + 1, k)
-    c = np.cumsum(np.pad(x, pad, mode="edge"), axis, dtype=np.float64)
-    n = x.shape[axis]
-    take = lambda s: c[s : s + n] if axis == 0 else c[:, s : s + n]
-    return ((take(2 * k + 1) - take(0)) / (2 * k + 1)).astype(np.float32)
+    return cv2.blur(x, (1, 2 * k + 1) if axis == 0 else (2 * k + 1, 1), borderType=cv2.BORDER_REPLICATE)
 
 
 def thickness(n, air, mu):
-    """Steel-equivalent g/cm2 and its sigma, [row, column]."""
-    t = (n + 0.5) / (air[:, None] + 0.5)
-    x = np.clip(-np.log(t) / mu, -4, 160).astype(np.float32)
-    sigma = (1 / (mu * np.sqrt(n + 1.0))).astype(np.float32)
+    """FEATURES: steel-equivalent g/cm2 and its sigma, [row, column]; half a quantum where there was none (as src/rail/car.rs)."""
+    some = np.maximum(n, 0.5)
+    x = np.clip(-np.log(some / air[:, None]) / mu, -4, 160).astype(np.float32)
+    sigma = (np.sqrt(n + 1.0) / (mu * some)).astype(np.float32)
     return x, sigma
 
 
 def envelope(x, sigma):
-    """Where the car is: from the topmost thing that is surely there down to the rail, [row, column] bool."""
+    """FEATURES: where the car is: from the topmost thing that is surely there down to the rail, [row, column] bool."""
     smooth = box(box(x, 1, 0), 1, 1)
     there = smooth > np.maximum(0.5, 1.7 * box(box(sigma, 1, 0), 1, 1))
     # A thing has some height: four rows of five.
@@ -129,13 +128,17 @@ def envelope(x, sigma):
     return np.cumsum(there, 0) > 0
 
 
-def features(n, air, mu):
-    """FEATURES: f32 [CHANNELS, row, column] of one whole car, and its envelope."""
-    x, sigma = thickness(n.astype(np.float32), air, mu)
+def features(n, air, mu, top_mm=5858.0):
+    """FEATURES: f32 [CHANNELS, row, column] of one whole car, and its envelope. `top_mm`: upper edge of row 0 over the rail."""
+    return channels(*thickness(n.astype(np.float32), air, mu), top_mm)
+
+
+def channels(x, sigma, top_mm):
+    """FEATURES: of g/cm2 and their sigma, [row, column]."""
     inside = envelope(x, sigma)
     rows, columns = x.shape
     squash = lambda v: np.clip(v / 8, -4, 4)
-    height = np.broadcast_to((1 - np.arange(rows, dtype=np.float32) / rows)[:, None], x.shape)
+    height = np.broadcast_to(((top_mm - PIXEL_MM * (np.arange(rows) + 0.5)) / 6000).astype(np.float32)[:, None], x.shape)
     end = np.minimum(np.arange(columns), np.arange(columns)[::-1]).astype(np.float32)
     f = np.stack(
         [
@@ -172,8 +175,6 @@ def shape(rng):
             s = np.maximum(s, np.sqrt(np.clip(1 - u * u - v * v, 0, None)) * rng.uniform(0.5, 1))
         return s
     if kind == 1:  # a polygon
-        import cv2
-
         s = np.zeros((h + 2, w + 2), np.float32)
         k = rng.integers(3, 8)
         ang = np.sort(rng.uniform(0, 2 * np.pi, k))
@@ -237,7 +238,7 @@ def thread(n, car, inside, rng):
 
 def dose(car, rng):
     """The same car with less dose, exact by thinning; counts int32 and air."""
-    p = np.exp(rng.uniform(np.log(0.3), 0)) if rng.random() < 0.5 else 1.0
+    p = np.exp(rng.uniform(np.log(0.3), 0)) if rng.random() < 0.3 else 1.0
     n = car["n"].astype(np.int32)
     return (rng.binomial(n, p) if p < 1 else n.copy()), car["air"] * np.float32(p)
 
@@ -249,8 +250,12 @@ def sample(car, rng, width):
         n = n[:, ::-1].copy()
     x, sigma = thickness(n.astype(np.float32), air, car["mu"])
     inside = envelope(x, sigma)
-    bad = n.copy()
-    label = thread(bad, dict(car, air=air), inside, rng)
+    # Most shapes fall where nobody could see them (opaque goods, noise): draw again, but keep some, so that nothing there is learnt as nothing.
+    for _ in range(6):
+        bad = n.copy()
+        label = thread(bad, dict(car, air=air), inside, rng)
+        if (label == 1).any() or rng.random() < 0.05:
+            break
     # The crop: around the threat nine times of ten.
     columns = n.shape[1]
     marked = np.flatnonzero((label == 1).any(0))
@@ -261,8 +266,9 @@ def sample(car, rng, width):
     else:
         start = int(rng.integers(0, columns - width + 1))
     outs, labels = [], []
-    for counts, lab in ((n, np.zeros_like(label)), (bad, label)):
-        f, _ = features(counts, air, car["mu"])
+    top_mm = car.get("top_mm", 5858.0)
+    f_bad, _ = features(bad, air, car["mu"], top_mm)
+    for f, lab in ((channels(x, sigma, top_mm)[0], np.zeros_like(label)), (f_bad, label)):
         outs.append(pad(f[:, :, start : start + width], width))
         labels.append(pool(lab[:, start : start + width], width))
     return np.stack(outs), np.stack(labels)
@@ -329,6 +335,8 @@ TRAIN = [
     ("cs-empty", 120_000, 40, "--source cs137 --cars 12 --empties"),
     ("co", 130_000, 20, "--source co60 --cars 12 --speed 2.2"),
     ("li", 140_000, 15, "--source linac --cars 12 --speed 3"),
+    ("cs-far", 150_000, 25, "--source cs137 --cars 12 --source-distance 8.6 --source-height 1.7 --top 5.9"),
+    ("cs-near", 160_000, 20, "--source cs137 --cars 12 --empties --source-distance 6.2 --source-height 2.7 --top 5.8"),
 ]
 REPORT = [
     ("r-empty", 500_000, 30, "--source cs137 --cars 12 --empties --anomalies 0.5"),
@@ -352,7 +360,7 @@ def command_data(args):
                 truth = car["truth"]
                 ns.append(car["n"])
                 anomaly = truth["anomaly"]
-                kept = dict(kind=truth["kind"], load=truth["load"], empty=truth["empty"], mu=car["mu"], top=car["top"])
+                kept = dict(kind=truth["kind"], load=truth["load"], empty=truth["empty"], mu=car["mu"], top=car["top"], top_mm=car["top_mm"])
                 kept["anomaly"] = anomaly and dict(kind=anomaly["kind"], d=anomaly["d_ideal"], box=anomaly["box"])
                 kept["air"] = car["air"].tolist()
                 meta.append(kept)
@@ -377,7 +385,7 @@ def command_train(args):
     normals = [car for name, *_ in TRAIN if (RUNS / f"{name}.npz").exists() for car in load(name) if car["kind"] != "locomotive"]
     normals = [c for c in normals if c["n"].shape[1] >= 64]
     print(len(normals), "normal cars", flush=True)
-    net = network()
+    net = network().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
     step = 0
     checkpoint = RUNS / "last.pt"
@@ -395,7 +403,7 @@ def command_train(args):
         for group in optimiser.param_groups:
             group["lr"] = rate
         parts = [sample(normals[rng.integers(len(normals))], rng, args.width) for _ in range(args.pairs)]
-        x = torch.from_numpy(np.concatenate([p[0] for p in parts]))
+        x = torch.from_numpy(np.concatenate([p[0] for p in parts])).contiguous(memory_format=torch.channels_last)
         y = torch.from_numpy(np.concatenate([p[1] for p in parts])).float()
         logits = net(x)[:, 0]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y.clamp(0, 1), reduction="none")
@@ -410,11 +418,12 @@ def command_train(args):
         with torch.no_grad():
             for k, v in net.state_dict().items():
                 average[k] = average[k] * keep + v * (1 - keep) if v.dtype.is_floating_point else v.clone()
-        mean = float(loss) if mean is None else mean * 0.98 + float(loss) * 0.02
-        if step % 50 == 0:
+        value = loss.item()
+        mean = value if mean is None else mean * 0.98 + value * 0.02
+        if step % 20 == 0:
             speed = (time.time() - began) / max(step - told, 1)
             print(f"step {step} loss {mean:.4f} {speed:.2f} s/step", flush=True)
-        if step % 200 == 0:
+        if step % 100 == 0:
             torch.save(dict(net=net.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step), checkpoint)
     torch.save(dict(net=net.state_dict(), average=average, optimiser=optimiser.state_dict(), step=step), checkpoint)
 
@@ -433,7 +442,7 @@ def heat(net, car):
     """Logits of a whole car at 64 mm, [row, column], -inf outside its envelope: the car in tiles, half of their overlap from each."""
     import torch
 
-    f, inside = features(car["n"], car["air"], car["mu"])
+    f, inside = features(car["n"], car["air"], car["mu"], car.get("top_mm", 5858.0))
     columns = f.shape[2]
     whole = np.full((ROWS // 2, -(-columns // 2)), -20.0, np.float32)
     starts = [0] if columns <= TILE else sorted({*range(0, columns - TILE, TILE // 2), (columns - TILE) // 2 * 2})

@@ -92,6 +92,15 @@ pub(crate) struct Rail {
     /// Detectors.
     #[arg(long, default_value_t = 368)]
     detectors: usize,
+    /// Source to the middle of the track, m.
+    #[arg(long, default_value_t = 7.2)]
+    source_distance: f64,
+    /// Source over the rail, m.
+    #[arg(long, default_value_t = 2.3)]
+    source_height: f64,
+    /// What detector 0 sees at the middle of the track, m over the rail.
+    #[arg(long, default_value_t = 5.85)]
+    top: f64,
 }
 
 /// Writes the trains and one line about each.
@@ -129,6 +138,9 @@ fn check(arguments: &Rail) -> Result<()> {
     range("detectors", arguments.detectors as f64, 16.0, 4096.0)?;
     range("anomalies", arguments.anomalies, 0.0, 1.0)?;
     range("density", arguments.density, 0.0, 10.0)?;
+    range("source-distance", arguments.source_distance, 3.0, 30.0)?;
+    range("source-height", arguments.source_height, 0.0, 8.0)?;
+    range("top", arguments.top, 1.0, 10.0)?;
     range("quanta", arguments.quanta.unwrap_or(100.0), 1.0, 1e6)
 }
 
@@ -149,7 +161,13 @@ fn options(arguments: &Rail, seed: u64) -> Options {
         density: arguments.density,
         source: arguments.source,
         quanta: arguments.quanta,
-        portal: Portal { source_to_centre_m: 7.2, source_z_m: 2.3, top_m: 5.85, pitch_m, detectors: arguments.detectors },
+        portal: Portal {
+            source_to_centre_m: arguments.source_distance,
+            source_z_m: arguments.source_height,
+            top_m: arguments.top,
+            pitch_m,
+            detectors: arguments.detectors,
+        },
         column_m: pitch_m,
         driving: Driving { speed_m_s: arguments.speed, jitter: 0.06, speed_error: 0.01, stop: arguments.stop || arguments.reverse, reverse: arguments.reverse },
         effects: arguments.ideal.then(Effects::none),

@@ -49,13 +49,10 @@ impl Anomaly {
         if cargo.empty {
             let mut all = vec![PkgEmpty, PkgEmpty, LeadPig, Undercarriage];
             match cargo.rooms.first().map(|r| r.form) {
-                Some(Form::Room | Form::Container) => all.extend([FalseWall, FalseWall, FalseFloor, Person, Person]),
+                Some(Form::Room | Form::Container) => all.extend([FalseWall, FalseWall, FalseFloor, FalseRoof, Person, Person]),
                 Some(Form::Cylinder) => all.extend([FalseWall, Person]),
                 Some(Form::Bay { .. }) => all.extend([Person, FalseWall]),
                 _ => all.push(Person),
-            }
-            if matches!(car.kind, Kind::Boxcar | Kind::Well) {
-                all.push(FalseRoof);
             }
             all
         } else {

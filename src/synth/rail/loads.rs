@@ -1,6 +1,11 @@
 //! Goods, and the normal clutter that is nobody's wrongdoing: dunnage and sweepings in empties, tank heels, uneven heaps, missing pallets.
 //!
+//! In `clutter` what an empty is not quite empty of, in `vehicles` what stands on an autorack.
+//!
 //! Densities are of goods as they lie (`shared/rail.md` 2.2); how full a car is comes from what it may carry, roughly 40 to 100 t.
+
+mod clutter;
+mod vehicles;
 
 use serde::Serialize;
 
@@ -82,12 +87,16 @@ pub struct Cargo {
     pub items: Vec<Item>,
     /// Mass of the goods, kg.
     pub mass_kg: f64,
+    /// Mass of the containers and trailers around them, kg.
+    pub tare_kg: f64,
 }
 
 /// Loads `car`. `goods` draws what is declared, the same on every visit; `clutter` what lies about on this one.
 pub fn load(car: &Car, canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, goods: &mut Dice, clutter: &mut Dice) -> Cargo {
     let before = canvas.grams();
-    let mut cargo = Cargo { name: format!("{load:?}").to_lowercase(), empty: load == Load::Empty, rooms: spaces.to_vec(), items: Vec::new(), mass_kg: 0.0 };
+    // Containers and trailers are not goods.
+    let mut cargo =
+        Cargo { name: format!("{load:?}").to_lowercase(), empty: load == Load::Empty, rooms: spaces.to_vec(), items: Vec::new(), mass_kg: 0.0, tare_kg: 0.0 };
     if car.kind == Kind::Well {
         wells(canvas, spaces, load, goods, clutter, &mut cargo);
     } else {
@@ -95,7 +104,7 @@ pub fn load(car: &Car, canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, go
             fill(canvas, *space, load, goods, clutter, &mut cargo, k);
         }
     }
-    cargo.mass_kg = ((canvas.grams() - before) / 1000.0).max(0.0);
+    cargo.mass_kg = ((canvas.grams() - before) / 1000.0 - cargo.tare_kg).max(0.0);
     cargo
 }
 
@@ -103,7 +112,7 @@ pub fn load(car: &Car, canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, go
 fn fill(canvas: &mut Canvas<'_>, space: Space, load: Load, goods: &mut Dice, clutter: &mut Dice, cargo: &mut Cargo, number: usize) {
     let items = &mut cargo.items;
     match load {
-        Load::Empty => empty(canvas, space, goods, clutter),
+        Load::Empty => clutter::empty(canvas, space, goods, clutter),
         Load::Pallets => units(canvas, space, goods, items, &Unit::PALLET),
         Load::Cartons => units(canvas, space, goods, items, &Unit::CARTON),
         Load::Parts => units(canvas, space, goods, items, &Unit::PARTS),
@@ -122,7 +131,7 @@ fn fill(canvas: &mut Canvas<'_>, space: Space, load: Load, goods: &mut Dice, clu
         Load::Gas => liquid(canvas, space, Stuff::of("propane"), goods, items, (0.75, 0.88)),
         Load::Acid => liquid(canvas, space, Stuff::of("sulfuric acid"), goods, items, (0.45, 0.7)),
         Load::Syrup => liquid(canvas, space, Stuff::packed("water", 1.35), goods, items, (0.6, 0.85)),
-        Load::Autos => autos(canvas, space, goods, items),
+        Load::Autos => vehicles::autos(canvas, space, goods, items),
         Load::Trailers => {
             let name = trailers(canvas, space, goods, clutter, cargo);
             if number == 0 {
@@ -452,7 +461,7 @@ fn pipes(canvas: &mut Canvas<'_>, space: Space, dice: &mut Dice, items: &mut Vec
     for row in 0..rows {
         let z = space.z0 + 0.1 + radius + (2.0 * radius + if row > 0 { 0.05 } else { 0.0 }) * row as f64;
         for k in 0..across.min(8) {
-            let y = -space.half_width + radius + 2.0 * (space.half_width - radius) * (k as f64 + 0.001) / (across.min(8).max(2) - 1) as f64;
+            let y = -space.half_width + radius + 2.0 * (space.half_width - radius) * (k as f64 + 0.001) / (across.clamp(2, 8) - 1) as f64;
             if y + radius > space.half_width + 0.02 {
                 continue;
             }
@@ -470,86 +479,6 @@ fn pipes(canvas: &mut Canvas<'_>, space: Space, dice: &mut Dice, items: &mut Vec
     items.push(Item { x: (x0, x1), y: (-space.half_width, space.half_width), z: (space.z0 + 0.1, space.z0 + 0.1 + 2.0 * radius * rows as f64), stuff: mean });
 }
 
-/// Road vehicles nose to tail on one deck.
-fn autos(canvas: &mut Canvas<'_>, space: Space, dice: &mut Dice, items: &mut Vec<Item>) {
-    let mut x = space.x0 + dice.span(0.05, 0.5);
-    let room = space.z1 - space.z0;
-    let tall = room > 1.75 && dice.chance(0.6);
-    loop {
-        let length = if tall { dice.span(4.6, 5.4) } else { dice.span(4.1, 4.9) };
-        if x + length > space.x1 {
-            break;
-        }
-        if !dice.chance(0.06) {
-            let height = if tall { dice.span(1.65, 1.85) } else { dice.span(1.35, 1.46) };
-            auto(canvas, dice, x, length, space.z0, height.min(room - 0.03));
-            items.push(Item { x: (x, x + length), y: (-0.9, 0.9), z: (space.z0 + 0.25, space.z0 + 0.8), stuff: steel().times(0.005) });
-        }
-        x += length + dice.span(0.1, 0.35);
-    }
-}
-
-fn auto(canvas: &mut Canvas<'_>, dice: &mut Dice, x0: f64, length: f64, z: f64, height: f64) {
-    let steel = steel();
-    let half = 0.9;
-    let flip = dice.chance(0.5);
-    let at = |u: f64| if flip { x0 + length * (1.0 - u) } else { x0 + length * u };
-    let span = |a: f64, b: f64| (at(a).min(at(b)), at(a).max(at(b)));
-    let sheet = 0.0016;
-    let waist = z + height * 0.62;
-    // Body sides, with the roof line and the screens sloped.
-    for side in [-1.0, 1.0] {
-        canvas.prism(steel, x0, x0 + length, |x| {
-            let u = if flip { 1.0 - (x - x0) / length } else { (x - x0) / length };
-            let roof = z + height;
-            let hood = z + height * 0.6;
-            let top = if u < 0.25 {
-                hood
-            } else if u < 0.42 {
-                hood + (roof - hood) * (u - 0.25) / 0.17
-            } else if u < 0.85 {
-                roof
-            } else {
-                roof - (roof - waist) * (u - 0.85) / 0.15
-            };
-            let low = z + 0.22;
-            // Glass is half as heavy as sheet: the sides end at the waist, pillars do the rest.
-            Section::new(side * half - sheet * 1.5, side * half + sheet * 1.5, low, top.min(waist + 0.03))
-        });
-    }
-    let (r0, r1) = span(0.42, 0.86);
-    canvas.slab(steel, r0, r1, -0.65, 0.65, z + height - 0.02, z + height - 0.017);
-    for pillar in [0.3, 0.42, 0.62, 0.86] {
-        let (a, b) = span(pillar, pillar + 0.02);
-        pair(canvas, steel.times(0.12), a, b, 0.7, 0.06, waist, z + height);
-    }
-    let (f0, f1) = span(0.03, 0.97);
-    canvas.slab(steel, f0, f1, -0.85, 0.85, z + 0.24, z + 0.2435);
-    // Engine, gearbox, exhaust, tank, seats, wheels.
-    let (e0, e1) = span(0.08, 0.2);
-    canvas.slab(steel.times(0.23), e0, e1, -0.25, 0.3, z + 0.28, z + 0.75);
-    let (g0, g1) = span(0.2, 0.28);
-    canvas.slab(steel.times(0.2), g0, g1, -0.2, 0.15, z + 0.25, z + 0.5);
-    let (h0, h1) = span(0.02, 0.05);
-    canvas.slab(steel.times(0.06), h0, h1, -0.6, 0.6, z + 0.3, z + 0.7);
-    let (t0, t1) = span(0.68, 0.78);
-    canvas.slab(Stuff::packed("gasoline", dice.span(0.05, 0.35)), t0, t1, -0.5, 0.5, z + 0.25, z + 0.45);
-    for seat in [0.46, 0.64] {
-        let (a, b) = span(seat, seat + 0.09);
-        canvas.slab(Stuff::packed("polyethylene", 0.12), a, b, -0.65, 0.65, z + 0.4, z + 0.55);
-        let (a, b) = span(seat + 0.07, seat + 0.1);
-        canvas.slab(Stuff::packed("polyethylene", 0.12), a, b, -0.65, 0.65, z + 0.5, z + height * 0.78);
-    }
-    for axle in [0.19, 0.79] {
-        for (y0, y1) in [(-0.88, -0.68), (0.68, 0.88)] {
-            canvas.roller(Stuff::packed("polyethylene", 0.35), at(axle), z + 0.32, 0.32, y0, y1);
-            canvas.roller(steel.times(0.1), at(axle), z + 0.32, 0.2, y0, y1);
-            canvas.roller(steel.times(0.7), at(axle), z + 0.32, 0.13, y0 + 0.08, y0 + 0.12);
-        }
-        canvas.roller(steel.times(0.5), at(axle), z + 0.32, 0.04, -0.68, 0.68);
-    }
-}
-
 /// Containers in the wells, one or two high, each with its own load.
 fn wells(canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, goods: &mut Dice, clutter: &mut Dice, cargo: &mut Cargo) {
     let mut names: Vec<String> = Vec::new();
@@ -557,7 +486,7 @@ fn wells(canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, goods: &mut Dice
     let bare = load == Load::Empty && goods.chance(0.3);
     for space in spaces {
         if bare {
-            empty(canvas, *space, goods, clutter);
+            clutter::empty(canvas, *space, goods, clutter);
             rooms.push(Space { z1: 1.1, form: Form::Deck, ..*space });
             continue;
         }
@@ -574,7 +503,9 @@ fn wells(canvas: &mut Canvas<'_>, spaces: &[Space], load: Load, goods: &mut Dice
             let own = if pieces == 2 { 6.06 } else { length };
             for piece in 0..pieces {
                 let x = space.x0 + (room - own * f64::from(pieces) - 0.08 * f64::from(pieces - 1)) / 2.0 + (own + 0.08) * f64::from(piece);
+                let before = canvas.grams();
                 let inside = container(canvas, goods, x, own, z, height);
+                cargo.tare_kg += (canvas.grams() - before) / 1000.0;
                 let inner = if load == Load::Empty {
                     Load::Empty
                 } else {
@@ -601,6 +532,7 @@ fn trailers(canvas: &mut Canvas<'_>, space: Space, goods: &mut Dice, clutter: &m
     let mut x = space.x0 + 0.4;
     while x + length < space.x1 + 0.01 {
         let z = space.z0;
+        let before = canvas.grams();
         let inside = container(canvas, goods, x, length, z + 1.15, 2.75);
         for axle in [length - 1.9, length - 0.7] {
             for (y0, y1) in [(-1.2, -0.75), (0.75, 1.2)] {
@@ -613,6 +545,7 @@ fn trailers(canvas: &mut Canvas<'_>, space: Space, goods: &mut Dice, clutter: &m
         pair(canvas, steel().times(0.3), x + 2.6, x + 2.75, 0.85, 0.1, z + 0.1, z + 1.15);
         canvas.slope(steel().times(0.25), (x + 0.7, z), (x + 1.3, z + 1.05), 0.14, -0.25, 0.25);
         canvas.slab(steel().times(0.3), x + 0.6, x + 1.6, -0.4, 0.4, z + 1.02, z + 1.12);
+        cargo.tare_kg += (canvas.grams() - before) / 1000.0;
         let inner = goods.pick(&[Load::Empty, Load::Pallets, Load::Cartons, Load::Cartons]);
         fill(canvas, inside, inner, goods, clutter, cargo, 1);
         names.push(format!("{inner:?}").to_lowercase());
@@ -624,97 +557,4 @@ fn trailers(canvas: &mut Canvas<'_>, space: Space, goods: &mut Dice, clutter: &m
         cargo.empty = true;
     }
     names.join("+")
-}
-
-/// What is in an empty: what the last load left, and what the crew keeps there. `clutter` moves between visits; what `goods` draws stays.
-fn empty(canvas: &mut Canvas<'_>, space: Space, goods: &mut Dice, clutter: &mut Dice) {
-    match space.form {
-        Form::Cylinder => {
-            // A heel.
-            if goods.chance(0.6) {
-                let stuff = goods.pick(&[Stuff::packed("gasoline", 0.8), Stuff::packed("water", 1.2), Stuff::of("sulfuric acid")]);
-                pour(canvas, space, stuff, space.z0 + goods.log_span(0.01, 0.12));
-            }
-        }
-        Form::Bay { gate_x: middle, .. } => {
-            // Grain left on the slopes and over the gate.
-            if goods.chance(0.4) {
-                let high = goods.span(0.02, 0.15);
-                canvas.prism(Stuff::of("grain"), middle - 0.5, middle + 0.5, |x| {
-                    Section::new(-0.5, 0.5, space.z0, space.z0 + high * (1.0 - ((x - middle) / 0.5).abs()))
-                });
-            }
-        }
-        Form::Rack => {
-            // Wheel chocks stay on the deck.
-            for _ in 0..goods.count(0, 10) {
-                let x = goods.span(space.x0, space.x1 - 0.3);
-                let y = goods.pick(&[-0.8, 0.75]);
-                canvas.slab(Stuff::packed("polyethylene", 0.5), x, x + 0.25, y, y + 0.1, space.z0, space.z0 + 0.15);
-            }
-        }
-        Form::Room | Form::Container | Form::Deck | Form::Well => debris(canvas, space, clutter),
-    }
-}
-
-/// Dunnage, straps, sweepings, broken pallets, tarpaulins.
-fn debris(canvas: &mut Canvas<'_>, space: Space, dice: &mut Dice) {
-    let wood = Stuff::of("wood");
-    let length = space.x1 - space.x0;
-    for _ in 0..dice.count(0, (length * 0.45) as usize) {
-        let x = dice.span(space.x0, space.x1 - 0.6);
-        let y = dice.span(-space.half_width, space.half_width - 0.4);
-        let room = space.x1 - x;
-        match dice.count(0, 7) {
-            0 | 1 => {
-                // Timber lying lengthwise.
-                let long = dice.log_span(0.4, 3.0).min(room);
-                canvas.slab(wood, x, x + long, y, y + dice.span(0.08, 0.2), space.z0, space.z0 + dice.span(0.04, 0.12));
-            }
-            2 => {
-                // Timber lying across.
-                let across = dice.span(0.4, 1.6).min(space.half_width - y);
-                canvas.slab(wood, x, x + 0.1, y, y + across, space.z0, space.z0 + 0.1);
-            }
-            3 => {
-                // A board leaning on the wall or an end.
-                let long = dice.span(0.3, 1.2).min(room);
-                canvas.slope(wood, (x, space.z0 + 0.02), (x + long, space.z0 + dice.span(0.4, 1.6).min(space.z1 - space.z0)), 0.04, y, y + 0.15);
-            }
-            4 => {
-                // Sweepings.
-                let (rx, rz) = (dice.span(0.2, 0.9).min(room / 2.0), dice.log_span(0.02, 0.18));
-                let stuff = dice.pick(&[Stuff::packed("grain", 0.4), Stuff::packed("paper", 0.2), Stuff::packed("limestone", 1.2), Stuff::packed("coal", 0.6)]);
-                canvas.prism(stuff, x, x + 2.0 * rx, |at| {
-                    let u = 1.0 - ((at - x - rx) / rx).powi(2);
-                    Section::new(y, y + 0.6, space.z0, space.z0 + rz * u.max(0.0))
-                });
-            }
-            5 => {
-                // Empty pallets, one to four.
-                for k in 0..dice.count(1, 4) {
-                    let z = space.z0 + 0.145 * k as f64;
-                    let (a, b) = (x, (x + 1.2).min(space.x1));
-                    canvas.slab(wood, a, b, y, y + 0.9, z, z + 0.022);
-                    canvas.slab(wood, a, b, y, y + 0.9, z + 0.118, z + 0.14);
-                    canvas.slab(wood.times(0.25), a, b, y, y + 0.9, z + 0.022, z + 0.118);
-                }
-            }
-            6 => {
-                // A folded tarpaulin or air bags.
-                let (rx, rz) = (dice.span(0.2, 0.5).min(room / 2.0), dice.span(0.06, 0.2));
-                canvas.ellipsoid(Stuff::packed("polyethylene", dice.span(0.1, 0.4)), x + rx, y + 0.3, space.z0 + rz, rx, 0.3, rz);
-            }
-            _ => {
-                // Bars, chains, a length of pipe.
-                let long = dice.span(0.3, 2.4).min(room);
-                canvas.slab(steel().times(0.6), x, x + long, y, y + 0.04, space.z0, space.z0 + dice.span(0.02, 0.05));
-            }
-        }
-    }
-    if matches!(space.form, Form::Room | Form::Container) && dice.chance(0.3) {
-        // Load bars or bulkhead panels left standing.
-        let (x, z) = (dice.span(space.x0 + 0.2, space.x1 - 0.2), space.z0 + dice.span(0.6, 1.7));
-        canvas.slab(steel().times(0.3), x, x + 0.05, -space.half_width, space.half_width, z, z + 0.1);
-    }
 }

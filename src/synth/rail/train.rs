@@ -393,7 +393,7 @@ impl Train {
                 if test_objects.is_empty() {
                     *test_objects = pieces;
                 }
-                (Vec::new(), loads::Cargo { name: "test objects".into(), empty: false, rooms: Vec::new(), items: Vec::new(), mass_kg: 0.0 })
+                (Vec::new(), loads::Cargo { name: "test objects".into(), empty: false, rooms: Vec::new(), items: Vec::new(), mass_kg: 0.0, tare_kg: 0.0 })
             } else {
                 let spaces = wagon.car.body(&mut canvas);
                 let mut goods = Dice::new(wagon.goods, 41);
