@@ -20,7 +20,7 @@ use crate::lane::read::PlateRead;
 use crate::pipeline::LaneWorker;
 use crate::posterior::Text;
 
-/// Narrower plates are ignored, pixels.
+/// Narrower plates are ignored unless said otherwise, pixels.
 pub const MIN_WIDTH: f32 = 40.0;
 /// A plate is found by a box that overlaps it by this much.
 const FOUND_IOU: f32 = 0.5;
@@ -43,9 +43,9 @@ pub struct Outcome {
 }
 
 /// Looks at one sample.
-pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample) -> Outcome {
+pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample, view: View) -> Outcome {
     let (wall, cpu) = (std::time::Instant::now(), ThreadTime::now());
-    let reads = reads(worker, sample);
+    let reads = reads(worker, sample, view);
     let mut outcome = Outcome {
         sample: index,
         error: None,
@@ -62,11 +62,11 @@ pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample) -> Outcome {
     outcome
 }
 
-fn reads(worker: &mut LaneWorker, sample: &Sample) -> Result<Vec<PlateRead>> {
+fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<Vec<PlateRead>> {
     let encoded = Bytes::map(&sample.path)?;
     if !sample.is_crop {
         let mut reads = Vec::new();
-        worker.analyse(&encoded, View::Whole, &mut reads)?;
+        worker.analyse(&encoded, view, &mut reads)?;
         return Ok(reads);
     }
     worker.luma.decode(&encoded)?;
@@ -196,8 +196,8 @@ pub struct Report {
     pub errors: Vec<String>,
 }
 
-/// Figures over `outcomes` of `samples`.
-pub fn report(samples: &[Sample], outcomes: &[Outcome]) -> Report {
+/// Figures over `outcomes` of `samples`; plates narrower than `min_width` pixels are ignored both ways.
+pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Report {
     let mut report = Report {
         recall: Proportion::default(),
         precision: Proportion::default(),
@@ -215,7 +215,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome]) -> Report {
         let sample = &samples[outcome.sample];
         report.errors.extend(outcome.error.iter().map(|error| format!("{}: {error}", sample.name)));
         for (truth, read) in &outcome.truths {
-            let wide = truth.width().is_none_or(|width| width >= MIN_WIDTH);
+            let wide = truth.width().is_none_or(|width| width >= min_width);
             let groups = groups(sample, truth);
             let mut cells: Vec<_> = groups.into_iter().collect();
             if !sample.is_crop && wide {
@@ -238,7 +238,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome]) -> Report {
         }
         for read in &outcome.false_plates {
             let [left, _, right, _] = read.plate.hull();
-            if right - left >= MIN_WIDTH {
+            if right - left >= min_width {
                 report.precision.count(false);
                 report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false)));
             }

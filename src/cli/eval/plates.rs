@@ -11,6 +11,7 @@ use garita::eval::manifest;
 use garita::eval::plates::{Report, ReportJson, look, report};
 use garita::eval::sheet;
 use garita::infer::Engine;
+use garita::lane::detect::View;
 use garita::pipeline::{LaneWorker, ordered};
 
 /// Smaller rows of the break-down say nothing and are printed only by `--json`.
@@ -33,6 +34,12 @@ pub(crate) struct Args {
     /// Write every read with what its confidence was made of, as JSON lines: what `models/train/calibrate.py` fits on.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Look also at overlapping tiles, as `garita read --tiles` does.
+    #[arg(long)]
+    tiles: bool,
+    /// Plates narrower than this are ignored both ways, pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = garita::eval::plates::MIN_WIDTH)]
+    min_width: f32,
     /// Worker threads; as many as there are cores unless given.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -49,12 +56,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let engine = Engine::load()?;
     let models = args.models.load()?;
     let mut workers = crate::cli::workers(args.threads, || LaneWorker::open(&engine, &models))?;
+    let view = if args.tiles { View::Tiled } else { View::Whole };
     let progress = crate::cli::progress(samples.len() as u64, "images", true);
     let mut outcomes = Vec::with_capacity(samples.len());
     ordered(
         &mut workers,
         samples.iter().enumerate(),
-        |worker, (index, sample)| look(worker, index, sample),
+        |worker, (index, sample)| look(worker, index, sample, view),
         |outcome| {
             progress.inc(1);
             outcomes.push(outcome);
@@ -64,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(path) = &args.sheet {
         sheet::draw(&samples, &outcomes)?.save_png(path)?;
     }
-    let report = report(&samples, &outcomes);
+    let report = report(&samples, &outcomes, args.min_width);
     if let Some(path) = &args.answers {
         let lines: String = report.answers.iter().map(|answer| serde_json::to_string(answer).expect("plain data") + "\n").collect();
         std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
