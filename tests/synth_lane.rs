@@ -136,7 +136,7 @@ fn plates_by_day_can_be_seen_where_the_truth_says() {
 #[test]
 fn sequences_approach_and_their_passages_say_so() {
     let folder = tempfile::tempdir().expect("a folder");
-    let summary = generate(&options(folder.path(), Kind::Sequence, 2, 640, 360), &mut |_, _| {}).expect("a set");
+    let summary = generate(&options(folder.path(), Kind::Sequence, 4, 640, 360), &mut |_, _| {}).expect("a set");
     assert_eq!(check(folder.path()), summary.plates);
     let frames = rows(&folder.path().join("manifest.jsonl"));
     for pair in frames.windows(2) {
@@ -145,7 +145,7 @@ fn sequences_approach_and_their_passages_say_so() {
         assert!((80..=120).contains(&(number(&pair[1], "captured_ms") - number(&pair[0], "captured_ms"))));
     }
     let passages = rows(&folder.path().join("passages.jsonl"));
-    assert_eq!(passages.len(), 2);
+    assert_eq!(passages.len(), 4);
     for passage in &passages {
         let names = passage["frames"].as_array().expect("frames");
         assert!((6..=12).contains(&names.len()));

@@ -13,6 +13,8 @@ use super::vehicle::Model;
 
 /// Width of a US plate, which sets how near a camera has to be, metres.
 const PLATE: f32 = 0.305;
+/// How high vehicles' fronts carry their plates, about, metres.
+const MOUNT: f32 = 0.56;
 
 /// The conditions asked for, or any.
 fn conditions(asked: Option<Conditions>, dice: &mut Dice) -> Conditions {
@@ -116,21 +118,20 @@ impl Approach {
         let near = dice.range(5.5, 7.5);
         let focal = 160.0 * near / PLATE;
         let far = focal * PLATE / 45.0;
-        // The plate must stay in the picture all the way: it wanders by offset * focal * (1/near - 1/far) pixels.
+        // The plate must stay in the picture all the way: it wanders by offset * focal * (1/near - 1/far) pixels. Fronts carry it 0.46 to
+        // 0.63 m high; at the near end 0.1 m and half a plate are 95 pixels, and the camera's roll takes some more.
         let wander = focal * (1.0 / near - 1.0 / far);
-        let rise = (0.50 * size.1 as f32 / wander).min(3.0);
-        let aside = (0.38 * size.0 as f32 / wander).min(2.0);
-        let position = [dice.range(-aside, aside), 0.6 + dice.range(0.45 * rise, rise), 0.0];
-        let middle = (near + far) / 2.0;
-        let halfway = focal * (position[1] - 0.6) * (1.0 / near - 1.0 / middle);
-        let halfside = focal * -position[0] * (1.0 / near - 1.0 / middle);
+        let (width, height) = (size.0 as f32, size.1 as f32);
+        let bottom = (height * 0.83).min(height - 130.0);
+        let rise = ((bottom - height * 0.22) / wander).min(3.0);
+        let aside = (0.34 * width / wander).min(2.0);
+        let position = [dice.range(-aside, aside), MOUNT + dice.range(0.45 * rise, rise), 0.0];
         // Near plates are low in the picture and to one side: the halfway point sits above and opposite, so that both ends fit.
-        let total = focal * (position[1] - 0.6) * (1.0 / near - 1.0 / far);
-        let total_side = focal * -position[0] * (1.0 / near - 1.0 / far);
-        let bottom = size.1 as f32 * 0.58 + total / 2.0;
-        let side = size.0 as f32 * 0.5 + total_side / 2.0;
-        let at = [side - halfside, bottom - halfway];
-        let camera = Camera::aimed(position, [0.0, 0.6, middle], at, dice.range(-0.03, 0.03), focal, size);
+        let middle = (near + far) / 2.0;
+        let halfway = focal * (1.0 / near - 1.0 / middle);
+        let side = width * 0.5 - position[0] * wander / 2.0;
+        let at = [side + position[0] * halfway, bottom - (position[1] - MOUNT) * halfway];
+        let camera = Camera::aimed(position, [0.0, MOUNT, middle], at, dice.range(-0.02, 0.02), focal, size);
         let light = Light::roll(conditions, position, middle * 0.7, dice);
         let hard = dice.range(0.3, 1.0);
         let optics = Optics::roll(conditions, hard, size.1, dice);
