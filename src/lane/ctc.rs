@@ -242,13 +242,12 @@ mod tests {
         walk(columns, text, 0, 1.0)
     }
 
-    /// Columns over blank and the first three characters only, so that enumeration stays small; the higher `power`, the surer each column.
-    fn columns(power: i32) -> impl Strategy<Value = Vec<Column>> {
-        prop::collection::vec(prop::array::uniform4(0.01f32..1.0), 1..7).prop_map(move |rows| {
+    /// At most `most` columns over blank and the first three characters only, so that enumeration stays small.
+    fn columns(most: usize) -> impl Strategy<Value = Vec<Column>> {
+        prop::collection::vec(prop::array::uniform4(0.01f32..1.0), 1..=most).prop_map(|rows| {
             rows.into_iter()
                 .map(|weights| {
                     let mut column = [0.0; CLASSES];
-                    let weights = weights.map(|weight| weight.powi(power));
                     let total: f32 = weights.iter().sum();
                     for (slot, weight) in column.iter_mut().zip(weights) {
                         *slot = weight / total;
@@ -265,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn probability_and_alternatives_equal_enumeration(columns in columns(1)) {
+        fn probability_and_alternatives_equal_enumeration(columns in columns(6)) {
             let mut posterior = Posterior::default();
             let (text, probability) = Decoder::default().decode(&columns, &mut posterior);
             let text = classes(&text);
@@ -287,9 +286,9 @@ mod tests {
             }
         }
 
-        /// A beam is no proof: over columns that are all but uniform it can miss the best text. Over columns as sure as these it does not.
+        /// A beam is no proof over many columns; while all prefixes fit it (13 after two columns), the search is exact.
         #[test]
-        fn no_text_is_more_probable(columns in columns(4)) {
+        fn no_text_is_more_probable(columns in columns(3)) {
             let (_, best) = Decoder::default().decode(&columns, &mut Posterior::default());
             let mut texts = vec![vec![]];
             for _ in 0..3 {
