@@ -8,6 +8,7 @@
 //! | [`error`], [`bytes`], [`infer`], [`posterior`] | the foundation: whose fault, whose bytes, how long, which network, what was seen |
 //! | [`draw_rail`] | pictures of cars |
 //! | [`rail`] | a train's gamma scan: Scan → calibrated car → findings |
+//! | [`eval`] | accuracy, calibration and speed on labelled data |
 //! | [`synth`] | what is rendered rather than recorded: testdata, training data, load |
 //!
 //! # Invariants
@@ -17,6 +18,7 @@
 pub mod bytes;
 pub mod draw_rail;
 pub mod error;
+pub mod eval;
 pub mod infer;
 pub mod posterior;
 pub mod rail;

@@ -17,12 +17,18 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Inspect(cli::inspect::Args),
+    #[command(subcommand)]
+    Calibrate(cli::calibrate::Kind),
+    #[command(subcommand)]
+    Eval(cli::eval::Kind),
     /// Renders synthetic trains and lanes, with their truth.
     Synth(cli::synth::Synth),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Calibrate(kind) => cli::calibrate::run(&kind),
+        Command::Eval(kind) => cli::eval::run(&kind),
         Command::Inspect(arguments) => cli::inspect::run(&arguments),
         Command::Synth(arguments) => cli::synth::run(arguments),
     };

@@ -1,0 +1,3 @@
+//! Accuracy, calibration and speed on labelled photographs and scans.
+
+pub mod rail;
