@@ -145,7 +145,7 @@ pub fn examine(
     let shape = Shape::of(&image, segment);
     let residual = Residual::of(&image, &shape);
     let fill = Fill::of(&image, &shape);
-    let unloaded = fill.unloaded(shape.kind, &residual);
+    let unloaded = fill.unloaded(shape.kind);
     let looks_empty = unloaded > 0.5;
     // (detector, its suspects): a detector that looked and saw nothing scores 0.
     let mut looked: Vec<(&'static str, Vec<Suspect>)> = Vec::new();
