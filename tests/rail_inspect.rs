@@ -77,7 +77,21 @@ fn the_command_writes_what_it_promises() {
     assert_eq!((lines.len(), code), (3, Some(0)));
     for (index, car) in lines[..2].iter().enumerate() {
         assert_eq!(car["position"], index + 1);
-        for key in ["scan", "columns", "kind", "kind_confidence", "mark", "mark_confidence", "empty_probability", "penetration_limited", "score", "findings", "hits", "timing_ms", "error"] {
+        for key in [
+            "scan",
+            "columns",
+            "kind",
+            "kind_confidence",
+            "mark",
+            "mark_confidence",
+            "empty_probability",
+            "penetration_limited",
+            "score",
+            "findings",
+            "hits",
+            "timing_ms",
+            "error",
+        ] {
             assert!(car.get(key).is_some(), "{key}");
         }
         assert_eq!(car["error"], Value::Null);
@@ -103,7 +117,11 @@ fn a_scan_in_progress_is_followed_to_its_end() {
     std::fs::write(path.with_extension("scan.json"), garita::rail::scan::write::sidecar_json(&sealed.description, &sealed.fields)).expect("written");
     let create = |ending: &str| std::fs::File::create(path.with_extension(ending)).expect("created");
     let mut writer = garita::rail::scan::ScanWriter::new(create("counts"), create("columns"), sealed.detectors(), 0).expect("a writer");
-    let command = Command::new(env!("CARGO_BIN_EXE_garita")).args(["inspect", "--json", "--follow", "--idle", "2"]).arg(&path).stdout(std::process::Stdio::piped()).spawn();
+    let command = Command::new(env!("CARGO_BIN_EXE_garita"))
+        .args(["inspect", "--json", "--follow", "--idle", "2"])
+        .arg(&path)
+        .stdout(std::process::Stdio::piped())
+        .spawn();
     let command = command.expect("garita runs");
     for column in 0..sealed.columns() {
         writer.append(&sealed.counts(column..column + 1).expect("there"), sealed.column(column)).expect("appended");
