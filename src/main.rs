@@ -20,6 +20,8 @@ enum Command {
     Read(cli::read::Args),
     Inspect(cli::inspect::Args),
     #[command(subcommand)]
+    Calibrate(cli::calibrate::Kind),
+    #[command(subcommand)]
     Eval(cli::eval::Kind),
     /// Renders inputs with exact truth.
     #[command(subcommand)]
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(args) => cli::demo::run(&args),
         Command::Read(args) => cli::read::run(&args),
+        Command::Calibrate(kind) => cli::calibrate::run(&kind),
         Command::Inspect(arguments) => cli::inspect::run(&arguments),
         Command::Eval(kind) => cli::eval::run(&kind),
         Command::Synth(synth) => cli::synth::run(synth),

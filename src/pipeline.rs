@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, SendError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Error, Result};
 use crate::infer::Engine;
@@ -331,24 +331,21 @@ fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, watchlist:
                 }
                 Err(error) => LaneEvent::BadFrame { frame, error },
             };
-            if event.send(said).is_err() || tell(&mut settled, &mut matcher, watchlist, event).is_err() {
+            if event.send(said).is_err() || !tell(&mut settled, &mut matcher, watchlist, event) {
                 return;
             }
         }
     }
     passages.iter_mut().for_each(|lane| lane.finish(&mut settled));
-    let _ = tell(&mut settled, &mut matcher, watchlist, event);
+    tell(&mut settled, &mut matcher, watchlist, event);
 }
 
-/// Matches the passages that are over and hands them out; an error when nobody takes them any more.
-fn tell(settled: &mut Vec<Passage>, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> std::result::Result<(), SendError<LaneEvent>> {
-    for passage in settled.drain(..) {
-        let snapshot = watchlist.load();
+/// Matches the passages that are over and hands them out; false when nobody takes them any more.
+fn tell(settled: &mut Vec<Passage>, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> bool {
+    settled.drain(..).all(|passage| {
         let mut hits = Vec::new();
-        let outcome = matcher.hits(&snapshot, (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
-        let damaged = outcome.err().map(LaneEvent::Watchlist);
-        event.send(LaneEvent::Passage(Box::new(passage), hits))?;
-        damaged.map_or(Ok(()), |damaged| event.send(damaged))?;
-    }
-    Ok(())
+        let outcome = matcher.hits(&watchlist.load(), (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
+        let told = event.send(LaneEvent::Passage(Box::new(passage), hits)).is_ok();
+        told && outcome.err().is_none_or(|error| event.send(LaneEvent::Watchlist(error)).is_ok())
+    })
 }

@@ -9,6 +9,7 @@ use garita::watchlist::snapshot::{self, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+pub(crate) mod calibrate;
 pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod inspect;

@@ -3,5 +3,6 @@
 pub mod manifest;
 pub mod passages;
 pub mod plates;
+pub mod rail;
 pub mod sheet;
 pub mod statistics;

@@ -219,24 +219,26 @@ impl CarImage {
         field
     }
 
-    /// The scattered share that this car's darkest parts show: what comes through there against what is open around, in the lowest hundredth of squares of
-    /// five by five cells. Trucks are all but opaque to an isotope; with a linac they let half a percent through, and the veil is overestimated by as much.
+    /// The scattered share that this car's darkest parts show, at most: what comes through squares of five by five cells, and two sigma, against what is open
+    /// within a metre; the fifth lowest of all squares. Bolsters and wheels are opaque to an isotope; with a linac they let half a percent through, and the
+    /// veil is overestimated by as much.
     fn veil_of(&self, blur: &[f32]) -> f32 {
         let (w, h) = (self.width, self.height);
+        let open = 25.0 * self.air_quanta.max(1.0);
         let mut ratios: Vec<f32> = Vec::new();
         for x in (2..w.saturating_sub(2)).step_by(2) {
             for y in (2..h.saturating_sub(2)).step_by(2) {
-                if blur[x * h + y] > 0.3 && self.t[x * h + y] < 0.2 {
+                if blur[x * h + y] > 0.05 && self.t[x * h + y] < 0.2 {
                     let square: f32 = (x - 2..x + 3).map(|x| self.t[x * h + y - 2..x * h + y + 3].iter().sum::<f32>()).sum();
-                    ratios.push(square / 25.0 / blur[x * h + y]);
+                    let quanta = (square / 25.0 * open).max(0.0);
+                    ratios.push((quanta + 2.0 * (quanta + 1.0).sqrt()) / open / blur[x * h + y]);
                 }
             }
         }
-        if ratios.len() < 100 {
+        if ratios.len() < 50 {
             return 0.0;
         }
-        let lowest = ratios.len() / 100;
-        let ratio = ratios.select_nth_unstable_by(lowest, f32::total_cmp).1.clamp(0.0, 0.2);
+        let ratio = ratios.select_nth_unstable_by(4, f32::total_cmp).1.clamp(0.0, 0.2);
         ratio / (1.0 - ratio)
     }
 

@@ -145,7 +145,7 @@ pub fn examine(
     let shape = Shape::of(&image, segment);
     let residual = Residual::of(&image, &shape);
     let fill = Fill::of(&image, &shape);
-    let unloaded = fill.unloaded(shape.kind, &residual);
+    let unloaded = fill.unloaded(shape.kind);
     let looks_empty = unloaded > 0.5;
     // (detector, its suspects): a detector that looked and saw nothing scores 0.
     let mut looked: Vec<(&'static str, Vec<Suspect>)> = Vec::new();
@@ -164,6 +164,8 @@ pub fn examine(
         let before_shape = Shape::of(&before, earlier.segment);
         if let Some(change) = Change::of(&image, &shape, segment, &before, &before_shape) {
             misfit_mm = Some(change.misfit_mm);
+            // What the car itself can say is far noisier than what changed on it, and would only lift the score of normal cars.
+            looked.clear();
             for detector in ["earlier", "earlier-floor", "earlier-less"] {
                 looked.push((detector, change.suspects(&image).into_iter().filter(|suspect| suspect.detector == detector).collect()));
             }

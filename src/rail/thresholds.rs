@@ -71,6 +71,18 @@ impl Thresholds {
         }
     }
 
+    /// Takes from `other` the cells that are missing here (a detector that found nothing to compare with on this site, a kind that did not come).
+    #[must_use]
+    pub fn or(mut self, other: Thresholds) -> Thresholds {
+        for (cell, scores) in other.scores {
+            let own = self.scores.entry(cell).or_default();
+            if own.len() < LEAST_SCORES {
+                *own = scores;
+            }
+        }
+        self
+    }
+
     /// Sorts, and thins what is too much by rank, keeping the highest hundred.
     pub fn settle(&mut self) {
         for scores in self.scores.values_mut() {

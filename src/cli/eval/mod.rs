@@ -7,12 +7,14 @@ use garita::error::Result;
 
 mod passages;
 mod plates;
+mod rail;
 
 /// Measures accuracy, calibration and speed on labelled data.
 #[derive(Subcommand)]
 pub(crate) enum Kind {
     Plates(plates::Args),
     Passages(passages::Args),
+    Rail(rail::Args),
 }
 
 /// Runs the command.
@@ -20,5 +22,6 @@ pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
     match kind {
         Kind::Plates(args) => plates::run(args),
         Kind::Passages(args) => passages::run(args),
+        Kind::Rail(args) => rail::run(args),
     }
 }

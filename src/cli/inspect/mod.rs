@@ -16,7 +16,7 @@ use garita::rail::session::Session;
 use garita::rail::thresholds::Thresholds;
 use serde::Serialize;
 
-mod files;
+pub(crate) mod files;
 mod output;
 
 use files::{EarlierScans, consist_of, scan_files};
@@ -67,7 +67,7 @@ struct Desk<'a> {
 /// Inspects each scan; exit code 0 if all were read, 1 if any failed.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let thresholds = match &args.calibration {
-        Some(path) => Thresholds::parse(&Bytes::read(path, 64 << 20)?).map_err(|error| error.in_(path.display()))?,
+        Some(path) => Thresholds::parse(&Bytes::read(path, 64 << 20)?).map_err(|error| error.in_(path.display()))?.or(Thresholds::built_in()),
         None => Thresholds::built_in(),
     };
     let consist = args.consist.as_deref().map(files::read_consist).transpose()?;

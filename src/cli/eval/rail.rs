@@ -1,0 +1,104 @@
+//! `garita eval rail`: figures on scans with their truth files.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args as ClapArgs;
+use garita::bytes::Bytes;
+use garita::error::{Error, Fault, Result};
+use garita::eval::rail::{Answer, Figures, Truth};
+use garita::rail::consist::{self, Identity};
+use garita::rail::inspect::{Earlier, mark_of};
+use garita::rail::session::Session;
+use garita::rail::thresholds::Thresholds;
+
+use crate::cli::inspect::files::{EarlierScans, consist_of, folder};
+
+/// Cutting, kinds, marks, empties and detections on scans with NAME.json beside NAME.tif.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Folder of scans with their truth.
+    dir: PathBuf,
+    /// Compare with earlier scans of the same cars in this folder.
+    #[arg(long, value_name = "DIR")]
+    earlier: Option<PathBuf>,
+    /// Thresholds made by `garita calibrate rail`.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let thresholds = match &args.calibration {
+        Some(path) => Thresholds::parse(&Bytes::read(path, 64 << 20)?).map_err(|error| error.in_(path.display()))?.or(Thresholds::built_in()),
+        None => Thresholds::built_in(),
+    };
+    let mut earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
+    let (mut answers, mut extra, mut cars, mut seconds) = (Vec::new(), 0, 0, 0.0);
+    for path in folder(&args.dir)? {
+        let truth = path.with_extension("json");
+        if !truth.is_file() {
+            continue;
+        }
+        let text = Bytes::read(&truth, 64 << 20)?;
+        let truth: Truth =
+            serde_json::from_slice(&text).map_err(|error| Error::new(Fault::Damaged, format!("not a truth file: {error}")).in_(truth.display()))?;
+        let started = Instant::now();
+        let (found, more) = answer(&path, truth, earlier.as_mut(), &thresholds)?;
+        seconds += started.elapsed().as_secs_f64();
+        cars += found.len();
+        extra += more;
+        answers.extend(found);
+    }
+    if answers.is_empty() {
+        return Err(Error::new(Fault::Caller, "no scans with truth in it").in_(args.dir.display()));
+    }
+    let figures = Figures::of(&answers, extra);
+    if args.json {
+        println!("{}", serde_json::to_string(&figures).map_err(|error| Error::new(Fault::Machine, error.to_string()))?);
+    } else {
+        print!("{figures}");
+        println!("{:.0} ms a car", 1000.0 * seconds / f64::from(cars.max(1) as u32));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is found of each true car of a scan, and how many cars were found that are none.
+fn answer(path: &Path, truth: Truth, mut earlier: Option<&mut EarlierScans>, thresholds: &Thresholds) -> Result<(Vec<Answer>, usize)> {
+    let scan = garita::rail::scan::Scan::open(path)?;
+    let mut session = Session::begin(&scan)?;
+    let cars = session.advance(&scan, scan.columns(), true)?;
+    let list = consist_of(path)?;
+    let identities = list.as_ref().map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, true));
+    let name = path.display().to_string();
+    let mut answers = Vec::new();
+    let mut used = vec![false; cars.len()];
+    for car in truth.cars {
+        let middle = (car.columns[0] + car.columns[1]) / 2;
+        let column_mm = scan.description.column_mm;
+        let mut answer =
+            Answer { columns: None, kind: String::new(), mark: None, score: 0.0, empty_probability: 0.0, findings: Vec::new(), column_mm, truth: car };
+        if let Some(index) = cars.iter().position(|found| found.columns.contains(&middle)).filter(|&index| !used[index]) {
+            used[index] = true;
+            let segment = &cars[index];
+            let (mark, confidence) = list.as_ref().map_or((None, 0.0), |list| mark_of(&identities[index], list));
+            let entry = list.as_ref().and_then(|list| identities[index].entries.first().and_then(|&entry| list.cars.get(entry)));
+            let before = earlier.as_mut().zip(mark.as_ref()).and_then(|(scans, mark)| scans.find(mark, &name));
+            let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
+            let examined = session.examine(&scan, segment, entry, before.as_ref(), thresholds)?;
+            let report = examined.report(&name, segment, mark, confidence);
+            answer.columns = Some(report.columns);
+            answer.kind = report.kind.to_owned();
+            answer.mark = report.mark;
+            answer.score = report.score;
+            answer.empty_probability = report.empty_probability;
+            answer.findings = report.findings.iter().map(|finding| (finding.bounds, finding.probability)).collect();
+        }
+        answers.push(answer);
+    }
+    Ok((answers, used.iter().filter(|&&used| !used).count()))
+}
