@@ -164,8 +164,6 @@ pub fn examine(
         let before_shape = Shape::of(&before, earlier.segment);
         if let Some(change) = Change::of(&image, &shape, segment, &before, &before_shape) {
             misfit_mm = Some(change.misfit_mm);
-            // What the car itself can say is far noisier than what changed on it, and would only lift the score of normal cars.
-            looked.clear();
             for detector in ["earlier", "earlier-floor", "earlier-less"] {
                 looked.push((detector, change.suspects(&image).into_iter().filter(|suspect| suspect.detector == detector).collect()));
             }

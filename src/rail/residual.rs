@@ -103,13 +103,12 @@ impl Residual {
         let of_rows: Vec<f32> = (0..h).map(|y| deviation(&mut (from..to).map(|x| x * h + y))).collect();
         let of_columns: Vec<f32> = (0..w).map(|x| deviation(&mut (x * h..(x + 1) * h))).collect();
         let mut sigma_mm = image.sigma_mm.clone();
-        for (x, of_column) in of_columns.iter().enumerate() {
-            for (y, of_row) in of_rows.iter().enumerate() {
-                let index = x * h + y;
-                let structure = 4.0 * (of_row.max(*of_column).powi(2) - image.sigma_mm[index].powi(2)).max(0.04).sqrt();
-                sigma_mm[index] = image.sigma_mm[index].hypot(structure);
-                sigma_mirror_mm[index] = sigma_mirror_mm[index].hypot(structure);
-            }
+        for (index, sigma) in sigma_mm.iter_mut().enumerate() {
+            let spread = of_rows[index % h].max(of_columns[index / h]);
+            // 0.04: 0.2 mm, a sheet's tolerance.
+            let structure = 4.0 * (spread.powi(2) - sigma.powi(2)).max(0.04).sqrt();
+            *sigma = sigma.hypot(structure);
+            sigma_mirror_mm[index] = sigma_mirror_mm[index].hypot(structure);
         }
         Residual { over_mm, mirror_mm, sigma_mm, sigma_mirror_mm, mask, column_mm, wall_mm }
     }
