@@ -204,7 +204,7 @@ fn ours(
         found = 0;
         let times = Times::of(&keys, clock_cost, |(key, posterior)| {
             // A threshold above 1 leaves the posterior search out.
-            let query = Query { edits, threshold: Some(2.0), ..Query::new(posterior, *key, jurisdiction, at) };
+            let query = Query { edits: Some(edits), threshold: Some(2.0), ..Query::new(posterior, *key, jurisdiction, at) };
             finder.find(snapshot, &query, &mut matches);
             found += matches.len();
         });

@@ -73,7 +73,7 @@ proptest! {
     #[test]
     fn finds_what_looking_at_every_entry_finds(
         entries in entries(), lists in lists(), posterior in posterior(), text in text(),
-        jurisdiction in prop::option::of((0usize..4, 0.0f32..1.0)), at in 0i64..8, edits in 0u8..3, threshold in prop::option::of(0.001f32..0.2),
+        jurisdiction in prop::option::of((0usize..4, 0.0f32..1.0)), at in 0i64..8, edits in prop::option::of(0u8..3), threshold in prop::option::of(0.001f32..0.2),
         missed in 0.0f32..0.05, doubled in 0.0f32..0.05,
     ) {
         let snapshot = Snapshot::of_entries(&entries, &lists).unwrap();
@@ -100,7 +100,7 @@ proptest! {
             }
         }
         let built = Snapshot::of_entries(&after, &[]).unwrap();
-        let query = Query { edits: 1, ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(3)) };
+        let query = Query { edits: Some(1), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(3)) };
         let named = |snapshot: &Snapshot| {
             let mut found: Vec<_> = check(snapshot, &query, ReaderModel::default()).iter()
                 .map(|found| (snapshot.entry(found.entry).unwrap(), found.class, found.edits, found.probability.to_bits())).collect();
@@ -138,7 +138,7 @@ fn classes_are_those_of_the_glossary() {
     let snapshot = Snapshot::of_entries(&entries, &[]).unwrap();
     let posterior = Posterior::certain("7ABC123", 0.05).unwrap();
     let california = Some((Jurisdiction::of("US-CA").unwrap(), 0.99));
-    let query = Query { edits: 1, ..Query::new(&posterior, Key::of("7ABC123").unwrap(), california, second(0)) };
+    let query = Query { edits: Some(1), ..Query::new(&posterior, Key::of("7ABC123").unwrap(), california, second(0)) };
     let found = check(&snapshot, &query, ReaderModel::default());
     let mut classes: Vec<_> = found.iter().map(|found| (snapshot.entry(found.entry).unwrap().identity(), found.class, found.edits)).collect();
     classes.sort();
@@ -207,7 +207,7 @@ proptest! {
         let entries: Vec<Entry> = texts.iter().map(|text| entry(text, "", "far")).collect();
         let snapshot = Snapshot::of_entries(&entries, &lists).unwrap();
         let posterior = Posterior::certain(&text, 0.01).unwrap();
-        let query = Query { edits: 2, threshold: Some(2.0), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(0)) };
+        let query = Query { edits: Some(2), threshold: Some(2.0), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(0)) };
         check(&snapshot, &query, ReaderModel::default());
     }
 }
