@@ -54,7 +54,7 @@ impl Jurisdiction {
             return Some(Jurisdiction::ANY);
         }
         let (country, subdivision) = code.split_once('-').unwrap_or((&code, ""));
-        if country.len() != 2 || !country.bytes().all(|letter| letter.is_ascii_uppercase()) || code.ends_with('-') || subdivision.len() > 3 {
+        if !codes::is_country(country) || code.ends_with('-') || subdivision.len() > 3 {
             return None;
         }
         let known = codes::subdivisions(country);
@@ -226,7 +226,7 @@ mod tests {
         for code in ["", "US", "US-CA", "MX-BCN", "CA-ON", "FR-75", "GB-ENG"] {
             assert_eq!(Jurisdiction::of(code).map(|jurisdiction| jurisdiction.to_string()).as_deref(), Some(code));
         }
-        for code in ["USA", "US-ZZ", "MX-BC", "U1", "US-", "FR-7575", "ñ"] {
+        for code in ["USA", "US-ZZ", "MX-BC", "ZZ", "U1", "US-", "FR-7575", "ñ"] {
             assert_eq!(Jurisdiction::of(code), None, "{code}");
         }
         let agree = |one, other| Jurisdiction::of(one).unwrap().agrees(Jurisdiction::of(other).unwrap());
