@@ -18,7 +18,8 @@ use garita::posterior::Posterior;
 use garita::synth::watchlist::{Maker, Seen};
 use garita::watchlist::build::Builder;
 use garita::watchlist::import::{Limits, read};
-use garita::watchlist::{Finder, Jurisdiction, Key, List, Mapping, Match, Pattern, Query, Snapshot, load_index, open_index};
+use garita::watchlist::snapshot::MAX_OVERLAY;
+use garita::watchlist::{Entry, Finder, Jurisdiction, Key, List, Mapping, Match, Pattern, Query, Snapshot, Watchlist, load_index, open_index};
 use jiff::Timestamp;
 use rapidfuzz::distance::levenshtein::{Args, BatchComparator};
 use rustix::time::{ClockId, clock_gettime};
@@ -28,33 +29,38 @@ fn cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Times of many calls, in microseconds.
-struct Times(Vec<f64>);
+/// Times of many calls, in microseconds, sorted; and how much they found.
+struct Times {
+    micros: Vec<f64>,
+    found: usize,
+}
 
 impl Times {
     /// Calls `one` with each of `items`, after a tenth of them to warm up.
-    fn of<T>(items: &[T], clock_cost: Duration, mut one: impl FnMut(&T)) -> Times {
+    fn of<T>(items: &[T], clock_cost: Duration, mut one: impl FnMut(&T) -> usize) -> Times {
         for item in &items[..items.len() / 10] {
-            one(item);
+            black_box(one(item));
         }
-        let mut times = Vec::with_capacity(items.len());
+        let mut times = Times { micros: Vec::with_capacity(items.len()), found: 0 };
         for item in items {
             let begin = cpu();
-            one(item);
-            times.push((cpu() - begin).saturating_sub(clock_cost).as_secs_f64() * 1e6);
+            let found = one(item);
+            times.micros.push((cpu() - begin).saturating_sub(clock_cost).as_secs_f64() * 1e6);
+            times.found += found;
         }
-        times.sort_by(f64::total_cmp);
-        Times(times)
+        times.micros.sort_by(f64::total_cmp);
+        times
     }
 
     fn at(&self, share: f64) -> f64 {
-        self.0[((self.0.len() - 1) as f64 * share) as usize]
+        self.micros[((self.micros.len() - 1) as f64 * share) as usize]
     }
-}
 
-/// A row of the table: p50, p99, found per query, and what is wanted of it.
-fn row(name: &str, times: &Times, found: usize, wanted: &str) {
-    println!("| {name} | {:.2} | {:.2} | {:.2} | {wanted} | {} |", times.at(0.5), times.at(0.99), found as f64 / times.0.len() as f64, times.0.len());
+    /// A row of the table.
+    fn print(&self, name: &str, wanted: &str) {
+        let count = self.micros.len();
+        println!("| {name} | {:.2} | {:.2} | {:.2} | {wanted} | {count} |", self.at(0.5), self.at(0.99), self.found as f64 / count as f64);
+    }
 }
 
 struct Arguments {
@@ -101,7 +107,7 @@ fn write_list(path: &Path, entries: usize) -> Vec<(String, &'static str)> {
 
 fn main() {
     let arguments = arguments();
-    let clock_cost = Times::of(&[(); 20_000], Duration::ZERO, |()| ()).at(0.5);
+    let clock_cost = Times::of(&[(); 20_000], Duration::ZERO, |()| 0).at(0.5);
     let clock_cost = Duration::from_secs_f64(clock_cost / 1e6);
     let folder = tempfile::tempdir().unwrap();
     let (csv, index_path) = (folder.path().join("list.csv"), folder.path().join("list.index"));
@@ -173,7 +179,10 @@ fn main() {
     let millions = plates.len() >= 5_000_000;
     let want = |one: &'static str, ten: &'static str| if millions { ten } else { one };
     ours(&snapshot, &queries, &seen, &plates, at, clock_cost, want);
+    by_hand(&plates, at);
+    swapping(&index_path, &seen, at, clock_cost);
     if !arguments.ours {
+        println!("\n| the others | p50 µs | p99 µs | found | | queries |\n|---|---|---|---|---|---|");
         others(&plates, &queries, clock_cost);
     }
     println!("peak memory of the process {} MB", peak_memory_mb());
@@ -191,49 +200,100 @@ fn ours(
     let keys: Vec<(Key, Posterior)> = queries.iter().map(|text| (Key::of(text).unwrap(), Posterior::certain(text, 0.02).unwrap())).collect();
     let jurisdiction = Some((Jurisdiction::of("US-CA").unwrap(), 0.9));
     let (mut finder, mut matches) = (Finder::default(), Vec::<Match>::new());
-    let mut found = 0;
 
-    let listed: Vec<Key> = plates.iter().step_by(plates.len() / 20_000).map(|(text, _)| Key::of(text).unwrap()).collect();
     let mut maker = Maker::new(3);
-    let mixed: Vec<Key> =
-        (0..listed.len()).map(|_| if maker.chance() < 0.5 { listed[maker.below(listed.len())] } else { Key::of(&maker.plate().0).unwrap() }).collect();
-    let times = Times::of(&mixed, clock_cost, |key| found += snapshot.exact(*key, at).count());
-    row("exact", &times, found * 10 / 11, want("0.5 / 2", "1 / 5"));
+    let mixed: Vec<Key> = (0..20_000)
+        .map(|_| if maker.chance() < 0.5 { plates[maker.below(plates.len())].0.clone() } else { maker.plate().0 })
+        .map(|text| Key::of(&text).unwrap())
+        .collect();
+    Times::of(&mixed, clock_cost, |key| snapshot.exact(*key, at).count()).print("exact", want("0.5 / 2", "1 / 5"));
 
     for (edits, wanted) in [(0, "-"), (1, want("4 / 15", "15 / 70")), (2, want("30 / 150", "-"))] {
-        found = 0;
         let times = Times::of(&keys, clock_cost, |(key, posterior)| {
             // A threshold above 1 leaves the posterior search out.
-            let query = Query { edits, threshold: Some(2.0), ..Query::new(posterior, *key, jurisdiction, at) };
+            let query = Query { edits: Some(edits), threshold: Some(2.0), ..Query::new(posterior, *key, jurisdiction, at) };
             finder.find(snapshot, &query, &mut matches);
-            found += matches.len();
+            matches.len()
         });
-        row(&format!("≤ {edits} edits, equivalences, jurisdiction and validity checked"), &times, found * 10 / 11, wanted);
+        times.print(&format!("≤ {edits} edits, equivalences, jurisdiction and validity checked"), wanted);
     }
 
     for threshold in [0.01, 0.001] {
-        found = 0;
         let times = Times::of(seen, clock_cost, |seen| {
             let jurisdiction = seen.jurisdiction.and_then(|(code, confidence)| Jurisdiction::of(code).map(|code| (code, confidence)));
             let query = Query { threshold: Some(threshold), ..Query::new(&seen.posterior, seen.text, jurisdiction, at) };
             finder.find(snapshot, &query, &mut matches);
-            found += matches.len();
+            matches.len()
         });
-        row(&format!("posterior search, p ≥ {threshold}"), &times, found * 10 / 11, want("20 / 150", "60 / 400"));
+        times.print(&format!("posterior search, p ≥ {threshold}"), want("20 / 150", "60 / 400"));
     }
     assert_eq!(finder.cut_short, 0, "no search was cut short");
 
     for (name, patterns) in
         [("beginning and middle, `AB?12*`", wildcards(plates, 0)), ("end, `*4567`", wildcards(plates, 1)), ("middle, `*BC12*`", wildcards(plates, 2))]
     {
-        found = 0;
         let mut rows = Vec::new();
         let times = Times::of(&patterns, clock_cost, |pattern| {
             snapshot.matching(pattern, at, 1000, &mut rows);
-            found += rows.len();
+            rows.len()
         });
-        row(&format!("wildcard: {name}"), &times, found * 10 / 11, want("100", "-"));
+        times.print(&format!("wildcard: {name}"), want("100", "-"));
     }
+}
+
+/// What a change by hand costs: the second layer is built anew.
+fn by_hand(plates: &[(String, &'static str)], at: Timestamp) {
+    let entry = |(text, code): &(String, &'static str)| Entry {
+        text: text.clone(),
+        jurisdiction: Jurisdiction::of(code).unwrap(),
+        list: "hand".into(),
+        ..Entry::default()
+    };
+    for count in [100, MAX_OVERLAY - 1] {
+        let entries: Vec<Entry> = plates.iter().take(count).map(entry).collect();
+        let hand = Snapshot::new(Arc::new(Builder::in_memory(&[]).into_index(at).unwrap())).with(&entries).unwrap();
+        let new = Entry { text: "NEW1234".into(), list: "hand".into(), ..Entry::default() };
+        let times = Times::of(&[(); 30], Duration::ZERO, |()| black_box(hand.with(std::slice::from_ref(&new)).unwrap()).len());
+        println!("\nadding one to {count} by hand: {:.1} ms CPU p50, {:.1} p99", times.at(0.5) / 1e3, times.at(0.99) / 1e3);
+    }
+}
+
+/// What swapping the list once a second costs the searches beside it.
+fn swapping(path: &Path, seen: &[Seen], at: Timestamp, clock_cost: Duration) {
+    let watchlist = Watchlist::new(Snapshot::new(Arc::new(load_index(path).unwrap())));
+    let run = || {
+        let (mut finder, mut matches, mut times) = (Finder::default(), Vec::new(), Vec::new());
+        let begin = Instant::now();
+        for seen in seen.iter().cycle() {
+            if begin.elapsed().as_secs() >= 8 {
+                break;
+            }
+            let before = cpu();
+            let snapshot = watchlist.load();
+            finder.find(&snapshot, &Query::new(&seen.posterior, seen.text, None, at), &mut matches);
+            times.push((cpu() - before).saturating_sub(clock_cost).as_secs_f64() * 1e6);
+        }
+        times.sort_by(f64::total_cmp);
+        Times { micros: times, found: 0 }
+    };
+    let alone = run();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (swapped, swaps) = std::thread::scope(|scope| {
+        let swapper = scope.spawn(|| {
+            let mut swaps = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                watchlist.replace(Arc::new(load_index(path).unwrap()));
+                swaps += 1;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            swaps
+        });
+        let times = run();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (times, swapper.join().unwrap())
+    });
+    let tell = |times: &Times| format!("p50 {:.2} p99 {:.2} p99.9 {:.2} µs ({} searches)", times.at(0.5), times.at(0.99), times.at(0.999), times.micros.len());
+    println!("\nsearches of 8 s alone: {}; with {swaps} swaps of the list: {}", tell(&alone), tell(&swapped));
 }
 
 /// Patterns that a listed plate meets.
@@ -262,32 +322,24 @@ fn others(plates: &[(String, &'static str)], queries: &[String], clock_cost: Dur
     let build = cpu() - busy;
     let size = set.as_fst().as_bytes().len() as f64 / texts.len() as f64;
     for (edits, count) in [(1, 500), (2, 30)] {
-        let mut found = 0;
         let times = Times::of(&queries[..count], clock_cost, |query| {
             let automaton = Levenshtein::new(query, edits).unwrap();
-            let mut stream = set.search(automaton).into_stream();
+            let (mut stream, mut found) = (set.search(automaton).into_stream(), 0);
             while stream.next().is_some() {
                 found += 1;
             }
+            found
         });
-        row(
-            &format!("`fst` + Levenshtein ≤ {edits} (built in {:.1} s from sorted texts, {size:.1} B an entry)", build.as_secs_f64()),
-            &times,
-            found * 10 / 11,
-            "",
-        );
+        times.print(&format!("`fst` + Levenshtein ≤ {edits} (built in {:.1} s from sorted texts, {size:.1} B an entry)", build.as_secs_f64()), "");
     }
     drop(set);
 
-    let mut found = 0;
     let times = Times::of(&queries[..20], clock_cost, |query| {
         let comparator = BatchComparator::new(query.bytes());
         let arguments = Args::default().score_cutoff(1);
-        for text in &texts {
-            found += usize::from(comparator.distance_with_args(text.bytes(), &arguments).is_some());
-        }
+        texts.iter().filter(|text| comparator.distance_with_args(text.bytes(), &arguments).is_some()).count()
     });
-    row("`rapidfuzz` scan ≤ 1", &times, found * 10 / 11, "");
+    times.print("`rapidfuzz` scan ≤ 1", "");
 
     // The textbook version: a map from each text and each text with one character less to the texts it is of.
     let busy = cpu();
@@ -306,7 +358,6 @@ fn others(plates: &[(String, &'static str)], queries: &[String], clock_cost: Dur
         each(text, &mut |version| deletions.entry(version).or_default().push(number as u32));
     }
     let build = cpu() - busy;
-    let mut found = 0;
     let mut candidates = Vec::new();
     let times = Times::of(queries, clock_cost, |query| {
         candidates.clear();
@@ -315,9 +366,9 @@ fn others(plates: &[(String, &'static str)], queries: &[String], clock_cost: Dur
         candidates.dedup();
         let comparator = BatchComparator::new(query.bytes());
         let arguments = Args::default().score_cutoff(1);
-        found += candidates.iter().filter(|number| comparator.distance_with_args(some[**number as usize].bytes(), &arguments).is_some()).count();
+        candidates.iter().filter(|number| comparator.distance_with_args(some[**number as usize].bytes(), &arguments).is_some()).count()
     });
-    row(&format!("hash of deletions ≤ 1 (`HashMap`, {} entries, built in {:.1} s)", some.len(), build.as_secs_f64()), &times, found * 10 / 11, "");
+    times.print(&format!("hash of deletions ≤ 1 (`HashMap`, {} entries, built in {:.1} s)", some.len(), build.as_secs_f64()), "");
 }
 
 /// The most memory this process had, mapped files included.

@@ -73,7 +73,7 @@ proptest! {
     #[test]
     fn finds_what_looking_at_every_entry_finds(
         entries in entries(), lists in lists(), posterior in posterior(), text in text(),
-        jurisdiction in prop::option::of((0usize..4, 0.0f32..1.0)), at in 0i64..8, edits in 0u8..3, threshold in prop::option::of(0.001f32..0.2),
+        jurisdiction in prop::option::of((0usize..4, 0.0f32..1.0)), at in 0i64..8, edits in prop::option::of(0u8..3), threshold in prop::option::of(0.001f32..0.2),
         missed in 0.0f32..0.05, doubled in 0.0f32..0.05,
     ) {
         let snapshot = Snapshot::of_entries(&entries, &lists).unwrap();
@@ -100,7 +100,7 @@ proptest! {
             }
         }
         let built = Snapshot::of_entries(&after, &[]).unwrap();
-        let query = Query { edits: 1, ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(3)) };
+        let query = Query { edits: Some(1), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(3)) };
         let named = |snapshot: &Snapshot| {
             let mut found: Vec<_> = check(snapshot, &query, ReaderModel::default()).iter()
                 .map(|found| (snapshot.entry(found.entry).unwrap(), found.class, found.edits, found.probability.to_bits())).collect();
@@ -110,6 +110,11 @@ proptest! {
         prop_assert_eq!(named(&watchlist.load()), named(&built));
         prop_assert_eq!(watchlist.load().len(), built.len());
     }
+}
+
+proptest! {
+    // 48,000 texts each.
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn the_likelihood_of_all_texts_is_one(positions in 1usize..3, doubt in 0.01f32..0.9, absent in 0.0f32..0.5, missed in 0.0f32..0.2) {
@@ -138,7 +143,7 @@ fn classes_are_those_of_the_glossary() {
     let snapshot = Snapshot::of_entries(&entries, &[]).unwrap();
     let posterior = Posterior::certain("7ABC123", 0.05).unwrap();
     let california = Some((Jurisdiction::of("US-CA").unwrap(), 0.99));
-    let query = Query { edits: 1, ..Query::new(&posterior, Key::of("7ABC123").unwrap(), california, second(0)) };
+    let query = Query { edits: Some(1), ..Query::new(&posterior, Key::of("7ABC123").unwrap(), california, second(0)) };
     let found = check(&snapshot, &query, ReaderModel::default());
     let mut classes: Vec<_> = found.iter().map(|found| (snapshot.entry(found.entry).unwrap().identity(), found.class, found.edits)).collect();
     classes.sort();
@@ -207,7 +212,53 @@ proptest! {
         let entries: Vec<Entry> = texts.iter().map(|text| entry(text, "", "far")).collect();
         let snapshot = Snapshot::of_entries(&entries, &lists).unwrap();
         let posterior = Posterior::certain(&text, 0.01).unwrap();
-        let query = Query { edits: 2, threshold: Some(2.0), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(0)) };
+        let query = Query { edits: Some(2), threshold: Some(2.0), ..Query::new(&posterior, Key::of(&text).unwrap(), None, second(0)) };
         check(&snapshot, &query, ReaderModel::default());
     }
+}
+
+/// Reads of a real reader over any pictures, named by `GARITA_READS` (`garita read --json`); made-up ones where there are none.
+#[test]
+fn posteriors_of_a_reader_find_what_looking_at_every_entry_finds() {
+    use garita::synth::watchlist::Maker;
+    use garita::watchlist::reads::{PlateSeen, each_read};
+    let mut maker = Maker::new(5);
+    let mut reads: Vec<PlateSeen> = Vec::new();
+    if let Some(path) = std::env::var_os("GARITA_READS") {
+        let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+        each_read(file, |read| {
+            reads.push(read);
+            Ok(())
+        })
+        .unwrap();
+        println!("{} plates of GARITA_READS", reads.len());
+    } else {
+        println!("GARITA_READS names no file of `garita read --json`: made-up reads only");
+        for _ in 0..200 {
+            let (text, jurisdiction) = maker.plate();
+            let seen = maker.see(&text, jurisdiction);
+            let jurisdiction = seen.jurisdiction.map(|(code, confidence)| (Jurisdiction::of(code).unwrap(), confidence));
+            reads.push(PlateSeen { image: String::new(), captured_at: None, posterior: seen.posterior, text: seen.text, jurisdiction, truth: None });
+        }
+    }
+    // Each read's text and three misreads of it, among 5,000 other plates.
+    let mut sought: Vec<Entry> = (0..5_000).map(|_| entry(&maker.plate().0, "", "a")).collect();
+    for PlateSeen { text, .. } in &reads {
+        sought.push(entry(&text.to_string(), "US-CA", "b"));
+        for edits in [1, 1, 2] {
+            let other = maker.misread(&text.to_string(), edits);
+            if !other.is_empty() {
+                sought.push(entry(&other, "MX-BCN", "c"));
+            }
+        }
+    }
+    let snapshot = Snapshot::of_entries(&sought, &[]).unwrap();
+    let mut found = 0;
+    for PlateSeen { posterior, text, jurisdiction, .. } in &reads {
+        for threshold in [0.1, 0.001, 0.0001] {
+            let query = Query { threshold: Some(threshold), ..Query::new(posterior, *text, *jurisdiction, second(0)) };
+            found += check(&snapshot, &query, ReaderModel::default()).len();
+        }
+    }
+    assert!(found > reads.len());
 }

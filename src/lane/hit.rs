@@ -54,7 +54,7 @@ impl Matcher {
         let Some(key) = Key::of(text.as_str()).filter(|key| !key.is_empty()) else { return Ok(()) };
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(if at_ms < 0 { Timestamp::MIN } else { Timestamp::MAX });
         let jurisdiction = jurisdiction.and_then(|one| Some((entry::Jurisdiction::of(one.code.as_str())?, one.confidence)));
-        let query = Query { edits: NEAR_EDITS, ..Query::new(posterior, key, jurisdiction, at) };
+        let query = Query { edits: Some(NEAR_EDITS), ..Query::new(posterior, key, jurisdiction, at) };
         self.matches.clear();
         self.finder.find(snapshot, &query, &mut self.matches);
         for found in self.matches.iter().filter(|found| found.mode == Mode::AlertOnMatch) {

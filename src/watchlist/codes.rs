@@ -1,6 +1,17 @@
 //! What codes must look like: subdivisions of the countries at this border (ISO 3166-2), container numbers (ISO 6346, with check digit)
 //! and railcar reporting marks (AAR: up to four letters, up to six digits).
 
+/// Whether ISO 3166-1 has this two-letter country code.
+pub(crate) fn is_country(code: &str) -> bool {
+    code.len() == 2 && COUNTRIES.split(' ').any(|country| country == code)
+}
+
+const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK \
+    CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM \
+    HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN \
+    MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG \
+    SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
+
 /// The ISO 3166-2 subdivisions of the countries whose plates come by daily; empty for every other country, whose subdivisions are not checked.
 pub(crate) fn subdivisions(country: &str) -> &'static [&'static str] {
     match country {
@@ -85,6 +96,12 @@ mod tests {
         }
         assert!(container("CSQU3054384").is_err_and(|why| why.ends_with("is 4, and should be 3")));
         assert!(container("CSQX3054383").is_err() && container("CSQU30543").is_err());
+    }
+
+    #[test]
+    fn there_are_249_countries() {
+        assert_eq!(COUNTRIES.split(' ').filter(|code| is_country(code)).count(), 249);
+        assert!(!is_country("ZZ") && !is_country("") && !is_country("D E"));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Jurisdiction {
             return Some(Jurisdiction::ANY);
         }
         let (country, subdivision) = code.split_once('-').unwrap_or((&code, ""));
-        if country.len() != 2 || !country.bytes().all(|letter| letter.is_ascii_uppercase()) || code.ends_with('-') || subdivision.len() > 3 {
+        if !codes::is_country(country) || code.ends_with('-') || subdivision.len() > 3 {
             return None;
         }
         let known = codes::subdivisions(country);
@@ -201,7 +201,7 @@ pub struct List {
     /// How many times likelier a vehicle on this list is to come by than the reader, who knows no list, takes for granted; > 0, 1 = no
     /// opinion. `src/watchlist/find.rs` says how it enters the probability.
     pub prior: f32,
-    /// A match that is neither the same text nor equivalent is reported from this probability on, in 0..=1. `garita watchlist advise` says what it costs.
+    /// A match of another text is reported from this probability on, in 0..=1. `garita watchlist advise` says what it costs.
     pub threshold: f32,
     /// How many edits a text search of it allows: 1, or 2 at the price of a larger index.
     pub edits: u8,
@@ -211,8 +211,8 @@ pub struct List {
 
 impl Default for List {
     fn default() -> List {
-        // 0.01: on synthetic reads with the built-in calibration, the least threshold at which a list of 1 M raises fewer false near hits
-        // than true ones (`garita watchlist advise`).
+        // 0.01: with 1 M entries and 20,000 made-up reads a day, where false hits of an equivalent text fall below one a day
+        // (`garita watchlist advise`); 90.2 % of listed vehicles are found, of which the reader reads 90 % exactly.
         List { name: String::new(), prior: 1.0, threshold: 0.01, edits: 1, retention_days: None }
     }
 }
@@ -226,7 +226,7 @@ mod tests {
         for code in ["", "US", "US-CA", "MX-BCN", "CA-ON", "FR-75", "GB-ENG"] {
             assert_eq!(Jurisdiction::of(code).map(|jurisdiction| jurisdiction.to_string()).as_deref(), Some(code));
         }
-        for code in ["USA", "US-ZZ", "MX-BC", "U1", "US-", "FR-7575", "ñ"] {
+        for code in ["USA", "US-ZZ", "MX-BC", "ZZ", "U1", "US-", "FR-7575", "ñ"] {
             assert_eq!(Jurisdiction::of(code), None, "{code}");
         }
         let agree = |one, other| Jurisdiction::of(one).unwrap().agrees(Jurisdiction::of(other).unwrap());

@@ -39,8 +39,8 @@ use super::entry::{Jurisdiction, Mode, Subject};
 use super::format::Row;
 use super::index::View;
 use super::snapshot::{Handle, Layer, Snapshot};
-use super::text::{Distance, Key};
-use crate::posterior::{MAX_POSITIONS, Posterior};
+use super::text::{Distance, EQUIVALENT, Key};
+use crate::posterior::{ALPHABET, MAX_POSITIONS, Position, Posterior};
 
 /// How much less sure than it says a reader is taken to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,17 +84,44 @@ pub struct Query<'a> {
     pub jurisdiction: Option<(Jurisdiction, f32)>,
     /// When: entries not in force then do not match.
     pub at: Timestamp,
-    /// Entries whose text differs from `text` in at most so many characters are found whatever their probability: 0 (equivalent ones), 1 or 2.
-    pub edits: u8,
+    /// Entries whose text differs from `text` in at most so many characters are found whatever their probability: 0 (equivalent ones), 1 or 2;
+    /// `None`: those of this very text only.
+    pub edits: Option<u8>,
     /// Other entries are found from this probability on, 0..=1; `None`: from their list's threshold on.
     pub threshold: Option<f32>,
 }
 
 impl<'a> Query<'a> {
-    /// The query of a lane: equivalent entries, and what is probable enough for its list.
+    /// The query of a lane: entries of this very text, and whatever is probable enough for its list.
     pub fn new(posterior: &'a Posterior, text: Key, jurisdiction: Option<(Jurisdiction, f32)>, at: Timestamp) -> Query<'a> {
-        Query { posterior, text, subject: Subject::Plate, jurisdiction, at, edits: 0, threshold: None }
+        Query { posterior, text, subject: Subject::Plate, jurisdiction, at, edits: None, threshold: None }
     }
+}
+
+/// The posterior of a read that comes as text alone, `doubt` of each character: 7 in 10 misreads are of an equivalent one, where there is any.
+#[must_use]
+pub fn posterior_of_text(text: Key, doubt: f32) -> Posterior {
+    // 0.7: a guess, as in `synth::watchlist`; measured on no reader yet.
+    const TO_EQUIVALENT: f32 = 0.7;
+    let mut posterior = Posterior::default();
+    for at in 0..text.len() {
+        let symbol = (text.symbol(at) as usize).wrapping_sub(1);
+        let character = ALPHABET.get(symbol).copied().unwrap_or(b'0');
+        let class = EQUIVALENT.into_iter().find(|class| class.contains(&character)).unwrap_or_default();
+        let to_class = if class.is_empty() { 0.0 } else { TO_EQUIVALENT * doubt };
+        let others = 36 - class.len().max(1);
+        let mut characters = [(doubt - to_class) / others as f32; 36];
+        for (other, probability) in ALPHABET.iter().zip(&mut characters) {
+            if class.contains(other) {
+                *probability = to_class / (class.len() - 1) as f32;
+            }
+            if *other == character {
+                *probability = 1.0 - doubt;
+            }
+        }
+        posterior.push(Position { characters, absent: 0.0 });
+    }
+    posterior
 }
 
 /// How an entry's text and jurisdiction meet a read's.
@@ -105,7 +132,7 @@ pub enum MatchClass {
     Exact,
     /// The same text under [`EQUIVALENT`](super::text::EQUIVALENT).
     Equivalent,
-    /// Another text.
+    /// Another text: by as many edits as the match says.
     Near,
     /// The same text, or an equivalent one, but the plate is known to be another jurisdiction's.
     OtherJurisdiction,
@@ -165,7 +192,13 @@ impl Finder {
         let (likelihood, distance) = (Likelihood::new(query.posterior, &self.model), Distance::from(query.text));
         for (number, layer) in snapshot.layers().iter().enumerate() {
             let view = layer.index().view();
-            view.within(query.text, &distance, query.edits.min(2), &mut self.rows);
+            match query.edits {
+                Some(edits) => view.within(query.text, &distance, edits.min(2), &mut self.rows),
+                None => {
+                    self.rows.clear();
+                    self.rows.extend(view.exact(query.text).next().map(|row| row as u32));
+                }
+            }
             let least = layer.least_likelihood(query.threshold);
             if least <= 1.0 {
                 self.searched.clear();
@@ -240,7 +273,8 @@ fn judge(
             0 => MatchClass::Equivalent,
             _ => MatchClass::Near,
         };
-        if edits == 0 || edits <= query.edits.min(list.edits) || probability >= query.threshold.unwrap_or(list.threshold) {
+        let in_reach = query.edits.is_some_and(|reach| edits <= reach.min(list.edits));
+        if key == query.text || in_reach || probability >= query.threshold.unwrap_or(list.threshold) {
             let entry = Handle { layer: number, row: at };
             matches.push(Match { entry, class, edits, probability, priority: row.priority(), mode: row.mode(), two_person: row.two_person() });
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::entry::Jurisdiction;
+use super::find::posterior_of_text;
 use super::text::{Key, normalise};
 use crate::error::{Error, Fault, Result};
 use crate::posterior::{ALPHABET, Position, Posterior, symbol};
@@ -112,7 +113,7 @@ pub fn each_read(mut input: impl BufRead, mut each: impl FnMut(PlateSeen) -> Res
 /// The posterior of a plate: of its alternatives, or where there are none, of its text alone.
 fn posterior(plate: &Plate, key: Key) -> std::result::Result<Option<Posterior>, String> {
     if plate.chars.is_empty() {
-        return Ok(Posterior::certain(&key.to_string(), TEXT_ALONE));
+        return Ok(Some(posterior_of_text(key, TEXT_ALONE)));
     }
     let mut posterior = Posterior::default();
     for alternatives in &plate.chars {

@@ -47,7 +47,7 @@ pub struct Staged {
     pub repeated_lines: Vec<(u64, u64)>,
     /// The new index.
     pub index: Index,
-    part: PathBuf,
+    part: Part,
     target: PathBuf,
 }
 
@@ -110,20 +110,30 @@ pub enum Source<R> {
     Index(Box<Index>),
 }
 
+/// A file beside the index; gone with this, unless it was renamed.
+#[derive(Debug)]
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // What went wrong, if anything did, has been told; after a rename there is nothing to remove.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// An index being built beside another.
 struct Stage {
     builder: Builder<File>,
     imported: Vec<Imported>,
-    part: PathBuf,
+    part: Part,
     target: PathBuf,
-    finished: bool,
 }
 
 impl Stage {
     fn begin(target: &Path, settings: &[List], memory: u64) -> Result<Stage> {
-        let part = target.with_added_extension("part");
-        let builder = Builder::create(&part, settings, memory)?;
-        Ok(Stage { builder, imported: Vec::new(), part, target: target.to_owned(), finished: false })
+        let path = target.with_added_extension("part");
+        let builder = Builder::create(&path, settings, memory)?;
+        Ok(Stage { builder, imported: Vec::new(), part: Part(path), target: target.to_owned() })
     }
 
     fn read(&mut self, input: impl Read, import: &Import<'_>, lists: &mut BTreeSet<String>) -> Result<()> {
@@ -145,25 +155,13 @@ impl Stage {
         Ok(())
     }
 
-    fn finish(mut self, at: Timestamp) -> Result<Staged> {
-        // Replaced by an empty one, so that what is left of this can be dropped.
-        let empty = Builder::create(&self.part.with_added_extension("none"), &[], 0)?;
-        let _ = std::fs::remove_file(self.part.with_added_extension("none"));
-        let (built, file) = std::mem::replace(&mut self.builder, empty).finish(at)?;
-        file.sync_all().map_err(|error| Error::io(&error).in_(self.part.display()))?;
-        let index = open_index(&self.part)?;
+    fn finish(self, at: Timestamp) -> Result<Staged> {
+        let Stage { builder, imported, part, target } = self;
+        let (built, file) = builder.finish(at)?;
+        file.sync_all().map_err(|error| Error::io(&error).in_(part.0.display()))?;
+        let index = open_index(&part.0)?;
         let repeated_lines = built.repeated_texts.iter().map(|(earlier, later)| (index.line_of(*earlier), index.line_of(*later))).collect();
-        self.finished = true;
-        Ok(Staged { imported: std::mem::take(&mut self.imported), built, repeated_lines, index, part: self.part.clone(), target: self.target.clone() })
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if !self.finished {
-            // What failed has been told already.
-            let _ = std::fs::remove_file(&self.part);
-        }
+        Ok(Staged { imported, built, repeated_lines, index, part, target })
     }
 }
 
@@ -173,18 +171,11 @@ impl Staged {
     /// # Errors
     /// What the system says.
     pub fn commit(self) -> Result<Built> {
-        std::fs::rename(&self.part, &self.target).map_err(|error| Error::io(&error).in_(self.target.display()))?;
+        std::fs::rename(&self.part.0, &self.target).map_err(|error| Error::io(&error).in_(self.target.display()))?;
         // The rename itself must survive a power cut too.
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(&error).in_(folder.display()))?;
-        Ok(self.built.clone())
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // After `commit` it is no longer there.
-        let _ = std::fs::remove_file(&self.part);
+        Ok(self.built)
     }
 }
 

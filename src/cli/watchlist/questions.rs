@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use garita::error::{Error, Fault, Result};
-use garita::posterior::Posterior;
 use garita::synth::watchlist::Maker;
 use garita::watchlist::advise::{Adviser, CLASSES, Sample, plot};
+use garita::watchlist::find::posterior_of_text;
 use garita::watchlist::reads::{PlateSeen, TEXT_ALONE, each_read};
 use garita::watchlist::{Entry, Finder, Jurisdiction, Key, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load, load_index, normalise};
 use indicatif::ProgressBar;
@@ -33,7 +33,7 @@ pub(super) fn find(args: &FindArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let key = normalise(text).map_err(|refused| Error::new(Fault::Caller, refused.to_string()).in_(format!("{text:?}")))?;
-    let posterior = Posterior::certain(&key.to_string(), TEXT_ALONE).unwrap_or_default();
+    let posterior = posterior_of_text(key, TEXT_ALONE);
     let seen =
         PlateSeen { image: String::new(), captured_at: None, posterior, text: key, jurisdiction: jurisdiction(args.jurisdiction.as_ref())?, truth: None };
     let found = find_one(args, &snapshot, &seen, at, &mut Finder::default())?;
@@ -58,7 +58,7 @@ fn find_one(args: &FindArgs, snapshot: &Snapshot, seen: &PlateSeen, at: Timestam
     let mut query = Query::new(&seen.posterior, seen.text, seen.jurisdiction, at);
     query.subject = subject(&args.subject)?;
     // A text typed by a person is searched one edit wide; a read, by what was seen.
-    query.edits = args.edits.unwrap_or(u8::from(args.reads.is_none()));
+    query.edits = args.edits.or_else(|| args.reads.is_none().then_some(1));
     query.threshold = args.threshold;
     let mut matches = Vec::new();
     finder.find(snapshot, &query, &mut matches);

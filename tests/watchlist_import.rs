@@ -1,0 +1,170 @@
+//! Lists as agencies send them: each file in `testdata/watchlist/import/` (named `preset__why`) gives what stands beside it in
+//! `.expected.txt`. `UPDATE=1 cargo test --test watchlist_import` writes those anew, to be read before they are committed.
+
+use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+
+use garita::watchlist::import::Limits;
+use garita::watchlist::update::{Import, diff};
+use garita::watchlist::{Entry, Mapping, load_index, open_index};
+use jiff::Timestamp;
+
+fn import(mapping: &Mapping, incremental: bool) -> Import<'_> {
+    import_with(mapping, incremental, Limits::default())
+}
+
+fn import_with(mapping: &Mapping, incremental: bool, limits: Limits) -> Import<'_> {
+    Import { mapping, incremental, limits, memory: 1 << 26, at: "2026-11-24T00:00:00Z".parse().unwrap() }
+}
+
+/// What importing a file says and makes.
+fn outcome(path: &Path, index: &Path) -> String {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let mapping = Mapping::preset(name.split("__").next().unwrap()).unwrap();
+    // Files that show how bad lines are told have more of them than a list would.
+    let limits = if name.contains("too-many") { Limits::default() } else { Limits { bad_share: 0.5, ..Limits::default() } };
+    let staged = match import_with(&mapping, name.contains("incremental"), limits).stage(std::fs::File::open(path).unwrap(), index) {
+        Ok(staged) => staged,
+        Err(error) => return format!("refused: {error}\n"),
+    };
+    let mut text = String::new();
+    let read = &staged.imported[0];
+    let separated = read.delimiter.map_or("fixed width".to_owned(), |delimiter| format!("separated by {delimiter:?}"));
+    let _ = writeln!(
+        text,
+        "{:?}, {separated}: {} lines, {} to add, {} to remove, {} expired, {} bad",
+        read.encoding, read.lines, read.added, read.removed, read.expired, read.bad
+    );
+    for bad in &read.told {
+        let _ = writeln!(text, "  {bad}");
+    }
+    for (earlier, later) in &staged.repeated_lines {
+        let _ = writeln!(text, "  line {later} repeats line {earlier}");
+    }
+    let _ = writeln!(text, "{} entries, {} repeated, {} removals of nothing", staged.built.entries, staged.built.repeated, staged.built.removed_nothing);
+    for entry in staged.index.entries().take(5) {
+        let entry = entry.unwrap();
+        let _ = writeln!(text, "{} {:?} {:?} line {}", entry.identity(), entry.subject, entry.text, entry.line);
+        let time = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
+        let _ =
+            writeln!(text, "    {} {:?} {:?}, from {} until {}", entry.priority, entry.category, entry.reason, time(entry.valid_from), time(entry.valid_until));
+        let Entry { source, source_version, filed_by, caution, mode, two_person, retention_days, .. } = entry;
+        let _ = writeln!(text, "    {source:?} {source_version:?} {filed_by:?} {caution:?} {mode:?}, two persons {two_person}, kept {retention_days:?}");
+    }
+    text
+}
+
+#[test]
+fn lists_as_agencies_send_them() {
+    let folder = Path::new("testdata/watchlist/import");
+    let scratch = tempfile::tempdir().unwrap();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| !path.to_str().unwrap().ends_with(".expected.txt")).collect();
+    paths.sort();
+    assert!(paths.len() >= 18);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let got = outcome(&path, &scratch.path().join("index"));
+        assert!(!scratch.path().join("index").exists() && std::fs::read_dir(scratch.path()).unwrap().count() == 0, "{}: leaves nothing behind", path.display());
+        let expected = path.with_extension("expected.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&expected, &got).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != got {
+            wrong.push(format!("{}:\n{got}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_bad_file_leaves_the_old_list() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (index, mapping) = (scratch.path().join("index"), Mapping::preset("garita").unwrap());
+    let header = "plate,list\n";
+    import(&mapping, false).stage(format!("{header}AAA1,a\nAAA2,a\nBBB1,b\n").as_bytes(), &index).unwrap().commit().unwrap();
+    let before = std::fs::read(&index).unwrap();
+    for bad in ["", header, "plate,list\n#,a\n", "nothing\nof,it\n"] {
+        assert!(import(&mapping, false).stage(bad.as_bytes(), &index).is_err(), "{bad:?}");
+        assert_eq!(std::fs::read(&index).unwrap(), before);
+    }
+    // Dropped without being committed: a dry run.
+    let dry = import(&mapping, false).stage(format!("{header}AAA3,a\n").as_bytes(), &index).unwrap();
+    let changes = diff(Some(&open_index(&index).unwrap()), &dry.index, |_| {}).unwrap();
+    assert_eq!((changes.added, changes.removed, changes.changed, changes.same), (1, 2, 0, 1));
+    drop(dry);
+    assert_eq!(std::fs::read(&index).unwrap(), before);
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_full_file_replaces_its_lists_and_an_incremental_one_changes_them() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (index, mapping) = (scratch.path().join("index"), Mapping::preset("garita").unwrap());
+    let names = || load_index(&index).unwrap().entries().map(|entry| entry.unwrap().identity()).collect::<Vec<_>>();
+    let stage = |text: &str, incremental| import(&mapping, incremental).stage(text.as_bytes(), &index).unwrap().commit().unwrap();
+    stage("plate,list\nAAA1,a\nAAA2,a\nBBB1,b\n", false);
+    stage("plate,list\nAAA3,a\n", false);
+    assert_eq!(names(), ["a/-/AAA3", "b/-/BBB1"]);
+    let built = stage("plate,list,action\nAAA4,a,add\nAAA3,a,remove\nBBB2,b,remove\nBBB1,b,remove\nBBB1,b,add\n", true);
+    assert_eq!(names(), ["a/-/AAA4", "b/-/BBB1"]);
+    assert_eq!((built.removed_nothing, built.repeated), (1, 0));
+}
+
+/// Ten gigabytes would take a minute; what matters is that nothing grows with it, so a tenth of one is read, and the memory watched.
+struct OneLine(u64);
+
+impl Read for OneLine {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = into.len().min(usize::try_from(self.0).unwrap());
+        into[..length].fill(b'A');
+        self.0 -= length as u64;
+        Ok(length)
+    }
+}
+
+#[test]
+fn one_endless_line_is_refused_in_fixed_memory() {
+    let mapping = Mapping::preset("garita").unwrap();
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    let before = peak();
+    let input = b"plate,list\n".chain(OneLine(1 << 30));
+    let error = garita::watchlist::import::read(input, &mapping, Limits::default(), Timestamp::UNIX_EPOCH, &mut |_, _| Ok(())).unwrap_err();
+    assert!(error.message.contains("longer than 65536 bytes"), "{error}");
+    // Other tests of this process run beside it; the list itself would be a million kB.
+    assert!(peak() - before < 300_000, "{} kB", peak() - before);
+}
+
+#[path = "../fuzz/bodies/watchlist.rs"]
+mod bodies;
+
+#[test]
+fn the_fuzz_target_takes_every_list_cut_anywhere() {
+    for file in std::fs::read_dir("testdata/watchlist/import").unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for length in (0..bytes.len().min(2_000)).step_by(37) {
+            bodies::import(&bytes[..length]);
+        }
+    }
+}
+
+#[test]
+fn exports_come_back() {
+    // `garita watchlist export` writes what the preset `garita` reads: the fields here are those of `every-field.csv`.
+    let scratch = tempfile::tempdir().unwrap();
+    let (first, second) = (scratch.path().join("first"), scratch.path().join("second"));
+    let mapping = Mapping::preset("garita").unwrap();
+    import(&mapping, false).stage(std::fs::File::open("testdata/watchlist/small.csv").unwrap(), &first).unwrap().commit().unwrap();
+    let run = |arguments: &[&str]| std::process::Command::new(env!("CARGO_BIN_EXE_garita")).arg("watchlist").args(arguments).output().unwrap();
+    let csv = scratch.path().join("out.csv");
+    assert!(run(&["export", first.to_str().unwrap(), "--out", csv.to_str().unwrap()]).status.success());
+    let imported = run(&["import", csv.to_str().unwrap(), "--into", second.to_str().unwrap()]);
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let changes = diff(Some(&open_index(&first).unwrap()), &open_index(&second).unwrap(), |change| panic!("{change:?}")).unwrap();
+    assert_eq!(changes.same, 5);
+    assert!(run(&["check", second.to_str().unwrap()]).status.success());
+    assert_eq!(run(&["diff", first.to_str().unwrap(), second.to_str().unwrap()]).status.code(), Some(0));
+}
