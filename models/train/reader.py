@@ -2,7 +2,9 @@
 
     models/train/fonts.sh                                   # free fonts, once
     python models/train/reader.py train                     # pools, training, checkpoints (resumes by itself)
-    python models/train/reader.py export                    # reader.onnx, reader.int8.onnx, reader.json
+    python models/train/reader.py align CHECKPOINT          # where the characters of the real crops stand
+    python models/train/reader.py train --name b --init CHECKPOINT   # again, with the characters dealt anew
+    python models/train/reader.py export CHECKPOINT         # reader.onnx, reader.int8.onnx, reader.json
     python models/train/reader.py eval models/reader.onnx   # figures on tune and dev
 """
 
@@ -330,17 +332,17 @@ def options():
     t.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     t.add_argument("--fonts", type=Path, default=HERE / "runs/fonts")
     t.add_argument("--pool", type=int, default=24000, help="plates in a pool")
-    t.add_argument("--pools", type=int, default=4)
+    t.add_argument("--pools", type=int, default=5)
     t.add_argument("--seconds", type=float, default=3000, help="length of the schedule")
     t.add_argument("--every", type=float, default=150, help="seconds between evaluations on tune")
-    t.add_argument("--batch", type=int, default=64)
-    t.add_argument("--lr", type=float, default=3e-3)
+    t.add_argument("--batch", type=int, default=32)
+    t.add_argument("--lr", type=float, default=1.5e-3)
     t.add_argument("--smoothing", type=float, default=0.01, help="label smoothing of the columns")
     t.add_argument("--weight-decay", type=float, default=0.05)
     t.add_argument("--ctc", type=float, default=0.4, help="weight of CTC on real crops against column cross-entropy")
     t.add_argument("--ctc-drawn", type=float, default=0.12, help="weight of CTC on rendered plates, which stops one character from being said twice")
-    t.add_argument("--region", type=float, default=0.15, help="weight of the jurisdiction loss")
-    t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.35, 0.5], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
+    t.add_argument("--region", type=float, default=0.06, help="weight of the jurisdiction loss")
+    t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.4, 0.48], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
     t.add_argument("--real-from", type=float, default=0.06)
     t.add_argument("--strength", type=float, default=1.0, help="strength of the photometric damage")
     t.add_argument("--seed", type=int, default=1)
