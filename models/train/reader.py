@@ -2,11 +2,14 @@
 
     models/train/fonts.sh                                   # free fonts, once
     python models/train/reader.py train                     # pools, training, checkpoints (resumes by itself)
-    python models/train/reader.py export                    # reader.onnx, reader.int8.onnx, reader.json
+    python models/train/reader.py align CHECKPOINT          # where the characters of the real crops stand
+    python models/train/reader.py train --name b --init CHECKPOINT   # again, with the characters dealt anew
+    python models/train/reader.py export CHECKPOINT         # reader.onnx, reader.int8.onnx, reader.json
     python models/train/reader.py eval models/reader.onnx   # figures on tune and dev
 """
 
 import argparse
+import json
 import math
 import re
 import subprocess
@@ -22,7 +25,7 @@ from torch.nn import functional as F
 import reader_export
 import splits
 from plate_formats import JURISDICTIONS
-from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, jurisdiction_of, plain_input
+from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, character_cells, jurisdiction_of, plain_input
 from reader_net import CLASSES, COLUMNS, Reader, beam, edits, fold, greedy
 
 HERE = Path(__file__).resolve().parent
@@ -125,7 +128,7 @@ def train(chosen):
     average.load_state_dict(model.state_dict())
     decay = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=chosen.lr)
+    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": chosen.weight_decay}, {"params": plain, "weight_decay": 0.0}], lr=chosen.lr)
     checkpoint = runs / f"reader_{chosen.name}.pt"
     start, seen_seconds = 0, 0.0
     if checkpoint.exists():
@@ -246,6 +249,19 @@ def table(rows, texts):
     return lines
 
 
+def align(chosen):
+    """Write where the characters of the training crops stand, for those that the checkpoint reads exactly."""
+    torch.set_num_threads(1)
+    reader = Reader(len(JURISDICTIONS))
+    reader.load_state_dict(torch.load(chosen.checkpoint)["average"])
+    rows, inputs = evaluation_set(chosen.data, "train")
+    texts, logits, _ = measure(reader, rows, inputs)
+    cells = {row["crop"]: character_cells(best) for row, text, best in zip(rows, texts, logits.argmax(2).tolist()) if text == row["text"]}
+    assert all(len(found) == len(row["text"]) for row in rows if (found := cells.get(row["crop"])))
+    (chosen.work / "cells_train.json").write_text(json.dumps(cells))
+    print(f"{len(cells)} of {len(rows)} training crops aligned")
+
+
 def export(chosen):
     torch.set_num_threads(1)
     reader = Reader(len(JURISDICTIONS))
@@ -316,20 +332,23 @@ def options():
     t.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     t.add_argument("--fonts", type=Path, default=HERE / "runs/fonts")
     t.add_argument("--pool", type=int, default=24000, help="plates in a pool")
-    t.add_argument("--pools", type=int, default=4)
+    t.add_argument("--pools", type=int, default=5)
     t.add_argument("--seconds", type=float, default=3000, help="length of the schedule")
     t.add_argument("--every", type=float, default=150, help="seconds between evaluations on tune")
-    t.add_argument("--batch", type=int, default=64)
-    t.add_argument("--lr", type=float, default=3e-3)
+    t.add_argument("--batch", type=int, default=32)
+    t.add_argument("--lr", type=float, default=1.5e-3)
     t.add_argument("--smoothing", type=float, default=0.01, help="label smoothing of the columns")
+    t.add_argument("--weight-decay", type=float, default=0.05)
     t.add_argument("--ctc", type=float, default=0.4, help="weight of CTC on real crops against column cross-entropy")
     t.add_argument("--ctc-drawn", type=float, default=0.12, help="weight of CTC on rendered plates, which stops one character from being said twice")
-    t.add_argument("--region", type=float, default=0.15, help="weight of the jurisdiction loss")
-    t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.35, 0.5], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
+    t.add_argument("--region", type=float, default=0.06, help="weight of the jurisdiction loss")
+    t.add_argument("--real", type=float, nargs=5, default=[0, 0, 0.2, 0.4, 0.48], help="share of real crops at progress 0, real-from, real-from + 0.1, 0.6, 1")
     t.add_argument("--real-from", type=float, default=0.06)
     t.add_argument("--strength", type=float, default=1.0, help="strength of the photometric damage")
     t.add_argument("--seed", type=int, default=1)
     t.add_argument("--threads", type=int, default=1)
+    a = tasks.add_parser("align")
+    a.add_argument("checkpoint", type=Path)
     e = tasks.add_parser("export")
     e.add_argument("checkpoint", type=Path)
     e.add_argument("--models", type=Path, default=HERE.parent, help="folder for the ONNX files and reader.json")
@@ -346,7 +365,7 @@ def options():
 
 def main():
     chosen = options().parse_args()
-    {"train": train, "export": export, "eval": evaluate, "curve": curve}[chosen.task](chosen)
+    {"train": train, "align": align, "export": export, "eval": evaluate, "curve": curve}[chosen.task](chosen)
 
 
 if __name__ == "__main__":

@@ -241,8 +241,76 @@ def columns(across, classes, lines):
     return labels
 
 
+def baseline_slope(picture):
+    """dy/dx of the text lines of a stored crop: the shear that makes horizontal edges fall into the fewest rows."""
+    inner = cv2.resize(picture[REAL_H // 8 : -REAL_H // 8, REAL_W // 8 : -REAL_W // 8], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    edges = np.abs(cv2.Sobel(inner, cv2.CV_32F, 0, 1))
+    best = (-1.0, 0.0)
+    for slope in np.linspace(-0.36, 0.36, 37):
+        level = cv2.warpAffine(edges, np.float32([[1, 0, 0], [-slope, 1, slope * edges.shape[1] / 2]]), (edges.shape[1], edges.shape[0]))
+        best = max(best, (float(np.var(level.mean(1))) * (1 - 0.15 * abs(slope)), float(slope)))
+    return best[1]
+
+
+def character_cells(best):
+    """Where each character of a read stands, from the best class of each of the 80 columns of an untilted `plain_input`.
+
+    Rows (x0, x1, line) in stored px of the crop; half-way to the neighbours, but no more than 0.55 of the median pitch.
+    """
+    runs, last = [], 0
+    for column, klass in enumerate(best):
+        if klass and (klass != last or column == COLUMNS):
+            runs.append([column, column])
+        elif klass:
+            runs[-1][1] = column
+        last = klass
+    to_stored = lambda column: ((column + 0.5) * (1 + 2 * MARGIN_X) / COLUMNS - MARGIN_X + CROP_MARGIN) / (1 + 2 * CROP_MARGIN) * REAL_W
+    cells = []
+    for line in (0, 1):
+        centres = [to_stored((a + b) / 2 - line * COLUMNS) for a, b in runs if a // COLUMNS == line]
+        pitch = np.median(np.diff(centres)) if len(centres) > 1 else 20.0
+        for i, centre in enumerate(centres):
+            left = min((centre - centres[i - 1]) / 2 if i else 99.0, 0.55 * pitch)
+            right = min((centres[i + 1] - centre) / 2 if i + 1 < len(centres) else 99.0, 0.55 * pitch)
+            cells.append((centre - left, centre + right, line))
+    return cells
+
+
+def reshuffled(picture, text, cells, slope, rng):
+    """The crop with the characters of each line dealt anew among their places, and the text that it then shows.
+
+    A network sees 2,400 plates dozens of times and knows them by heart; dealt anew, each has to be read.
+    """
+    out, said = picture.copy(), text.copy()
+    lines = np.array([line for _, _, line in cells])
+    two = lines.max() > 0
+    rows = np.arange(REAL_H)
+    for line in range(1 + int(two)):
+        places = np.flatnonzero(lines == line)
+        deal = rng.permutation(places) if rng.random() < 0.7 else rng.choice(places, len(places))
+        for to, source in zip(places, deal):
+            a0, a1, b0, b1 = (round(v) for v in (*cells[to][:2], *cells[source][:2]))
+            a0, b0, a1, b1 = max(a0, 0), max(b0, 0), min(a1, REAL_W), min(b1, REAL_W)
+            if to == source or a1 - a0 < 3 or b1 - b0 < 3 or not 0.65 < (a1 - a0) / (b1 - b0) < 1.55:
+                continue
+            drop = round(slope * ((a0 + a1) - (b0 + b1)) / 2)
+            strip = picture[np.clip(rows - drop, 0, REAL_H - 1), b0:b1]
+            strip = cv2.resize(strip, (a1 - a0, REAL_H), interpolation=cv2.INTER_LINEAR)
+            if two:
+                middle = int(np.clip(REAL_H / 2 + slope * ((a0 + a1) / 2 - REAL_W / 2), 0, REAL_H))
+                part = slice(0, middle) if line == 0 else slice(middle, REAL_H)
+                out[part, a0:a1] = strip[part]
+            else:
+                out[:, a0:a1] = strip
+            said[to] = text[source]
+    return out, said
+
+
 class Real:
-    """Samples of the labelled crops; regions and two-line plates that are rare are drawn more often."""
+    """Samples of the labelled crops; regions and two-line plates that are rare are drawn more often.
+
+    Where `work` has cells_SPLIT.json (written by `reader.py align`), most samples are `reshuffled`.
+    """
 
     def __init__(self, data: Path, split: str, work: Path, rng, spoiler):
         rows, self.pictures, self.ratio = load_real(data, split, work)
@@ -253,15 +321,24 @@ class Real:
         self.weight = weight / weight.sum()
         self.targets = [np.array([1 + ALPHABET.index(c) for c in row["text"]], np.int64) for row in self.rows]
         self.jurisdiction = [jurisdiction_of(row["region"]) for row in self.rows]
+        cells = work / f"cells_{split}.json"
+        known = json.loads(cells.read_text()) if cells.exists() else {}
+        self.cells = [known.get(row["crop"]) for row in self.rows]
+        self.slope = [baseline_slope(picture) if found else 0.0 for picture, found in zip(self.pictures, self.cells)]
 
     def next(self, strength):
         """(picture uint8 [64, 160], None, text classes, jurisdiction)."""
         rng = self.rng
         index = int(rng.choice(len(self.rows), p=self.weight))
         warp = homography(rng, REAL_QUAD, float(self.ratio[index]), 0.05 * strength, 0.025, False)
-        picture = cv2.warpPerspective(self.pictures[index], warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        picture, text = self.pictures[index], self.targets[index]
+        jurisdiction = self.jurisdiction[index]
+        if self.cells[index] and rng.random() < 0.75:
+            picture, text = reshuffled(picture, text, self.cells[index], self.slope[index], rng)
+            jurisdiction = IGNORE  # the name above the number is cut up
+        picture = cv2.warpPerspective(picture, warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         hard = self.rows[index]["quality"] == "hard"
-        return self.spoil(picture, 0.25 if hard else 0.7 * strength, 70), None, self.targets[index], self.jurisdiction[index]
+        return self.spoil(picture, 0.25 if hard else 0.8 * strength, 70), None, text, jurisdiction
 
 
 class Batches:
