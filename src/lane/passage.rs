@@ -7,8 +7,8 @@
 //! several plate widths); else the track whose last plate it lies on, unless both texts are sure and differ by more than misreads
 //! explain: then one vehicle has followed another closely. A track takes one read per frame.
 //!
-//! *What they say together.* Reads are aligned to the surest text by their own posteriors, and each position's log-probabilities are added up,
-//! tempered by the square root of their number: successive frames share their dirt, their angle and most of their blur, so ten reads are
+//! *What they say together.* Reads are aligned to the likeliest text by their own posteriors, and each position's log-probabilities are added up,
+//! weighted by the reads' confidence and tempered by the square root of their number: successive frames share their dirt, their angle and most of their blur, so ten reads are
 //! worth about three independent ones. Each read keeps a floor under every character, so that none can veto.
 //!
 //! *When it is over.* When no read has joined for `gap_ms`, by the frames' own clock. Time never runs backwards here: a camera whose clock jumps back is held at
@@ -35,6 +35,9 @@ const NEAR_WIDTHS: f32 = 1.5;
 /// How long no read of a vehicle may come before its passage is over, milliseconds, unless the site says otherwise. A guess: at two frames a
 /// second it bridges three frames without a read.
 pub const GAP_MS: i64 = 2_000;
+
+/// Between two frames a plate's width changes by less than this factor, unless its text says that it is the same. A guess, checked on rendered sequences.
+const MOST_GROWTH: f32 = 1.8;
 
 /// One vehicle through one lane, settled once.
 #[derive(Debug, Clone)]
@@ -172,7 +175,11 @@ impl Track {
         let (a, b) = (&self.last.plate, &read.plate);
         let centre = |hull: [f32; 4]| [(hull[0] + hull[2]) / 2.0, (hull[1] + hull[3]) / 2.0];
         let (from, to) = (centre(a.hull()), centre(b.hull()));
-        let width = a.plate_width().max(b.plate_width());
+        let (narrow, width) = (a.plate_width().min(b.plate_width()), a.plate_width().max(b.plate_width()));
+        // A plate that has shrunk or grown so much from one frame to the next is another one: the next vehicle, further away.
+        if width > MOST_GROWTH * narrow {
+            return false;
+        }
         iou(a, b) > 0.0 || (from[0] - to[0]).hypot(from[1] - to[1]) < NEAR_WIDTHS * width
     }
 
@@ -190,7 +197,7 @@ impl Track {
     fn vote(&self) -> Option<Passage> {
         let read = self.kept.iter().filter(|(read, _)| !read.text.is_empty());
         // The text that all reads together find most probable, among those read.
-        let likelihood = |text: &Text| read.clone().map(|(read, _)| align(text, &read.posterior, None)).sum::<f32>();
+        let likelihood = |text: &Text| read.clone().map(|(read, _)| say(read) * align(text, &read.posterior, None)).sum::<f32>();
         let start = read.clone().map(|(read, _)| read.text).max_by(|a, b| likelihood(a).total_cmp(&likelihood(b)))?;
         let (text, posterior, confidence) = combine(&start, read.clone().map(|(read, _)| read));
         let (best, evidence) = read.clone().max_by(|a, b| {
@@ -214,11 +221,11 @@ impl Track {
 
 /// Adds up the reads' posteriors position by position, aligned to `start`: text, posterior and probability of the text.
 fn combine<'reads>(start: &Text, reads: impl Iterator<Item = &'reads PlateRead> + Clone) -> (Text, Posterior, f32) {
-    let count = reads.clone().count();
-    let weight = 1.0 / (count as f32).sqrt();
+    let total = reads.clone().map(|read| say(read) * say(read)).sum::<f32>().sqrt();
     let mut logs = [[0.0f32; 37]; MAX_POSITIONS];
     let mut matched = [None; MAX_POSITIONS];
     for read in reads {
+        let weight = say(read) / total;
         align(start, &read.posterior, Some(&mut matched));
         for (total, matched) in logs.iter_mut().zip(matched).take(start.len()) {
             let position = matched.map(|index: usize| read.posterior.positions()[index]);
@@ -250,6 +257,11 @@ fn combine<'reads>(start: &Text, reads: impl Iterator<Item = &'reads PlateRead> 
         confidence *= weight / total;
     }
     (text, posterior, confidence)
+}
+
+/// How much a read has to say in the vote: its confidence, so that many frames from afar do not outvote a sure one; a little in any case.
+fn say(read: &PlateRead) -> f32 {
+    read.confidence.max(0.01)
 }
 
 /// How sure the reads that say `text` make it: that not all of their calibrated confidences are wrong, tempered as in [`combine`]; 1 where none says it, so
