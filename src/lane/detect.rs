@@ -7,6 +7,8 @@
 //! A tile costs as much as a whole frame, so tiles are for cameras that need them ([`View::Tiled`]): at 640 pixels a plate 50 pixels wide in a 4K view is 8
 //! pixels wide, which no network reads; tiles at half resolution show it at 25.
 
+use ndarray::{ArrayView3, Axis};
+
 use crate::error::Result;
 use crate::infer::{Engine, Network};
 use crate::lane::frame::Luma;
@@ -130,15 +132,14 @@ impl Detector {
     fn look(&mut self, luma: &Luma, region: Region) -> Result<()> {
         let scale = self.shrink.fit(luma, region, self.network.input());
         let outputs = self.network.run()?;
-        let planes = outputs.get(0);
-        let (score_plane, corner_planes) = planes.split_at(GRID.0 * GRID.1);
+        let planes = ArrayView3::from_shape((9, GRID.1, GRID.0), outputs.get(0)).expect("opened with this shape");
         let logit_threshold = (self.score_threshold / (1.0 - self.score_threshold)).ln();
-        for (cell, &logit) in score_plane.iter().enumerate() {
+        for ((row, column), &logit) in planes.index_axis(Axis(0), 0).indexed_iter() {
             if logit.is_nan() || logit <= logit_threshold || self.candidates.len() == MAX_CANDIDATES {
                 continue;
             }
-            let centre = [(cell % GRID.0 * STRIDE) as f32 + STRIDE as f32 / 2.0, (cell / GRID.0 * STRIDE) as f32 + STRIDE as f32 / 2.0];
-            let value = |plane: usize| corner_planes[plane * GRID.0 * GRID.1 + cell];
+            let centre = [column, row].map(|cell| (cell * STRIDE) as f32 + STRIDE as f32 / 2.0);
+            let value = |plane: usize| planes[[1 + plane, row, column]];
             let corner =
                 |index: usize| [(centre[0] + value(2 * index)) * scale[0] + region.x as f32, (centre[1] + value(2 * index + 1)) * scale[1] + region.y as f32];
             let plate = PlateBox { corners: [corner(0), corner(1), corner(2), corner(3)], score: 1.0 / (1.0 + (-logit).exp()) };
