@@ -52,10 +52,13 @@ pub(crate) fn say(text: &str) -> Result<()> {
     }
 }
 
-/// As many workers as asked for, or as there are cores.
-pub(crate) fn workers<Worker>(threads: Option<usize>, open: impl Fn() -> Result<Worker>) -> Result<Vec<Worker>> {
+/// As many workers as asked for, or as there are cores; opened side by side, because loading networks takes as long as dozens of frames.
+pub(crate) fn workers<Worker: Send>(threads: Option<usize>, open: impl Fn() -> Result<Worker> + Sync) -> Result<Vec<Worker>> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (0..threads.unwrap_or(cores).max(1)).map(|_| open()).collect()
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..threads.unwrap_or(cores).max(1)).map(|_| scope.spawn(&open)).collect();
+        opening.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// A bar on standard error where that is a terminal and `wanted`, else nothing.
