@@ -61,10 +61,10 @@ const CASE: &str = "1080p JPEG of about 400 KB, two plates";
 /// The lane's budgets. The medians to reach are 15 ms for the frame and 6 ms for all but the decode; a p99 is allowed about half again,
 /// which is what the same work was seen to vary by on a shared processor.
 pub const LANE: [Budget; 7] = [
-    Budget { stage: Stage::Decode, p99_us: 13_500, case: CASE, origin: "luma decode of 400 KB: 8.2 ms median" },
+    Budget { stage: Stage::Decode, p99_us: 12_900, case: CASE, origin: "luma decode of 400 KB: 8.2 ms median" },
     Budget { stage: Stage::Detect, p99_us: 6_000, case: CASE, origin: "int8 network at 640x384: 4 ms median" },
     Budget { stage: Stage::Rectify, p99_us: 400, case: CASE, origin: "warp to the reader's input: 0.2 ms median" },
-    Budget { stage: Stage::Read, p99_us: 1_400, case: CASE, origin: "int8 network and decoder: 0.8 ms median" },
+    Budget { stage: Stage::Read, p99_us: 2_000, case: CASE, origin: "int8 network and decoder: 1.0 ms median measured" },
     Budget { stage: Stage::Passage, p99_us: 600, case: CASE, origin: "a dozen reads of each of two vehicles settle in 0.4 ms at p99" },
     Budget { stage: Stage::Match, p99_us: 400, case: CASE, origin: "posterior search at ten million entries" },
     Budget { stage: Stage::Frame, p99_us: 22_500, case: CASE, origin: "15 ms median and half again" },

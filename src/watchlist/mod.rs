@@ -27,7 +27,9 @@
 //! let (mut finder, mut matches) = (Finder::default(), Vec::new());
 //! let posterior = Posterior::certain("7A8C123", 0.02).unwrap();
 //! let snapshot = watchlist.load();
-//! finder.find(&snapshot, &Query::new(&posterior, Key::of("7A8C123").unwrap(), None, jiff::Timestamp::now()), &mut matches);
+//! let query = Query::new(&posterior, Key::of("7A8C123").unwrap(), None, jiff::Timestamp::now());
+//! // Equivalent texts too, however improbable.
+//! finder.find(&snapshot, &Query { edits: Some(0), ..query }, &mut matches);
 //! assert_eq!(snapshot.entry(matches[0].entry)?.identity(), "stolen/-/7ABC123");
 //! # Ok::<(), garita::error::Error>(())
 //! ```
