@@ -185,7 +185,6 @@ impl Train {
     /// Couples the train that `options` asks for.
     #[must_use]
     pub fn new(options: Options) -> Train {
-        let mut dice = Dice::new(options.seed, 31);
         let mut wagons: Vec<Wagon> = Vec::new();
         let mut at_m = 0.0;
         let rays = Rays::new(options.portal);
@@ -233,7 +232,6 @@ impl Train {
             Array::new(options.portal, lines, effects, quanta, integration_s, options.seed ^ beam as u64, noise ^ beam as u64)
         });
         let arrays = arrays.collect();
-        dice.seed();
         Train { options, wagons, steps, rays, arrays, effects, quanta }
     }
 
@@ -388,19 +386,17 @@ impl Train {
             .collect();
         for (k, wagon) in self.wagons.iter().enumerate().filter(|(k, _)| !axes[*k].is_empty()) {
             let mut canvas = Canvas::new(&self.rays, &axes[k]);
-            let (spaces, cargo) = if wagon.test {
+            let cargo = if wagon.test {
                 let pieces = testcar::draw(&wagon.car, &mut canvas, &self.rays);
                 if test_objects.is_empty() {
                     *test_objects = pieces;
                 }
-                (Vec::new(), loads::Cargo { name: "test objects".into(), empty: false, rooms: Vec::new(), items: Vec::new(), mass_kg: 0.0, tare_kg: 0.0 })
+                loads::Cargo { name: "test objects".into(), empty: false, rooms: Vec::new(), items: Vec::new(), mass_kg: 0.0, tare_kg: 0.0 }
             } else {
                 let spaces = wagon.car.body(&mut canvas);
                 let mut goods = Dice::new(wagon.goods, 41);
-                let cargo = loads::load(&wagon.car, &mut canvas, &spaces, wagon.load, &mut goods, &mut Dice::new(wagon.clutter, 42));
-                (spaces, cargo)
+                loads::load(&wagon.car, &mut canvas, &spaces, wagon.load, &mut goods, &mut Dice::new(wagon.clutter, 42))
             };
-            let _ = spaces;
             canvas.clamp();
             for (column, step) in steps.iter().enumerate() {
                 let (a, b) = (step.way_m.0.min(step.way_m.1) - wagon.at_m, step.way_m.0.max(step.way_m.1) - wagon.at_m);

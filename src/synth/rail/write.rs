@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::attenuation::Source;
 use super::cars::Kind;
-use super::loads::Load;
 use super::train::{Options, Train, Truth};
 use crate::error::{Error, Result};
 use crate::rail::scan::{Column, Description, Fields, Geometry, ScanWriter, Source as Said, seal};
@@ -50,10 +49,8 @@ pub struct ConsistCar {
 pub fn write(options: Options, directory: &Path, name: &str, config: &str, declared: bool) -> Result<Truth> {
     let train = Train::new(options.clone());
     let dark = train.dark();
-    let quanta = train.quanta();
     let beams = train.beams();
-    let description = description(&options, name, quanta, declared_activity(&options));
-    let loads: Vec<(Kind, Load)> = train.cars().map(|(car, load)| (car.kind, load)).collect();
+    let description = description(&options, name, declared_activity(&options));
     let detectors = options.portal.detectors;
     // Columns go to NAME.counts as they come; a train in memory would be a gigabyte for a linac.
     let path = |extension: &str| directory.join(format!("{name}.{extension}"));
@@ -106,7 +103,6 @@ pub fn write(options: Options, directory: &Path, name: &str, config: &str, decla
             })
             .collect(),
     };
-    debug_assert!(loads.len() >= consist.cars.len());
     let json = |path: &Path, text: serde_json::Result<String>| -> Result<()> { std::fs::write(path, text.expect("plain data")).map_err(|e| io(path, &e)) };
     json(&path("consist.json"), serde_json::to_string_pretty(&consist))?;
     json(&path("json"), serde_json::to_string(&truth))?;
@@ -126,7 +122,7 @@ fn declared_activity(options: &Options) -> Option<f64> {
     })
 }
 
-fn description(options: &Options, name: &str, _quanta: f64, activity_gbq: Option<f64>) -> Description {
+fn description(options: &Options, name: &str, activity_gbq: Option<f64>) -> Description {
     let source = match options.source {
         Source::Cs137 => Said { nuclide: Some("Cs-137".into()), activity_gbq, ..Said::default() },
         Source::Co60 => Said { nuclide: Some("Co-60".into()), activity_gbq, ..Said::default() },
