@@ -18,7 +18,7 @@ use garita::infer::Engine;
 use garita::lane::detect::View;
 use garita::lane::frame::{Frame, Luma};
 use garita::lane::hit::Matcher;
-use garita::lane::passage::Passages;
+use garita::lane::passage::{Passages, Settled};
 use garita::models::{Models, Precision};
 use garita::pipeline::LaneWorker;
 use garita::synth::lane::{self, Conditions, Kind, Options};
@@ -96,16 +96,17 @@ fn scene() -> Vec<u8> {
 /// A dozen frames of one vehicle settle once per iteration: the most that a frame can ask of the passages.
 fn measure_passage(budget: &Budget, encoded: &[u8], reads: &[garita::lane::read::PlateRead]) -> Timed {
     let encoded = Bytes::from(encoded.to_vec());
-    let frame = |sequence: u64| Frame { lane: 0, sequence, captured_ms: 100 * sequence as i64, skipped: 0, encoded: encoded.clone() };
-    let mut settled = Vec::new();
-    let mut passages = Passages::new(1_000);
+    let frame =
+        |sequence: u64| Frame { lane: 0, sequence, captured_ms: 100 * sequence as i64, clock_ms: 100 * sequence as i64, skipped: 0, encoded: encoded.clone() };
+    let (mut joined, mut settled) = (Vec::new(), Settled::default());
+    let mut passages = Passages::new(1_000, 0);
     let mut sequence = 0;
     measure(budget, || {
-        passages.observe(&frame(sequence), reads, &mut settled);
+        passages.observe(&frame(sequence), reads, &mut joined, &mut settled);
         sequence += 1;
         if sequence.is_multiple_of(12) {
             passages.finish(&mut settled);
-            settled.clear();
+            settled.passages.clear();
         }
     })
 }

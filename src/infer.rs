@@ -8,6 +8,7 @@
 //! `cargo xtask runtime` provisions), else beside the executable, else by name where the system looks for libraries.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::memory::Allocator;
@@ -23,13 +24,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads ONNX Runtime.
+    /// Loads ONNX Runtime, once for the process.
     ///
     /// # Errors
     /// `Model`, in one sentence that says how to get the library, where it is missing, too old, or not ONNX Runtime.
     pub fn load() -> Result<Engine> {
+        // A process may have one environment: two threads that load at once get the same.
+        static LOADED: Mutex<Option<Engine>> = Mutex::new(None);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*loaded {
+            return Ok(engine.clone());
+        }
         let environment = builder()?.with_name("garita").build().map_err(|error| model_error("ONNX Runtime", &error))?;
-        Ok(Engine { environment })
+        Ok(loaded.insert(Engine { environment }).clone())
     }
 }
 

@@ -5,7 +5,7 @@
 //! over travels with the next frame as data.
 //!
 //! ```text
-//! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──analyses──▶ settler ──▶ events
+//! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──said──▶ settler ──▶ events
 //!                     newest frame wins        decode → detect → rectify → read     order per lane → passage → match
 //! ```
 //!
@@ -13,18 +13,18 @@
 //! submitting side ends the workers, which ends the settler, which ends the events.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::error::{Error, Result};
 use crate::infer::Engine;
 use crate::lane::detect::{Detector, MAX_PLATES, PlateBox, View};
 use crate::lane::frame::{Frame, Luma};
 use crate::lane::hit::{Hit, Matcher};
-use crate::lane::passage::{Passage, Passages};
+use crate::lane::passage::{Passage, Passages, Settled};
 use crate::lane::read::{PlateRead, Reader};
 use crate::models::Models;
 use crate::watchlist::snapshot::Watchlist;
@@ -155,7 +155,7 @@ pub enum LaneEvent {
     Analysed {
         /// The frame.
         frame: Frame,
-        /// Its reads, surest plate first.
+        /// Its reads, surest plate first, and the vehicle that each joined.
         reads: Reads,
         /// How long each stage took.
         times: FrameTimes,
@@ -169,6 +169,13 @@ pub enum LaneEvent {
     },
     /// A vehicle has passed, and whom the watchlist says it may be.
     Passage(Box<Passage>, Vec<Hit>),
+    /// A plate was seen and has gone, without a single character read.
+    Unread {
+        /// Index of the lane in its site.
+        lane: usize,
+        /// The number that its reads joined.
+        track: u64,
+    },
     /// The watchlist could not be read: hits of the passage just told may be missing.
     Watchlist(Error),
 }
@@ -176,22 +183,35 @@ pub enum LaneEvent {
 /// The reads of one frame, in a buffer that goes back to the workers when it is dropped.
 #[derive(Debug)]
 pub struct Reads {
-    list: Vec<PlateRead>,
-    home: Sender<Vec<PlateRead>>,
+    buffer: Buffer,
+    home: Sender<Buffer>,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    reads: Vec<PlateRead>,
+    tracks: Vec<u64>,
+}
+
+impl Reads {
+    /// For each read the number of the vehicle that it joined ([`Passage::track`]), once the lane has settled the frame.
+    pub fn tracks(&self) -> &[u64] {
+        &self.buffer.tracks
+    }
 }
 
 impl std::ops::Deref for Reads {
     type Target = [PlateRead];
 
     fn deref(&self) -> &[PlateRead] {
-        &self.list
+        &self.buffer.reads
     }
 }
 
 impl Drop for Reads {
     fn drop(&mut self) {
         // Where enough buffers lie ready already, this one goes.
-        let _ = self.home.try_send(std::mem::take(&mut self.list));
+        let _ = self.home.try_send(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -200,23 +220,23 @@ const SPARE_BUFFERS: usize = 2 * WAITING_EVENTS;
 /// Events that wait for whoever takes them, before the lanes wait too.
 const WAITING_EVENTS: usize = 64;
 
-/// How the lanes of a site are run.
-#[derive(Debug, Clone)]
+/// How one lane is run.
+#[derive(Debug, Clone, Copy)]
 pub struct LaneSettings {
-    /// How many lanes.
-    pub lanes: usize,
-    /// How many workers; one per core.
-    pub workers: usize,
-    /// How frames are looked at.
+    /// How its frames are looked at.
     pub view: View,
     /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
     pub gap_ms: i64,
+    /// Its frames are looked at before those of lanes that are not `first`: something is happening there (a trigger, a watch).
+    pub first: bool,
 }
 
 /// The lanes of a site, running.
 pub struct Lanes {
     slots: Arc<[Mutex<Slot>]>,
-    ready: Option<Sender<usize>>,
+    /// Lanes with a waiting frame: those that go first, and the others.
+    ready: Option<[Sender<usize>; 2]>,
+    said: Option<Sender<Said>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -224,38 +244,65 @@ pub struct Lanes {
 #[derive(Default)]
 struct Slot {
     waiting: Option<Frame>,
-    /// Frames handed to workers so far; results settle in this order.
+    /// A trigger came after the waiting frame: its passages end with it.
+    ends: bool,
+    /// Whether its frames go first.
+    first: bool,
+    /// Frames and triggers handed on so far; they settle in this order.
     ticket: u64,
 }
 
-struct Analysis {
+/// What the settler is told, in any order.
+struct Said {
+    lane: usize,
     ticket: u64,
-    frame: Frame,
-    outcome: Result<FrameTimes>,
-    reads: Reads,
+    what: What,
+}
+
+enum What {
+    /// A frame was looked at; `ends` where a trigger came after it.
+    Looked { frame: Frame, outcome: Result<FrameTimes>, reads: Reads, ends: bool },
+    /// A trigger with no frame waiting.
+    End,
+    /// No frame is under way, and this is the time by the frames' clock. Takes no turn.
+    Quiet { clock_ms: i64 },
 }
 
 impl Lanes {
-    /// Starts the workers and the settler. Events must be taken from the channel, or the lanes come to a halt (and shed frames).
+    /// Starts the workers and the settler of `settings.len()` lanes, each with its open passages. Events must be taken from the channel, or the lanes come
+    /// to a halt (and shed frames).
     ///
     /// # Errors
     /// `Model` where a network does not load.
-    pub fn start(engine: &Engine, models: &Models, settings: &LaneSettings, watchlist: Arc<Watchlist>) -> Result<(Lanes, Receiver<LaneEvent>)> {
-        let slots: Arc<[Mutex<Slot>]> = (0..settings.lanes).map(|_| Mutex::default()).collect();
+    ///
+    /// # Panics
+    /// Where there are not as many `passages` as `lanes`.
+    pub fn start(
+        engine: &Engine,
+        models: &Models,
+        workers: usize,
+        lanes: &[LaneSettings],
+        passages: Vec<Passages>,
+        watchlist: Arc<Watchlist>,
+    ) -> Result<(Lanes, Receiver<LaneEvent>)> {
+        assert_eq!(lanes.len(), passages.len(), "each lane has its passages");
+        let slots: Arc<[Mutex<Slot>]> = lanes.iter().map(|lane| Mutex::new(Slot { first: lane.first, ..Slot::default() })).collect();
+        let views: Arc<[View]> = lanes.iter().map(|lane| lane.view).collect();
         // One token per lane at most: sending never blocks.
-        let (ready, tokens) = bounded::<usize>(settings.lanes.max(1));
-        let (analysed, analyses) = bounded::<Analysis>(2 * settings.workers.max(1));
+        let (first, first_tokens) = bounded::<usize>(lanes.len().max(1));
+        let (others, other_tokens) = bounded::<usize>(lanes.len().max(1));
+        let (said, sayings) = bounded::<Said>(2 * workers.max(1));
         let (event, events) = bounded::<LaneEvent>(WAITING_EVENTS);
-        let buffers = bounded::<Vec<PlateRead>>(SPARE_BUFFERS);
+        let buffers = bounded::<Buffer>(SPARE_BUFFERS);
         let mut threads = Vec::new();
-        for number in 0..settings.workers.max(1) {
+        for number in 0..workers.max(1) {
             let worker = LaneWorker::open(engine, models)?;
-            let (slots, tokens, analysed, view, buffers) = (Arc::clone(&slots), tokens.clone(), analysed.clone(), settings.view, buffers.clone());
-            threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, &buffers, view))?);
+            let (slots, said, views, buffers) = (Arc::clone(&slots), said.clone(), Arc::clone(&views), buffers.clone());
+            let tokens = [first_tokens.clone(), other_tokens.clone()];
+            threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);
         }
-        let passages = (0..settings.lanes).map(|_| Passages::new(settings.gap_ms)).collect();
-        threads.push(spawn("settler".to_owned(), move || settle(&analyses, passages, &watchlist, &event))?);
-        Ok((Lanes { slots, ready: Some(ready), threads }, events))
+        threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, &watchlist, &event))?);
+        Ok((Lanes { slots, ready: Some([first, others]), said: Some(said), threads }, events))
     }
 
     /// Hands over a lane's newest frame. What was still waiting is displaced and comes back; it counts in the new frame's `skipped`.
@@ -264,23 +311,68 @@ impl Lanes {
     /// Where `frame.lane` is not a lane of the settings.
     pub fn submit(&self, mut frame: Frame) -> Option<Frame> {
         let lane = frame.lane;
-        let mut slot = self.slots[lane].lock().expect("no worker panics while it holds a slot");
+        let mut slot = self.slot(lane);
         let displaced = slot.waiting.take();
         if let Some(displaced) = &displaced {
             frame.skipped += displaced.skipped + 1;
         }
+        if std::mem::take(&mut slot.ends) {
+            self.end(lane, &mut slot);
+        }
         slot.waiting = Some(frame);
         if displaced.is_none()
-            && let Some(ready) = &self.ready
+            && let Some([first, others]) = &self.ready
         {
-            let _ = ready.send(lane);
+            let _ = if slot.first { first } else { others }.send(lane);
         }
         displaced
     }
 
+    /// A lane's trigger: its open passages end after the frames handed over before it.
+    ///
+    /// # Panics
+    /// Where `lane` is not a lane of the settings.
+    pub fn trigger(&self, lane: usize) {
+        let mut slot = self.slot(lane);
+        if slot.waiting.is_some() { slot.ends = true } else { self.end(lane, &mut slot) }
+    }
+
+    /// Says what time it is by the frames' clock in a lane that gets no frames, so that its passages end. Without effect while a frame is under way.
+    ///
+    /// # Panics
+    /// Where `lane` is not a lane of the settings.
+    pub fn quiet(&self, lane: usize, clock_ms: i64) {
+        let slot = self.slot(lane);
+        if slot.waiting.is_none()
+            && let Some(settler) = &self.said
+        {
+            // A settler that has no time for this is told again.
+            let _ = settler.try_send(Said { lane, ticket: slot.ticket, what: What::Quiet { clock_ms } });
+        }
+    }
+
+    /// Whether a lane's frames are looked at before those of others.
+    ///
+    /// # Panics
+    /// Where `lane` is not a lane of the settings.
+    pub fn set_first(&self, lane: usize, first: bool) {
+        self.slot(lane).first = first;
+    }
+
+    fn slot(&self, lane: usize) -> MutexGuard<'_, Slot> {
+        self.slots[lane].lock().expect("no worker panics while it holds a slot")
+    }
+
+    fn end(&self, lane: usize, slot: &mut Slot) {
+        slot.ticket += 1;
+        if let Some(settler) = &self.said {
+            let _ = settler.send(Said { lane, ticket: slot.ticket - 1, what: What::End });
+        }
+    }
+
     /// Ends the lanes: what waits is still looked at, open passages settle, then the event channel closes. Take events until it does.
     pub fn finish(mut self) {
-        self.ready = None;
+        (self.ready, self.said) = (None, None);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -292,60 +384,101 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandl
 }
 
 /// Buffers for reads: where they go back to, and where they are taken from.
-type Buffers = (Sender<Vec<PlateRead>>, Receiver<Vec<PlateRead>>);
+type Buffers = (Sender<Buffer>, Receiver<Buffer>);
+
+/// The next lane with a waiting frame, those that go first first; `None` when there will be none.
+fn next_lane([first, others]: &[Receiver<usize>; 2]) -> Option<usize> {
+    loop {
+        if let Ok(lane) = first.try_recv().or_else(|_| others.try_recv()) {
+            return Some(lane);
+        }
+        // Whichever comes next is taken; when both senders are gone, there is nothing more.
+        select! {
+            recv(first) -> lane => return lane.ok().or_else(|| others.recv().ok()),
+            recv(others) -> lane => return lane.ok().or_else(|| first.recv().ok()),
+        }
+    }
+}
 
 /// A worker's life.
-fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: &Receiver<usize>, analysed: &Sender<Analysis>, (home, spare): &Buffers, view: View) {
-    for lane in tokens {
-        let (frame, ticket) = {
+fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: [Receiver<usize>; 2], said: &Sender<Said>, (home, spare): &Buffers, views: &[View]) {
+    while let Some(lane) = next_lane(&tokens) {
+        let (frame, ticket, ends) = {
             let mut slot = slots[lane].lock().expect("no worker panics while it holds a slot");
             let Some(frame) = slot.waiting.take() else { continue };
             slot.ticket += 1;
-            (frame, slot.ticket - 1)
+            (frame, slot.ticket - 1, std::mem::take(&mut slot.ends))
         };
-        let mut reads = Reads { list: spare.try_recv().unwrap_or_default(), home: home.clone() };
-        let outcome = worker.analyse(&frame.encoded, view, &mut reads.list);
-        if analysed.send(Analysis { ticket, frame, outcome, reads }).is_err() {
+        let mut reads = Reads { buffer: spare.try_recv().unwrap_or_default(), home: home.clone() };
+        let outcome = worker.analyse(&frame.encoded, views[lane], &mut reads.buffer.reads);
+        if said.send(Said { lane, ticket, what: What::Looked { frame, outcome, reads, ends } }).is_err() {
             break;
         }
     }
 }
 
 /// The settler's life: results in each lane's order, passages, hits, events.
-fn settle(analyses: &Receiver<Analysis>, mut passages: Vec<Passages>, watchlist: &Watchlist, event: &Sender<LaneEvent>) {
+fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Watchlist, event: &Sender<LaneEvent>) {
     let mut next: Vec<u64> = vec![0; passages.len()];
-    // What came before its turn, per lane: at most one per worker.
-    let mut early: Vec<Vec<Analysis>> = passages.iter().map(|_| Vec::new()).collect();
-    let mut settled = Vec::new();
+    // What came before its turn, per lane: at most one per worker, and triggers.
+    let mut early: Vec<Vec<Said>> = passages.iter().map(|_| Vec::new()).collect();
+    let mut settled = Settled::default();
     let mut matcher = Matcher::default();
-    for analysis in analyses {
-        let lane = analysis.frame.lane;
-        early[lane].push(analysis);
-        while let Some(due) = early[lane].iter().position(|analysis| analysis.ticket == next[lane]) {
-            let Analysis { frame, outcome, reads, .. } = early[lane].swap_remove(due);
+    for said in sayings {
+        let lane = said.lane;
+        if let What::Quiet { clock_ms } = said.what {
+            if said.ticket == next[lane] {
+                passages[lane].quiet(clock_ms, &mut settled);
+            }
+            if !tell(lane, &mut settled, &mut matcher, watchlist, event) {
+                return;
+            }
+            continue;
+        }
+        early[lane].push(said);
+        while let Some(due) = early[lane].iter().position(|said| said.ticket == next[lane]) {
+            let said = early[lane].swap_remove(due);
             next[lane] += 1;
-            let said = match outcome {
-                Ok(times) => {
-                    passages[lane].observe(&frame, &reads, &mut settled);
-                    LaneEvent::Analysed { frame, reads, times }
+            let what = match said.what {
+                What::Looked { frame, outcome: Ok(times), mut reads, ends } => {
+                    let Buffer { reads: seen, tracks } = &mut reads.buffer;
+                    passages[lane].observe(&frame, seen, tracks, &mut settled);
+                    if ends {
+                        passages[lane].finish(&mut settled);
+                    }
+                    Some(LaneEvent::Analysed { frame, reads, times })
                 }
-                Err(error) => LaneEvent::BadFrame { frame, error },
+                What::Looked { frame, outcome: Err(error), ends, .. } => {
+                    if ends {
+                        passages[lane].finish(&mut settled);
+                    }
+                    Some(LaneEvent::BadFrame { frame, error })
+                }
+                What::End | What::Quiet { .. } => {
+                    passages[lane].finish(&mut settled);
+                    None
+                }
             };
-            if event.send(said).is_err() || !tell(&mut settled, &mut matcher, watchlist, event) {
+            if what.is_some_and(|what| event.send(what).is_err()) || !tell(lane, &mut settled, &mut matcher, watchlist, event) {
                 return;
             }
         }
     }
-    passages.iter_mut().for_each(|lane| lane.finish(&mut settled));
-    tell(&mut settled, &mut matcher, watchlist, event);
+    for (lane, passages) in passages.iter_mut().enumerate() {
+        passages.finish(&mut settled);
+        if !tell(lane, &mut settled, &mut matcher, watchlist, event) {
+            return;
+        }
+    }
 }
 
 /// Matches the passages that are over and hands them out; false when nobody takes them any more.
-fn tell(settled: &mut Vec<Passage>, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> bool {
-    settled.drain(..).all(|passage| {
+fn tell(lane: usize, settled: &mut Settled, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> bool {
+    let passed = settled.passages.drain(..).all(|passage| {
         let mut hits = Vec::new();
         let outcome = matcher.hits(&watchlist.load(), (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
         let told = event.send(LaneEvent::Passage(Box::new(passage), hits)).is_ok();
         told && outcome.err().is_none_or(|error| event.send(LaneEvent::Watchlist(error)).is_ok())
-    })
+    });
+    passed && settled.unread.drain(..).all(|track| event.send(LaneEvent::Unread { lane, track }).is_ok())
 }

@@ -7,7 +7,7 @@ mod common;
 use allocation_counter::measure;
 use garita::lane::detect::View;
 use garita::lane::frame::{Frame, Luma};
-use garita::lane::passage::Passages;
+use garita::lane::passage::{Passages, Settled};
 
 #[test]
 fn a_frame_allocates_nothing_outside_the_decoder() {
@@ -41,15 +41,16 @@ fn a_frame_allocates_nothing_outside_the_decoder() {
 fn a_lane_s_passages_allocate_nothing_between_vehicles() {
     let samples = common::lane_samples();
     let mut worker = common::worker();
-    let (mut reads, mut settled) = (Vec::new(), Vec::with_capacity(8));
-    let mut passages = Passages::new(1_000);
+    let (mut reads, mut joined, mut settled) = (Vec::new(), Vec::with_capacity(8), Settled::default());
+    let mut passages = Passages::new(1_000, 0);
     let encoded = samples.iter().map(common::encoded).find(|encoded| {
         worker.analyse(encoded, View::Whole, &mut reads).expect("testdata is sound");
         reads.iter().any(|read| !read.text.is_empty())
     });
     let encoded = encoded.expect("a frame with a read");
-    let frame = |sequence: u64| Frame { lane: 0, sequence, captured_ms: 100 * sequence as i64, skipped: 0, encoded: encoded.clone() };
-    passages.observe(&frame(0), &reads, &mut settled);
-    let counted = measure(|| (1..50).for_each(|sequence| passages.observe(&frame(sequence), &reads, &mut settled)));
+    let frame =
+        |sequence: u64| Frame { lane: 0, sequence, captured_ms: 100 * sequence as i64, clock_ms: 100 * sequence as i64, skipped: 0, encoded: encoded.clone() };
+    passages.observe(&frame(0), &reads, &mut joined, &mut settled);
+    let counted = measure(|| (1..50).for_each(|sequence| passages.observe(&frame(sequence), &reads, &mut joined, &mut settled)));
     assert_eq!(counted.count_total, 0);
 }

@@ -10,15 +10,17 @@ use std::sync::Arc;
 use garita::bytes::Bytes;
 use garita::lane::detect::View;
 use garita::lane::frame::Frame;
-use garita::lane::passage::GAP_MS;
+use garita::lane::passage::{GAP_MS, Passages};
 use garita::models::{Models, Precision};
 use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
 
 fn start(lanes: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {
-    let settings = LaneSettings { lanes, workers: 2, view: View::Whole, gap_ms: GAP_MS };
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes];
+    let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
     let watchlist = Arc::new(Watchlist::new(Snapshot::of_entries(&[], &[]).expect("an empty watchlist")));
-    Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), &settings, watchlist).unwrap_or_else(|error| panic!("{error}"))
+    Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), 2, &settings, passages, watchlist)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Every frame is looked at, displaced or bad; looked-at frames of a lane come in order and say how many were skipped before them.
@@ -31,7 +33,7 @@ fn nothing_is_lost_without_a_word() {
     for sequence in 0..sent {
         let sample = &samples[sequence as usize % samples.len()];
         let encoded = if sequence % 10 == 7 { Bytes::from(common::encoded(sample)[..100].to_vec()) } else { common::encoded(sample) };
-        let frame = Frame { lane: (sequence % 2) as usize, sequence, captured_ms: 100 * sequence as i64, skipped: 0, encoded };
+        let frame = Frame { lane: (sequence % 2) as usize, sequence, captured_ms: 100 * sequence as i64, clock_ms: 100 * sequence as i64, skipped: 0, encoded };
         displaced += u64::from(lanes.submit(frame).is_some());
         if sequence % 4 == 3 {
             std::thread::sleep(std::time::Duration::from_millis(15));
@@ -61,6 +63,33 @@ fn nothing_is_lost_without_a_word() {
     ended.join().expect("no thread panics");
     assert_eq!(looked_at + bad + displaced, sent, "sent = looked at + bad + displaced");
     assert_eq!(skipped, displaced, "every displaced frame is counted in a later one");
+}
+
+/// From trigger to trigger is a passage, whatever the gap; without triggers, silence ends one.
+#[test]
+fn triggers_and_silence_end_passages() {
+    let samples = common::lane_samples();
+    let sample = samples.iter().find(|sample| sample.plates.iter().any(|plate| plate.text.is_some())).expect("a frame with a plate");
+    let (lanes, events) = start(1);
+    let frame = |sequence: u64| Frame { lane: 0, sequence, captured_ms: 0, clock_ms: 10 * sequence as i64, skipped: 0, encoded: common::encoded(sample) };
+    let mut sequence = 0;
+    let mut passages_after = |count: usize, end: &dyn Fn(&Lanes)| {
+        for _ in 0..count {
+            assert!(lanes.submit(frame(sequence)).is_none(), "one frame at a time is never displaced");
+            sequence += 1;
+            while !matches!(events.recv().expect("the lanes run"), LaneEvent::Analysed { .. }) {}
+        }
+        end(&lanes);
+        match events.recv().expect("the lanes run") {
+            LaneEvent::Passage(passage, _) => (passage.track, passage.reads),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(passages_after(3, &|lanes| lanes.trigger(0)), (0, 3));
+    assert_eq!(passages_after(2, &|lanes| lanes.trigger(0)), (1, 2));
+    assert_eq!(passages_after(1, &|lanes| lanes.quiet(0, 1_000_000)), (2, 1));
+    drop(events);
+    lanes.finish();
 }
 
 #[test]

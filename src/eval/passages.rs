@@ -12,7 +12,7 @@ use crate::eval::plates::fold;
 use crate::eval::statistics::Proportion;
 use crate::lane::detect::{PlateBox, View, iou};
 use crate::lane::frame::Frame;
-use crate::lane::passage::{Passage, Passages};
+use crate::lane::passage::{Passage, Passages, Settled};
 use crate::lane::read::PlateRead;
 use crate::pipeline::LaneWorker;
 
@@ -87,16 +87,16 @@ struct Vehicle {
 /// # Errors
 /// What reading or decoding a frame says.
 pub fn look(worker: &mut LaneWorker, sequence: &Sequence<'_>, gap_ms: i64) -> Result<LaneOutcome> {
-    let mut passages = Passages::new(gap_ms);
-    let (mut reads, mut settled) = (Vec::new(), Vec::new());
+    let mut passages = Passages::new(gap_ms, 0);
+    let (mut reads, mut joined, mut settled) = (Vec::new(), Vec::new(), Settled::default());
     let mut outcome = LaneOutcome { vehicles: BTreeMap::new(), others: 0 };
     for (index, sample) in sequence.samples.iter().enumerate() {
         let moment = sample.moment.as_ref().expect("sequences keep only such");
         let encoded = Bytes::map(&sample.path)?;
         worker.analyse(&encoded, View::Whole, &mut reads).map_err(|error| error.in_(&sample.name))?;
         // The frame's sequence is its place here, so that a passage's evidence leads back to its sample.
-        let frame = Frame { lane: 0, sequence: index as u64, captured_ms: moment.captured_ms, skipped: 0, encoded };
-        passages.observe(&frame, &reads, &mut settled);
+        let frame = Frame { lane: 0, sequence: index as u64, captured_ms: moment.captured_ms, clock_ms: moment.captured_ms, skipped: 0, encoded };
+        passages.observe(&frame, &reads, &mut joined, &mut settled);
         if let Some((name, truth)) = passing(sample) {
             let vehicle = outcome.vehicles.entry(name.to_owned()).or_default();
             vehicle.text = fold(truth.text.as_deref().unwrap_or_default());
@@ -105,7 +105,7 @@ pub fn look(worker: &mut LaneWorker, sequence: &Sequence<'_>, gap_ms: i64) -> Re
         }
     }
     passages.finish(&mut settled);
-    for passage in &settled {
+    for passage in &settled.passages {
         outcome.settle(sequence, passage);
     }
     Ok(outcome)

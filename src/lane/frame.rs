@@ -38,8 +38,10 @@ pub struct Frame {
     pub lane: usize,
     /// The camera's count of frames, rising; order is kept by it, not by time.
     pub sequence: u64,
-    /// When it was captured, milliseconds since the Unix epoch by the camera's or the door's clock.
+    /// When it was captured, milliseconds since the Unix epoch by the camera's or the door's clock, which may jump.
     pub captured_ms: i64,
+    /// When it came, milliseconds of a clock that never jumps and starts anywhere; gaps between frames are measured by it.
+    pub clock_ms: i64,
     /// How many frames of this lane were passed over since the one before.
     pub skipped: u32,
     /// The JPEG or PNG file.

@@ -11,10 +11,13 @@
 //! weighted by the reads' confidence and tempered by the square root of their number: successive frames share their dirt, their angle and most of their blur, so ten reads are
 //! worth about three independent ones. Each read keeps a floor under every character, so that none can veto.
 //!
-//! *When it is over.* When no read has joined for `gap_ms`, by the frames' own clock. Time never runs backwards here: a camera whose clock jumps back is held at
-//! the latest time seen.
+//! *When it is over.* When no read has joined for `gap_ms`, by [`Frame::clock_ms`], which never jumps (held at the latest seen, should it run backwards);
+//! what camera and site call the time of day has no say in it.
 //!
-//! Caveat: a vehicle that is never read (`text` empty in every frame) is no passage; [`Passages::unread`] counts those tracks.
+//! *After a restart.* Each track has a number that rises over a lane's life; whoever stores reads stores the track that each joined, and gives the reads of
+//! tracks that had not settled back with [`Passages::resume`]: the vehicle in view goes on being one vehicle.
+//!
+//! Caveat: a vehicle that is never read (`text` empty in every frame) is no passage; [`Settled::unread`] names those tracks.
 
 use crate::lane::detect::iou;
 use crate::lane::frame::Frame;
@@ -44,6 +47,8 @@ const MOST_GROWTH: f32 = 1.8;
 pub struct Passage {
     /// Index of the lane in its site.
     pub lane: usize,
+    /// Its number in the lane: the one that [`Passages::observe`] gave its reads.
+    pub track: u64,
     /// The voted text.
     pub text: Text,
     /// The voted posterior, one position per character of `text`.
@@ -62,65 +67,97 @@ pub struct Passage {
     pub seen_ms: (i64, i64),
 }
 
+/// What is over.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Vehicles that have passed.
+    pub passages: Vec<Passage>,
+    /// Tracks that ended without a single character read.
+    pub unread: Vec<u64>,
+}
+
 /// The passages of one lane.
 pub struct Passages {
     gap_ms: i64,
     now_ms: i64,
+    next_track: u64,
     tracks: Vec<Track>,
     spare: Vec<Track>,
-    unread: u64,
 }
 
 struct Track {
     kept: Vec<(PlateRead, Frame)>,
     last: PlateRead,
+    number: u64,
     reads: u32,
+    /// By the frames' clock.
+    last_ms: i64,
+    /// As captured: first and last.
     seen_ms: (i64, i64),
     /// The last frame that it took a read from.
     sequence: u64,
 }
 
 impl Passages {
-    /// For one lane; a passage is over when no read of it came for `gap_ms` milliseconds.
-    pub fn new(gap_ms: i64) -> Passages {
-        Passages { gap_ms, now_ms: i64::MIN, tracks: Vec::with_capacity(MAX_TRACKS), spare: Vec::new(), unread: 0 }
+    /// For one lane; a passage is over when no read of it came for `gap_ms` milliseconds. Its tracks are numbered from `first_track`.
+    pub fn new(gap_ms: i64, first_track: u64) -> Passages {
+        Passages { gap_ms, now_ms: i64::MIN, next_track: first_track, tracks: Vec::with_capacity(MAX_TRACKS), spare: Vec::new() }
     }
 
-    /// Takes the reads of the lane's next frame (also when there are none) and hands over the passages that are over.
-    pub fn observe(&mut self, frame: &Frame, reads: &[PlateRead], settled: &mut Vec<Passage>) {
-        self.now_ms = self.now_ms.max(frame.captured_ms);
+    /// Takes the reads of the lane's next frame (also when there are none), says in `joined` the number of the track that each joined, and hands over
+    /// what is over.
+    pub fn observe(&mut self, frame: &Frame, reads: &[PlateRead], joined: &mut Vec<u64>, settled: &mut Settled) {
+        joined.clear();
+        self.now_ms = self.now_ms.max(frame.clock_ms);
         for read in reads {
-            let track = match self.track_of(read, frame.sequence) {
-                Some(index) => &mut self.tracks[index],
-                None => {
-                    if self.tracks.len() == MAX_TRACKS {
-                        let oldest = (0..MAX_TRACKS).min_by_key(|&index| self.tracks[index].seen_ms.1).expect("MAX_TRACKS is not 0");
-                        self.settle(oldest, settled);
-                    }
-                    let mut track = self.spare.pop().unwrap_or_else(|| Track::new(read));
-                    track.start(read, self.now_ms);
-                    self.tracks.push(track);
-                    self.tracks.last_mut().expect("just pushed")
-                }
-            };
-            track.take(read, frame, self.now_ms);
+            let index = self.track_of(read, frame.sequence).unwrap_or_else(|| {
+                let number = self.next_track;
+                self.open(number, read, frame, settled)
+            });
+            self.tracks[index].take(read, frame, self.now_ms);
+            joined.push(self.tracks[index].number);
         }
-        let mut index = 0;
-        while index < self.tracks.len() {
-            if self.now_ms - self.tracks[index].seen_ms.1 > self.gap_ms { self.settle(index, settled) } else { index += 1 }
-        }
+        self.settle_old(settled);
+    }
+
+    /// No frame has come, and this is the time by the frames' clock: hands over what is over.
+    pub fn quiet(&mut self, clock_ms: i64, settled: &mut Settled) {
+        self.now_ms = self.now_ms.max(clock_ms);
+        self.settle_old(settled);
+    }
+
+    /// Gives back a read of a track that had not settled before a restart, oldest first.
+    pub fn resume(&mut self, track: u64, read: &PlateRead, frame: &Frame, settled: &mut Settled) {
+        self.now_ms = self.now_ms.max(frame.clock_ms);
+        let index = self.tracks.iter().position(|open| open.number == track).unwrap_or_else(|| self.open(track, read, frame, settled));
+        self.tracks[index].take(read, frame, self.now_ms);
     }
 
     /// Hands over what is still open: the lane has ended, or a trigger says that the vehicle has left.
-    pub fn finish(&mut self, settled: &mut Vec<Passage>) {
+    pub fn finish(&mut self, settled: &mut Settled) {
         while !self.tracks.is_empty() {
             self.settle(0, settled);
         }
     }
 
-    /// Tracks that ended without a single character read.
-    pub fn unread(&self) -> u64 {
-        self.unread
+    /// A new track; the longest unseen gives way where there are too many.
+    fn open(&mut self, number: u64, read: &PlateRead, frame: &Frame, settled: &mut Settled) -> usize {
+        if self.tracks.len() == MAX_TRACKS {
+            let oldest = (0..MAX_TRACKS).min_by_key(|&index| self.tracks[index].last_ms).expect("MAX_TRACKS is not 0");
+            self.settle(oldest, settled);
+        }
+        let mut track = self.spare.pop().unwrap_or_else(|| Track::new(read));
+        (track.last, track.number, track.reads, track.seen_ms) = (*read, number, 0, (frame.captured_ms, frame.captured_ms));
+        self.next_track = self.next_track.max(number + 1);
+        self.tracks.push(track);
+        self.tracks.len() - 1
+    }
+
+    fn settle_old(&mut self, settled: &mut Settled) {
+        let mut index = 0;
+        while index < self.tracks.len() {
+            if self.now_ms - self.tracks[index].last_ms > self.gap_ms { self.settle(index, settled) } else { index += 1 }
+        }
     }
 
     fn track_of(&self, read: &PlateRead, sequence: u64) -> Option<usize> {
@@ -132,11 +169,11 @@ impl Passages {
             .map(|(_, index)| index)
     }
 
-    fn settle(&mut self, index: usize, settled: &mut Vec<Passage>) {
+    fn settle(&mut self, index: usize, settled: &mut Settled) {
         let mut track = self.tracks.swap_remove(index);
         match track.vote() {
-            Some(passage) => settled.push(passage),
-            None => self.unread += 1,
+            Some(passage) => settled.passages.push(passage),
+            None => settled.unread.push(track.number),
         }
         track.kept.clear();
         self.spare.push(track);
@@ -145,16 +182,13 @@ impl Passages {
 
 impl Track {
     fn new(read: &PlateRead) -> Track {
-        Track { kept: Vec::with_capacity(MAX_READS), last: *read, reads: 0, seen_ms: (0, 0), sequence: 0 }
-    }
-
-    fn start(&mut self, read: &PlateRead, now_ms: i64) {
-        (self.last, self.reads, self.seen_ms) = (*read, 0, (now_ms, now_ms));
+        Track { kept: Vec::with_capacity(MAX_READS), last: *read, number: 0, reads: 0, last_ms: 0, seen_ms: (0, 0), sequence: 0 }
     }
 
     fn take(&mut self, read: &PlateRead, frame: &Frame, now_ms: i64) {
         self.reads += 1;
-        (self.last, self.seen_ms.1, self.sequence) = (*read, now_ms, frame.sequence);
+        (self.last, self.last_ms, self.sequence) = (*read, now_ms, frame.sequence);
+        self.seen_ms = (self.seen_ms.0.min(frame.captured_ms), self.seen_ms.1.max(frame.captured_ms));
         if self.kept.len() < MAX_READS {
             self.kept.push((*read, frame.clone()));
         } else if let Some(weakest) = self.kept.iter_mut().min_by(|a, b| a.0.confidence.total_cmp(&b.0.confidence))
@@ -207,6 +241,7 @@ impl Track {
         })?;
         Some(Passage {
             lane: evidence.lane,
+            track: self.number,
             text,
             posterior,
             confidence: confidence.min(agreement(&text, read.clone().map(|(read, _)| read))),
@@ -343,16 +378,25 @@ mod tests {
     }
 
     fn frame(sequence: u64) -> Frame {
-        Frame { lane: 3, sequence, captured_ms: 1_000 + 100 * sequence as i64, skipped: 0, encoded: Bytes::from(vec![sequence as u8 + 1]) }
+        Frame {
+            lane: 3,
+            sequence,
+            captured_ms: 1_000 + 100 * sequence as i64,
+            clock_ms: 100 * sequence as i64,
+            skipped: 0,
+            encoded: Bytes::from(vec![sequence as u8 + 1]),
+        }
     }
 
     fn check(frames: &[&[PlateRead]], texts: &[&str]) -> Vec<Passage> {
-        let mut passages = Passages::new(1_000);
-        let mut settled = Vec::new();
+        let mut passages = Passages::new(1_000, 0);
+        let mut settled = Settled::default();
+        let mut joined = Vec::new();
         for (sequence, reads) in frames.iter().enumerate() {
-            passages.observe(&frame(sequence as u64), reads, &mut settled);
+            passages.observe(&frame(sequence as u64), reads, &mut joined, &mut settled);
         }
         passages.finish(&mut settled);
+        let settled = settled.passages;
         let mut found: Vec<_> = settled.iter().map(|passage| passage.text.to_string()).collect();
         found.sort();
         assert_eq!(found, texts);
@@ -391,22 +435,40 @@ mod tests {
     }
 
     #[test]
-    fn a_jumping_clock_neither_splits_nor_holds() {
-        let mut passages = Passages::new(1_000);
-        let mut settled = Vec::new();
-        for (sequence, captured_ms) in [(0, 5_000), (1, 1_000), (2, 5_100)] {
-            passages.observe(&Frame { captured_ms, ..frame(sequence) }, &[read("ABC123", 0.0, 0.9)], &mut settled);
+    fn a_jumping_time_of_day_neither_splits_nor_holds() {
+        let mut passages = Passages::new(1_000, 0);
+        let (mut settled, mut joined) = (Settled::default(), Vec::new());
+        let day_ms = 24 * 3_600_000;
+        for (sequence, captured_ms) in [(0, day_ms), (1, 0), (2, 2 * day_ms)] {
+            passages.observe(&Frame { captured_ms, ..frame(sequence) }, &[read("ABC123", 0.0, 0.9)], &mut joined, &mut settled);
         }
-        passages.observe(&Frame { captured_ms: 9_000, ..frame(3) }, &[], &mut settled);
-        assert_eq!((settled.len(), settled[0].reads), (1, 3));
+        passages.quiet(1_100, &mut settled);
+        assert!(settled.passages.is_empty());
+        passages.quiet(1_201, &mut settled);
+        assert_eq!((settled.passages.len(), settled.passages[0].reads, settled.passages[0].seen_ms), (1, 3, (0, 2 * day_ms)));
+    }
+
+    #[test]
+    fn a_vehicle_in_view_during_a_restart_stays_one() {
+        let (mut settled, mut joined) = (Settled::default(), Vec::new());
+        let mut before = Passages::new(1_000, 7);
+        before.observe(&frame(0), &[read("ABC123", 0.0, 0.9)], &mut joined, &mut settled);
+        assert_eq!(joined, [7]);
+        let mut after = Passages::new(1_000, 8);
+        after.resume(7, &read("ABC123", 0.0, 0.9), &Frame { clock_ms: 0, ..frame(0) }, &mut settled);
+        after.observe(&Frame { clock_ms: 500, ..frame(1) }, &[read("ABC123", 10.0, 0.9), read("XYZ987", 600.0, 0.9)], &mut joined, &mut settled);
+        assert_eq!(joined, [7, 8]);
+        after.finish(&mut settled);
+        assert_eq!(settled.passages.iter().map(|passage| (passage.track, passage.reads)).collect::<Vec<_>>(), [(7, 2), (8, 1)]);
     }
 
     #[test]
     fn a_no_read_is_counted() {
-        let mut passages = Passages::new(1_000);
-        let mut settled = Vec::new();
-        passages.observe(&frame(0), &[read("", 0.0, 0.0)], &mut settled);
+        let mut passages = Passages::new(1_000, 0);
+        let mut settled = Settled::default();
+        let mut joined = Vec::new();
+        passages.observe(&frame(0), &[read("", 0.0, 0.0)], &mut joined, &mut settled);
         passages.finish(&mut settled);
-        assert_eq!((settled.len(), passages.unread()), (0, 1));
+        assert_eq!((settled.passages.len(), settled.unread), (0, vec![0]));
     }
 }

@@ -17,7 +17,7 @@ use garita::infer::Engine;
 use garita::lane::detect::View;
 use garita::lane::frame::Frame;
 use garita::lane::hit::Hit;
-use garita::lane::passage::{GAP_MS, Passage};
+use garita::lane::passage::{GAP_MS, Passage, Passages};
 use garita::pipeline::{FrameTimes, LaneEvent, LaneSettings, Lanes};
 use garita::watchlist::snapshot::Watchlist;
 
@@ -61,8 +61,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"))?);
     super::say(&format!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n\n", samples.len(), lanes.len(), watchlist.load().len()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = LaneSettings { lanes: lanes.len(), workers: args.threads.unwrap_or(cores), view: View::Whole, gap_ms: GAP_MS };
-    let (running, events) = Lanes::start(&engine, &models, &settings, Arc::new(watchlist))?;
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes.len()];
+    let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
+    let (running, events) = Lanes::start(&engine, &models, args.threads.unwrap_or(cores), &settings, passages, Arc::new(watchlist))?;
     let mut told = Told::default();
     feed(&running, &lanes, &events, &mut told)?;
     let rest = std::thread::spawn(move || running.finish());
@@ -103,7 +104,7 @@ fn feed(running: &Lanes, lanes: &[Lane<'_>], events: &Receiver<LaneEvent>, told:
         let Some((sample, sequence, captured_ms)) = lanes[lane].1.get(next[lane]) else { return Ok(false) };
         next[lane] += 1;
         let encoded = Bytes::map(&sample.path)?;
-        let displaced = running.submit(Frame { lane, sequence: *sequence, captured_ms: *captured_ms, skipped: 0, encoded });
+        let displaced = running.submit(Frame { lane, sequence: *sequence, captured_ms: *captured_ms, clock_ms: *captured_ms, skipped: 0, encoded });
         debug_assert!(displaced.is_none());
         Ok(true)
     };
@@ -132,6 +133,7 @@ impl Told {
                 self.bad_frames.push(format!("frame {}: {error}", frame.sequence));
             }
             LaneEvent::Passage(passage, hits) => self.passages.push((*passage, hits)),
+            LaneEvent::Unread { .. } => {}
             LaneEvent::Watchlist(error) => self.bad_frames.push(error.to_string()),
         }
     }
