@@ -23,6 +23,7 @@
 
 pub mod budget;
 pub mod bytes;
+pub mod custody;
 pub mod draw;
 pub mod draw_rail;
 pub mod error;

@@ -167,6 +167,18 @@ pub enum LaneEvent {
         /// Why.
         error: Error,
     },
+    /// A read that just came meets the watchlist, while its vehicle is still in view: told at once, and again with every read that does. What the
+    /// passage says of it counts in the end.
+    Sighting {
+        /// Index of the lane in its site.
+        lane: usize,
+        /// The number of the vehicle.
+        track: u64,
+        /// The frame's number.
+        sequence: u64,
+        /// Whom it may be, most probable first.
+        hits: Vec<Hit>,
+    },
     /// A vehicle has passed, and whom the watchlist says it may be.
     Passage(Box<Passage>, Vec<Hit>),
     /// A plate was seen and has gone, without a single character read.
@@ -388,15 +400,13 @@ type Buffers = (Sender<Buffer>, Receiver<Buffer>);
 
 /// The next lane with a waiting frame, those that go first first; `None` when there will be none.
 fn next_lane([first, others]: &[Receiver<usize>; 2]) -> Option<usize> {
-    loop {
-        if let Ok(lane) = first.try_recv().or_else(|_| others.try_recv()) {
-            return Some(lane);
-        }
-        // Whichever comes next is taken; when both senders are gone, there is nothing more.
-        select! {
-            recv(first) -> lane => return lane.ok().or_else(|| others.recv().ok()),
-            recv(others) -> lane => return lane.ok().or_else(|| first.recv().ok()),
-        }
+    if let Ok(lane) = first.try_recv().or_else(|_| others.try_recv()) {
+        return Some(lane);
+    }
+    // Whichever comes next is taken; when both senders are gone, there is nothing more.
+    select! {
+        recv(first) -> lane => lane.ok().or_else(|| others.recv().ok()),
+        recv(others) -> lane => lane.ok().or_else(|| first.recv().ok()),
     }
 }
 
@@ -446,7 +456,11 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Wat
                     if ends {
                         passages[lane].finish(&mut settled);
                     }
-                    Some(LaneEvent::Analysed { frame, reads, times })
+                    let sightings = sightings(&frame, &reads, &mut matcher, watchlist);
+                    if event.send(LaneEvent::Analysed { frame, reads, times }).is_err() || sightings.into_iter().any(|sighting| event.send(sighting).is_err()) {
+                        return;
+                    }
+                    None
                 }
                 What::Looked { frame, outcome: Err(error), ends, .. } => {
                     if ends {
@@ -470,6 +484,22 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Wat
             return;
         }
     }
+}
+
+/// What the watchlist says of single reads.
+fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlist: &Watchlist) -> Vec<LaneEvent> {
+    let snapshot = watchlist.load();
+    let mut sightings = Vec::new();
+    for (read, &track) in reads.iter().zip(reads.tracks()) {
+        let mut hits = Vec::new();
+        if let Err(error) = matcher.hits(&snapshot, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
+            sightings.push(LaneEvent::Watchlist(error));
+        }
+        if !hits.is_empty() {
+            sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, hits });
+        }
+    }
+    sightings
 }
 
 /// Matches the passages that are over and hands them out; false when nobody takes them any more.

@@ -15,14 +15,10 @@ use garita::infer::Engine;
 use garita::lane::detect::View;
 use garita::lane::frame::MAX_BYTES;
 use garita::lane::hit::{Hit, Matcher};
+use garita::lane::line::PlateLine;
 use garita::lane::read::PlateRead;
 use garita::pipeline::{LaneWorker, ordered};
-use garita::posterior::ALPHABET;
-use garita::watchlist::find::MatchClass;
 use garita::watchlist::snapshot::Snapshot;
-
-/// Alternatives of a position that are told at most, and the least probability of one that is.
-const ALTERNATIVES: (usize, f32) = (8, 0.001);
 
 /// Reads the plates of images, folders or globs.
 #[derive(ClapArgs)]
@@ -58,34 +54,6 @@ struct Line {
     error: Option<String>,
     plates: Vec<PlateLine>,
     timing_ms: TimingLine,
-}
-
-#[derive(Serialize)]
-struct PlateLine {
-    text: String,
-    confidence: f32,
-    #[serde(rename = "box")]
-    hull: [f32; 4],
-    corners: [[f32; 2]; 4],
-    chars: Vec<Vec<(char, f32)>>,
-    jurisdiction: Option<JurisdictionLine>,
-    hits: Vec<HitLine>,
-}
-
-#[derive(Serialize)]
-struct JurisdictionLine {
-    code: String,
-    confidence: f32,
-}
-
-#[derive(Serialize)]
-struct HitLine {
-    entry: String,
-    list: String,
-    class: MatchClass,
-    edits: u8,
-    probability: f32,
-    priority: u8,
 }
 
 #[derive(Serialize, Default)]
@@ -155,7 +123,7 @@ fn one(worker: &mut LaneWorker, matcher: &mut Matcher, path: &Path, args: &Args,
     match outcome {
         Ok((times, matching, hits)) => {
             (line.width, line.height) = (Some(worker.luma.width), Some(worker.luma.height));
-            line.plates = reads.iter().zip(&hits).map(|(read, hits)| plate_line(read, hits)).collect();
+            line.plates = reads.iter().zip(&hits).map(|(read, hits)| PlateLine::of(read, hits)).collect();
             line.timing_ms = TimingLine {
                 decode: milliseconds(times.decode),
                 detect: milliseconds(times.detect),
@@ -191,38 +159,6 @@ fn map_frame(path: &Path) -> Result<Bytes> {
         return Err(Error::new(Fault::Limit, format!("{} bytes, more than a frame may have ({MAX_BYTES})", encoded.len())));
     }
     Ok(encoded)
-}
-
-fn plate_line(read: &PlateRead, hits: &[Hit]) -> PlateLine {
-    let [left, top, right, bottom] = read.plate.hull();
-    let tenth = |value: f32| (value * 10.0).round() / 10.0;
-    PlateLine {
-        text: read.text.to_string(),
-        confidence: read.confidence,
-        hull: [left, top, right - left, bottom - top].map(tenth),
-        corners: read.plate.corners.map(|corner| corner.map(tenth)),
-        chars: read.posterior.positions().iter().map(|position| alternatives(&position.characters)).collect(),
-        jurisdiction: read.jurisdiction.map(|one| JurisdictionLine { code: one.code.as_str().to_owned(), confidence: one.confidence }),
-        hits: hits
-            .iter()
-            .map(|hit| HitLine {
-                entry: hit.entry.text.clone(),
-                list: hit.entry.list.clone(),
-                class: hit.class,
-                edits: hit.edits,
-                probability: hit.probability,
-                priority: hit.entry.priority,
-            })
-            .collect(),
-    }
-}
-
-fn alternatives(characters: &[f32; 36]) -> Vec<(char, f32)> {
-    let mut sorted: Vec<_> = ALPHABET.iter().map(|&character| char::from(character)).zip(characters.iter().copied()).collect();
-    sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
-    sorted.truncate(ALTERNATIVES.0);
-    sorted.retain(|one| one.1 >= ALTERNATIVES.1);
-    sorted
 }
 
 fn write_text(output: &mut impl Write, line: &Line) -> std::io::Result<()> {

@@ -14,7 +14,9 @@
 pub mod ctc;
 pub mod detect;
 pub mod frame;
+
 pub mod hit;
+pub mod line;
 pub mod passage;
 pub mod read;
 pub mod rectify;

@@ -39,6 +39,12 @@ pub enum Mode {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Jurisdiction(pub(crate) u32);
 
+impl Serialize for Jurisdiction {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Bits of the subdivision in a [`Jurisdiction`]; the country lies above.
 const SUBDIVISION_BITS: u32 = 18;
 
@@ -116,7 +122,7 @@ impl fmt::Debug for Jurisdiction {
 }
 
 /// One entry, with everything that an operator is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Entry {
     /// What kind of thing is sought.
     pub subject: Subject,

@@ -125,7 +125,7 @@ pub fn posterior_of_text(text: Key, doubt: f32) -> Posterior {
 }
 
 /// How an entry's text and jurisdiction meet a read's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchClass {
     /// The same text.

@@ -133,7 +133,7 @@ impl Told {
                 self.bad_frames.push(format!("frame {}: {error}", frame.sequence));
             }
             LaneEvent::Passage(passage, hits) => self.passages.push((*passage, hits)),
-            LaneEvent::Unread { .. } => {}
+            LaneEvent::Unread { .. } | LaneEvent::Sighting { .. } => {}
             LaneEvent::Watchlist(error) => self.bad_frames.push(error.to_string()),
         }
     }

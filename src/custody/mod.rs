@@ -1,0 +1,217 @@
+//! What must never be lost: frames, reads, passages, hits and scans, from the moment that their sender was told so.
+//!
+//! # Invariants
+//!
+//! `garita check` verifies each by its number ([`check`]); nothing is repaired silently. What verifying costs is said there.
+//!
+//! 1. *Acknowledged means durable.* A sender is told "kept" only after the commit (WAL, `synchronous=FULL`) of the row that holds its result, and that
+//!    commit comes after the sync of the bytes that the row names.
+//! 2. *Every row's bytes are there.* A frame's row names a segment, offset and length inside the journal, or none once they were deleted on purpose; an
+//!    evidence row names a file by the SHA-256 of its contents, complete and synced under that name; a scan's row likewise.
+//! 3. *Once.* A lane holds one frame per idempotency key and per sequence, one passage per track; a passage holds one hit per entry; a portal holds one
+//!    scan per idempotency key.
+//! 4. *A read belongs to one track, and a track is open, or has passed (one passage), or was never read.* Open tracks are given back to the lane at start.
+//! 5. *Bytes without a row are nobody's.* They come from a crash between sync and commit, were never acknowledged, and are deleted at start.
+//! 6. *A store that failed to sync never acknowledges again* until it is opened anew: what the disk holds is unknown after that. A full disk is not that: what did
+//!    not fit is refused and rolled back, and the store heals when space returns.
+//! 7. *The schema is the newest.* Older files are migrated at start, in one transaction each version; newer ones are refused.
+//!
+//! # How
+//!
+//! One thread writes ([`writer`]). It takes what has queued up, at most [`writer::MAX_GROUP`] records, appends the frames' bytes to the journal and syncs it once, writes evidence
+//! files, commits all rows in one transaction, and only then answers: group commit, measured elsewhere at 14,000 rows a second against 500 with a commit each. Readers have
+//! their own connections and are never in the writer's way (WAL).
+//!
+//! Frames lie in *segments* of the journal, files of some minutes that are deleted whole when everything in them has had its time: one sync a group instead of
+//! one or two a frame, and no hole to punch. What a passage needs as evidence is copied out into files of its own.
+//!
+//! Considered: a file per frame (two syncs each: a third of the frames on the disk this was tried on), frames in the database (WAL and checkpoint write each twice).
+
+pub mod evidence;
+pub mod journal;
+mod quarantine;
+pub mod record;
+pub mod recover;
+pub mod schema;
+pub mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use crate::error::{Error, Fault, Result};
+use record::{Record, StoredRead};
+
+/// Records that wait for the writer before whoever brings them waits too: some groups.
+const WAITING_RECORDS: usize = 256;
+/// Connections that read.
+const READERS: usize = 4;
+
+/// How the store is run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Frames that belong to no passage are deleted after this long, milliseconds.
+    pub frames_without_passage_ms: i64,
+    /// Frames of a passage with a hit that are kept as its film strip, beside the evidence frame.
+    pub strip_frames: usize,
+    /// Quarantined originals are kept up to this many bytes; the oldest give way.
+    pub quarantine_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { frames_without_passage_ms: 600_000, strip_frames: 12, quarantine_bytes: 256 << 20 }
+    }
+}
+
+/// Whether the store takes anything in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Open,
+    /// The disk is full; it will again when space returns.
+    Full(String),
+    /// It failed to sync or is damaged; it will not until it is opened anew.
+    Stopped(String),
+}
+
+/// The store of one site. Cheap to clone.
+#[derive(Clone)]
+pub struct Custody {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    queue: Mutex<Option<Sender<Record>>>,
+    state: Arc<RwLock<State>>,
+    readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Custody {
+    /// Opens the store in `folder`, making or migrating it, deletes what was never acknowledged (invariant 5), and starts its writer.
+    ///
+    /// # Errors
+    /// `Machine` where the folder cannot be written or another process holds it, `Unsupported` for a store of a newer garita, `Damaged` for one that is not a store.
+    pub fn open(folder: &Path, settings: Settings) -> Result<Custody> {
+        for name in ["", "journal", "evidence", "quarantine", "uploads", "scans"] {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
+        }
+        let held = schema::hold(folder)?;
+        let mut connection = schema::open(&database(folder))?;
+        schema::migrate(&mut connection)?;
+        recover::sweep_unowned(&connection, folder)?;
+        let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;
+        let (queue, records) = bounded(WAITING_RECORDS);
+        let state = Arc::new(RwLock::new(State::Open));
+        let writer = writer::start(connection, folder, settings, records, Arc::clone(&state), held)?;
+        Ok(Custody { shared: Arc::new(Shared { folder: folder.to_owned(), queue: Mutex::new(Some(queue)), state, readers, writer: Mutex::new(Some(writer)) }) })
+    }
+
+    /// Hands a record to the writer; waits while [`WAITING_RECORDS`] others wait. Its `done`, where it has one, is called when its fate is known.
+    pub fn put(&self, record: Record) {
+        let queue = lock(&self.shared.queue).clone();
+        match queue {
+            Some(queue) => {
+                if let Err(refused) = queue.send(record) {
+                    refused.0.refuse(&State::Stopped("the store's writer has ended".to_owned()));
+                }
+            }
+            None => record.refuse(&State::Stopped("the store is closed".to_owned())),
+        }
+    }
+
+    /// Records that wait for the writer.
+    pub fn waiting(&self) -> usize {
+        lock(&self.shared.queue).as_ref().map_or(0, Sender::len)
+    }
+
+    /// Whether it takes anything in.
+    pub fn state(&self) -> State {
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// Writes what waits, and ends the writer. Records put after this are refused.
+    pub fn close(&self) {
+        lock(&self.shared.queue).take();
+        if let Some(writer) = lock(&self.shared.writer).take() {
+            let _ = writer.join();
+        }
+    }
+
+    /// Asks the store something on one of its reading connections.
+    ///
+    /// # Errors
+    /// `Machine` with what SQLite says.
+    pub fn ask<Answer>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<Answer>) -> Result<Answer> {
+        let free = self.shared.readers.iter().find_map(|reader| reader.try_lock().ok());
+        let reader = free.unwrap_or_else(|| lock(&self.shared.readers[0]));
+        question(&reader).map_err(|error| sqlite(&error).in_(database(&self.shared.folder).display()))
+    }
+
+    /// The frame of `lane` with this idempotency key, if it was kept.
+    ///
+    /// # Errors
+    /// `Machine` with what SQLite says.
+    pub fn frame(&self, lane: &str, key: &[u8; 32]) -> Result<Option<StoredFrame>> {
+        self.ask(|connection| {
+            let row = connection
+                .prepare_cached("SELECT id, sequence, error FROM frame WHERE lane = ?1 AND key = ?2")?
+                .query_row(params![lane, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()?;
+            let Some((id, sequence, error)) = row else { return Ok(None) };
+            let mut statement = connection.prepare_cached("SELECT seen FROM read WHERE frame = ?1 ORDER BY number")?;
+            let reads = statement.query_map([id], |row| StoredRead::from_column(row.get_ref(0)?))?.collect::<rusqlite::Result<_>>()?;
+            Ok(Some(StoredFrame { id, sequence, error, reads }))
+        })
+    }
+}
+
+/// A frame as the store holds it.
+#[derive(Debug, Clone)]
+pub struct StoredFrame {
+    /// Its number in the store.
+    pub id: i64,
+    /// Its number in its lane.
+    pub sequence: i64,
+    /// Why it could not be looked at, for a bad one.
+    pub error: Option<String>,
+    /// Its reads.
+    pub reads: Vec<StoredRead>,
+}
+
+fn reader(folder: &Path) -> Result<Connection> {
+    let path = database(folder);
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    connection
+        .and_then(|connection| connection.busy_timeout(std::time::Duration::from_secs(5)).map(|()| connection))
+        .map_err(|error| sqlite(&error).in_(path.display()))
+}
+
+/// The database file of a store.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("garita.db")
+}
+
+/// What SQLite says, as garita says it.
+pub(crate) fn sqlite(error: &rusqlite::Error) -> Error {
+    let fault = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Fault::Damaged,
+        _ => Fault::Machine,
+    };
+    Error::new(fault, format!("the store's database: {error}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,79 @@
+//! The database: opened as durably as SQLite can, migrated one version a transaction, held by one process.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::sqlite;
+use crate::error::{Error, Fault, Result};
+
+/// Each version's changes, from version 1 on. Never edited once released: a new version is a new file.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/001.sql")];
+
+/// The version that this garita writes.
+pub const VERSION: usize = MIGRATIONS.len();
+
+/// Marks the file as garita's (`PRAGMA application_id`): "GRTA".
+pub const APPLICATION: i32 = 0x4752_5441;
+
+/// Locks `folder` for this process until the answer is dropped.
+///
+/// # Errors
+/// `Machine` where another process holds it.
+pub(crate) fn hold(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
+    file.try_lock()
+        .map_err(|_| Error::new(Fault::Machine, "another garita has this store open; end it first, or name another data folder").in_(folder.display()))?;
+    Ok(file)
+}
+
+/// Opens or makes the database at `path` for writing.
+pub(crate) fn open(path: &Path) -> Result<Connection> {
+    let said = |error: rusqlite::Error| sqlite(&error).in_(path.display());
+    let connection = Connection::open(path).map_err(said)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(said)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(said)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(said)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(said)?;
+    // What is deleted is overwritten: a deleted read must not be readable in the file.
+    connection.pragma_update(None, "secure_delete", true).map_err(said)?;
+    Ok(connection)
+}
+
+/// The version of a database.
+///
+/// # Errors
+/// `Damaged` for a file that is no store, `Unsupported` for one of a newer garita.
+pub fn version(connection: &Connection) -> Result<usize> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(|error| sqlite(&error));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    match usize::try_from(version) {
+        Ok(version) if version == 0 || application == APPLICATION => {
+            if version > VERSION {
+                let message = format!("is of version {version}; this garita knows {VERSION}: install the newer garita, or restore a backup from before");
+                return Err(Error::new(Fault::Unsupported, message));
+            }
+            Ok(version)
+        }
+        _ => Err(Error::new(Fault::Damaged, "is no database of garita's")),
+    }
+}
+
+/// Brings a database to [`VERSION`].
+///
+/// # Errors
+/// As [`version`], and `Machine` where a change fails; the database is then as it was.
+pub fn migrate(connection: &mut Connection) -> Result<()> {
+    for version in version(connection)?..VERSION {
+        let step = |error: rusqlite::Error| sqlite(&error).in_(format!("migration to version {}", version + 1));
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(step)?;
+        transaction.execute_batch(MIGRATIONS[version]).map_err(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(step)?;
+        transaction.pragma_update(None, "user_version", version as i64 + 1).map_err(step)?;
+        transaction.commit().map_err(step)?;
+    }
+    Ok(())
+}
