@@ -6,6 +6,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`error`], [`bytes`], [`posterior`] | the foundation: whose fault, whose bytes, what was seen |
+//! | [`site`] | what crosses here, as configured |
 //! | [`models`], [`infer`] | the weights, and the engine that runs them |
 //! | [`lane`] | one camera's line: frame → plate box → read → passage → hit |
 //! | [`rail`] | one portal's line: scan → calibration → cars → findings |
@@ -16,7 +17,7 @@
 //!
 //! # Invariants
 //!
-//! - Only `infer` names `ort`; only `bytes` is unsafe.
+//! - Only `infer` names `ort`; only `bytes` is unsafe; only `site` reads configuration.
 //! - `lane` and `rail` never import each other.
 //! - Only `pipeline` spawns analysis threads or names an analysis channel.
 //! - Nothing in `lane` or `rail` reads a clock or writes a file: time arrives with the frame, results leave as values.
@@ -34,5 +35,6 @@ pub mod models;
 pub mod pipeline;
 pub mod posterior;
 pub mod rail;
+pub mod site;
 pub mod synth;
 pub mod watchlist;

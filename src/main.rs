@@ -27,6 +27,8 @@ enum Command {
     #[command(subcommand)]
     Synth(cli::synth::Synth),
     Watchlist(cli::watchlist::Args),
+    #[command(subcommand)]
+    Config(cli::config::Command),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Eval(kind) => cli::eval::run(&kind),
         Command::Synth(synth) => cli::synth::run(synth),
         Command::Watchlist(args) => cli::watchlist::run(args),
+        Command::Config(command) => cli::config::run(&command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("garita: {error}");

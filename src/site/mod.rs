@@ -1,0 +1,350 @@
+//! What crosses here, as the site's people have written it down: lanes, portals, lists, addresses, limits. The only module that reads configuration.
+//!
+//! | file | is |
+//! |---|---|
+//! | this one | [`Site`]: plain data, valid once it exists |
+//! | `schema` | every key, its default, its range |
+//! | `reader` | a TOML file and environment variables, asked key by key; keeps where each value came from |
+//!
+//! A value comes from, in this order: the environment variable of its key (`limits.frame_bytes` is `GARITA__LIMITS__FRAME_BYTES`, `gap_ms` of lane
+//! `north-1` is `GARITA__LANE__NORTH_1__GAP_MS`; three have short names as well, [`SHORT_NAMES`]), the site file, the default. A key that does not exist is
+//! an error in either. All mistakes are told at once, each with its place and what to do. Paths are relative to the site file's folder; in environment
+//! variables, to the working directory.
+//!
+//! Why by hand and not by `serde`: a derived reader stops at the first mistake, and forgets where a value came from.
+
+mod reader;
+mod schema;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Fault, Result};
+use crate::lane::detect::View;
+use crate::rail::thresholds::Thresholds;
+use crate::watchlist::Mapping;
+
+pub use reader::{Mistake, Origin, Setting};
+
+/// Environment variables with a short name, and the key that each sets.
+pub const SHORT_NAMES: [(&str, &str); 3] = [("GARITA_LISTEN", "listen"), ("GARITA_DATA_DIR", "data_dir"), ("GARITA_MODELS", "models")];
+
+/// The example that runs as it is, every key in it explained: `testdata/site/garita.example.toml`. Without a site file it is the site.
+pub const EXAMPLE: &str = include_str!("../../testdata/site/garita.example.toml");
+
+/// A crossing as configured. Everything in it is valid: ids exist and are unique, numbers are in range, paths are absolute.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// For people: page titles, logs.
+    pub name: String,
+    /// Where everything that must not be lost lies: the store, evidence, quarantine.
+    pub data_dir: PathBuf,
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Lane workers; each holds one core.
+    pub workers: usize,
+    /// Folder of weights; `None`: those inside the executable.
+    pub models: Option<PathBuf>,
+    /// The lanes, in the file's order; a frame's `lane` is an index into this.
+    pub lanes: Vec<Lane>,
+    /// The rail portals, in the file's order.
+    pub portals: Vec<Portal>,
+    /// The watchlists.
+    pub lists: Vec<List>,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// What one sender can ask for.
+    pub limits: Limits,
+    /// Who may post; empty: whoever connects from the loopback address.
+    pub devices: Vec<Device>,
+    /// Who works here.
+    pub users: Vec<User>,
+    /// How the service writes its log.
+    pub log: Log,
+}
+
+/// One camera's lane.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Names it in addresses and records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// For people; the id unless given.
+    pub name: String,
+    /// When there is something to see.
+    pub mode: Mode,
+    /// How its frames are looked at.
+    pub view: View,
+    /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
+    pub gap_ms: i64,
+    /// Folder to watch for frames.
+    pub folder: Option<PathBuf>,
+    /// Stream to fetch frames from.
+    pub pull: Option<Pull>,
+    /// Files that stand in for a camera.
+    pub replay: Option<Replay>,
+}
+
+/// When a lane has something to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Frames come all the time; under load this lane waits for the others.
+    #[default]
+    Continuous,
+    /// A passage is what comes between two triggers.
+    Triggered,
+    /// Frames come all the time, and each of them counts: served before continuous lanes.
+    Watch,
+}
+
+impl Mode {
+    /// Whether it is served before continuous lanes under load.
+    #[must_use]
+    pub fn is_urgent(self) -> bool {
+        self != Mode::Continuous
+    }
+}
+
+/// A camera's stream, fetched by the service.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// How it is spoken to.
+    pub kind: PullKind,
+    /// `http(s)://` for MJPEG, `rtsp(s)://` for RTSP; without user and password.
+    pub url: String,
+    /// Who the service is to the camera.
+    pub user: Option<String>,
+    /// What it says to prove it, read from `password_file`.
+    pub password: Option<Secret>,
+    /// The most frames a second that are taken; others of the stream are passed over.
+    pub fps: f64,
+}
+
+/// Kinds of stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullKind {
+    /// JPEG pictures one after the other over HTTP (`multipart/x-mixed-replace`).
+    Mjpeg,
+    /// H.264 over RTP.
+    Rtsp,
+}
+
+/// Files that stand in for a camera or a portal, over and over: for trying things out.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The files, in order.
+    pub files: Vec<PathBuf>,
+    /// From one to the next, milliseconds.
+    pub every_ms: u64,
+}
+
+/// One rail scanning station.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    /// Names it in addresses and records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// For people; the id unless given.
+    pub name: String,
+    /// What normal cars score here; `None`: the thresholds that ship.
+    pub thresholds: Option<Thresholds>,
+    /// Folder to watch for scans.
+    pub folder: Option<PathBuf>,
+    /// Scans that stand in for trains.
+    pub replay: Option<Replay>,
+}
+
+/// One watchlist's file.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// Names it in hits and metrics, and is the list of entries whose file does not say: `[a-z0-9-]{1,32}`.
+    pub name: String,
+    /// An index built by `garita watchlist`, or a list's file in the layout of `mapping`. Need not be there yet.
+    pub file: PathBuf,
+    /// The layout of `file` where that is no index.
+    pub mapping: Mapping,
+    /// How often it is looked at for changes, seconds.
+    pub reload_s: u64,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Frames that no passage refers to, seconds.
+    pub frames_without_passage_s: u64,
+    /// Passages without a hit, and their frames, days.
+    pub passages_days: u32,
+    /// Hits and their evidence, days, unless the list says otherwise.
+    pub hits_days: u32,
+    /// Scans and their findings, days.
+    pub scans_days: u32,
+    /// The most bytes of refused files that are kept; the oldest go first.
+    pub quarantine_bytes: u64,
+}
+
+/// What one sender can ask for, and how much waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes of one frame.
+    pub frame_bytes: u64,
+    /// The most bytes of one scan.
+    pub scan_bytes: u64,
+    /// A frame's request, headers and body, must have come within this, seconds.
+    pub body_timeout_s: u64,
+    /// Connections at once; further ones wait in the system's queue.
+    pub connections: usize,
+    /// Requests that may wait for a worker or for the store; further ones are answered 503.
+    pub waiting: usize,
+    /// Below this many free bytes in `data_dir` nothing is acknowledged any more (507).
+    pub free_bytes: u64,
+    /// How long a stop may take until what was accepted is finished, seconds.
+    pub drain_s: u64,
+}
+
+/// A camera, portal or program that may post.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Names it in records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// SHA-256 of its key.
+    pub key_sha256: [u8; 32],
+    /// Lanes that it may post to, as indices into [`Site::lanes`]; all unless given.
+    pub lanes: Vec<usize>,
+    /// Portals that it may post to, as indices into [`Site::portals`]; all unless given.
+    pub portals: Vec<usize>,
+}
+
+/// Somebody who works here.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Names them in records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// As written on pages; the id unless given.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Looks at hits and findings and decides.
+    Operator,
+    /// Decides again, and second.
+    Supervisor,
+    /// Reads everything, the audit trail too, and changes nothing.
+    Auditor,
+    /// Changes users and lists.
+    Administrator,
+}
+
+/// How the service writes its log, on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// The least that is written.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Levels of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What somebody must mend.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happened.
+    Info,
+    /// Every request.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// A password; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The password itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// A site, where each of its values came from, and what is not wrong but worth knowing.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The site.
+    pub site: Site,
+    /// Every value, in the order in which they are asked for.
+    pub settings: Vec<Setting>,
+    /// What will not work until something else is done: a folder or list that is not there yet.
+    pub notes: Vec<Mistake>,
+}
+
+impl Site {
+    /// The site of the file at `path`, or the example over `testdata/` in the working directory if there is none; `environment` overrides it.
+    ///
+    /// # Errors
+    /// `Caller`: the first mistake, and how many more there are.
+    pub fn load(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Site> {
+        Site::explain(path, environment).map(|explained| explained.site).map_err(|mistakes| {
+            let first = mistakes.first().expect("no site without a mistake");
+            let more = match mistakes.len() - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more: garita config check)"),
+            };
+            Error::new(Fault::Caller, format!("{}{more}", first.message)).in_(&first.place)
+        })
+    }
+
+    /// As [`Site::load`], with where each value came from.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn explain(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> std::result::Result<Explained, Vec<Mistake>> {
+        match path {
+            Some(path) => schema::from_file(path, environment),
+            None => schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment),
+        }
+    }
+
+    /// A site written as `text`, as if it lay in `folder`.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn parse(text: &str, folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> std::result::Result<Explained, Vec<Mistake>> {
+        schema::from_text(text, "site file", folder, environment)
+    }
+
+    /// The built-in site on loopback: a lane and a portal that replay `testdata/` of the working directory, and a list.
+    ///
+    /// # Errors
+    /// `Caller` where there is no `testdata/`.
+    pub fn demo() -> Result<Site> {
+        Site::load(None, environment())
+    }
+}
+
+/// The environment variables that concern garita.
+pub fn environment() -> Vec<(String, String)> {
+    let named = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
+    std::env::vars_os().filter_map(named).filter(|(name, _)| name.starts_with("GARITA_")).collect()
+}

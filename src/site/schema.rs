@@ -1,0 +1,389 @@
+//! Every key of a site file: what it is called, its default, its range.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::reader::{Kind, Mistake, Otherwise, Reader, Section};
+use super::{Device, Explained, Lane, Limits, List, Log, LogFormat, LogLevel, Mode, Portal, Pull, PullKind, Replay, Retention, Role, Secret, Site, User};
+use crate::bytes::Bytes;
+use crate::lane::detect::View;
+use crate::lane::frame::MAX_BYTES;
+use crate::lane::passage::GAP_MS;
+use crate::rail::thresholds::Thresholds;
+use crate::watchlist::Mapping;
+use crate::watchlist::mapping::PRESETS;
+
+/// The most bytes of a site file; and of a file that it names, mappings and thresholds.
+const MOST_BYTES: u64 = 4 << 20;
+/// Settled in memory and on disk per lane; far more than a port of entry has.
+const MOST_LANES: usize = 256;
+
+pub(super) fn from_file(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Explained, Vec<Mistake>> {
+    let wrong = |message: String| vec![Mistake { place: path.display().to_string(), message }];
+    let bytes = Bytes::read(path, MOST_BYTES).map_err(|error| wrong(format!("cannot be read as a site file: {}", error.message)))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("byte {} is no UTF-8: save the file as UTF-8", error.valid_up_to())))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    from_text(text, &path.display().to_string(), folder, environment)
+}
+
+pub(super) fn from_text(text: &str, name: &str, folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Explained, Vec<Mistake>> {
+    let reader = Reader::new(text, name, folder, environment);
+    let site = site(reader.root());
+    let outcome = reader.finish();
+    match site {
+        Some(site) if outcome.mistakes.is_empty() => Ok(Explained { site, settings: outcome.settings, notes: outcome.notes }),
+        _ => Err(outcome.mistakes),
+    }
+}
+
+/// `None` only after a mistake.
+fn site(mut root: Section<'_, '_>) -> Option<Site> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(256).to_string();
+    let name = text(&mut root, "name", Otherwise::Value("garita"));
+    let data_dir = root.path("data_dir", Otherwise::Value("data"));
+    let listen: Option<SocketAddr> = root.take("listen", Kind::Text, Otherwise::Value("127.0.0.1:8750"), |text| {
+        text.parse().map_err(|_| "it takes an IP address and a port, such as \"127.0.0.1:8750\" or \"[::]:8750\"".to_owned())
+    });
+    let workers = number(&mut root, "workers", &cores, 1..=256);
+    let models = root.path("models", Otherwise::Nothing);
+    must_be_folder(&root, "models", models.as_deref());
+    let lanes = root.sections("lane", "id");
+    let portals = root.sections("portal", "id");
+    let ids = |sections: &[(String, Section<'_, '_>)]| sections.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    let (lane_ids, portal_ids) = (ids(&lanes), ids(&portals));
+    // Each is read to its end before the first wrong one ends it all: every mistake is told.
+    let lanes: Vec<_> = lanes.into_iter().map(lane).collect();
+    let portals: Vec<_> = portals.into_iter().map(portal).collect();
+    let lists: Vec<_> = root.sections("list", "name").into_iter().map(list).collect();
+    let retention = retention(root.section("retention"));
+    let limits = limits(root.section("limits"));
+    let log = log(root.section("log"));
+    let devices: Vec<_> = root.sections("device", "id").into_iter().map(|section| device(section, &lane_ids, &portal_ids)).collect();
+    let users: Vec<_> = root.sections("user", "id").into_iter().map(user).collect();
+    if lanes.len() > MOST_LANES {
+        root.reader.mistake(root.place(), format!("{} lanes: one garita takes {MOST_LANES}; divide the site", lanes.len()));
+    }
+    let site = Site {
+        name: name?,
+        data_dir: data_dir?,
+        listen: listen?,
+        workers: workers?,
+        models,
+        lanes: lanes.into_iter().collect::<Option<_>>()?,
+        portals: portals.into_iter().collect::<Option<_>>()?,
+        lists: lists.into_iter().collect::<Option<_>>()?,
+        retention: retention?,
+        limits: limits?,
+        devices: devices.into_iter().collect::<Option<_>>()?,
+        users: users.into_iter().collect::<Option<_>>()?,
+        log: log?,
+    };
+    together(&root, &site);
+    Some(site)
+}
+
+/// What is right by itself, but not with the rest.
+fn together(root: &Section<'_, '_>, site: &Site) {
+    let watched = site.lanes.iter().map(|lane| (&lane.id, &lane.folder)).chain(site.portals.iter().map(|portal| (&portal.id, &portal.folder)));
+    let mut folders: Vec<(&PathBuf, &String)> = watched.filter_map(|(id, folder)| Some((folder.as_ref()?, id))).collect();
+    folders.sort();
+    for pair in folders.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        let message = format!("{} is watched for both {} and {}: give each a folder of its own", pair[0].0.display(), pair[0].1, pair[1].1);
+        root.reader.mistake(root.place(), message);
+    }
+    if site.lanes.is_empty() && site.portals.is_empty() {
+        root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
+    }
+    if site.devices.is_empty() && !site.listen.ip().is_loopback() {
+        root.note("listen", "is open to others, but without a [[device]] only this machine may post");
+    }
+}
+
+fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
+    let name = text(&mut section, "name", Otherwise::Value(&id));
+    let mode = choice(&mut section, "mode", "continuous", &[("continuous", Mode::Continuous), ("triggered", Mode::Triggered), ("watch", Mode::Watch)]);
+    let view = choice(&mut section, "view", "whole", &[("whole", View::Whole), ("tiles", View::Tiled)]);
+    let gap_ms = number(&mut section, "gap_ms", &GAP_MS.to_string(), 100..=600_000);
+    let folder = section.path("folder", Otherwise::Nothing);
+    should_be_there(&section, "folder", folder.as_deref());
+    let pull = section.optional_section("pull").map(pull);
+    let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
+    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    if lane.pull.is_some() && lane.replay.is_some() {
+        section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
+    }
+    Some(lane)
+}
+
+/// What was not given is sound; what was given and wrong is not.
+fn sound<T>(given: Option<Option<T>>) -> Option<Option<T>> {
+    match given {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}
+
+fn pull(mut section: Section<'_, '_>) -> Option<Pull> {
+    let kind = choice(&mut section, "kind", "", &[("mjpeg", PullKind::Mjpeg), ("rtsp", PullKind::Rtsp)]);
+    let schemes: &[&str] = match kind {
+        Some(PullKind::Mjpeg) => &["http", "https"],
+        Some(PullKind::Rtsp) => &["rtsp", "rtsps"],
+        None => &["http", "https", "rtsp", "rtsps"],
+    };
+    // Not shown when it is wrong: a password may stand in it.
+    let url = section.take("url", Kind::Text, Otherwise::Required, |text| Ok(text.to_owned()));
+    let url = url.filter(|url| match url_mistake(url, schemes) {
+        Some(message) => {
+            section.mistake("url", message);
+            false
+        }
+        None => true,
+    });
+    let user = text(&mut section, "user", Otherwise::Nothing);
+    let password_file = section.path("password_file", Otherwise::Nothing);
+    let password = password_file.map(|path| match password(&path) {
+        Ok(password) => Some(password),
+        Err(message) => {
+            section.mistake("password_file", message);
+            None
+        }
+    });
+    if user.is_none() && password.is_some() {
+        section.mistake("password_file", "needs a user as well: add user");
+    }
+    let fps = fraction(&mut section, "fps", "2", 0.01..=60.0);
+    Some(Pull { kind: kind?, url: url?, user, password: sound(password)?, fps: fps? })
+}
+
+fn url_mistake(url: &str, schemes: &[&str]) -> Option<String> {
+    let wanted = schemes.iter().map(|scheme| format!("{scheme}://")).collect::<Vec<_>>().join(" or ");
+    let Some((scheme, rest)) = url.split_once("://") else { return Some(format!("is no address: it begins with {wanted}")) };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !schemes.contains(&scheme) {
+        return Some(format!("begins with {scheme}://: this kind of pull takes {wanted}"));
+    }
+    if host.contains('@') {
+        return Some("has a user or a password in it, which would be seen in logs: write user and password_file instead".to_owned());
+    }
+    let usable = !host.is_empty() && !host.starts_with(':') && url.bytes().all(|byte| byte.is_ascii_graphic());
+    (!usable).then(|| "is no address: it needs a host, and neither spaces nor special characters".to_owned())
+}
+
+fn password(path: &Path) -> Result<Secret, String> {
+    let bytes = Bytes::read(path, 4096).map_err(|error| format!("{}: cannot be read: {}", path.display(), error.message))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is no UTF-8 text", path.display()))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() || text.contains(['\r', '\n']) {
+        return Err(format!("{}: the password is its one line", path.display()));
+    }
+    Ok(Secret(text.to_owned()))
+}
+
+/// `rate`: the key that says how fast, `fps` or `every_s`.
+fn replay(mut section: Section<'_, '_>, rate: &'static str) -> Option<Replay> {
+    let pattern = section.path("files", Otherwise::Required);
+    let files = pattern.and_then(|pattern| {
+        let text = pattern.display().to_string();
+        let files: Vec<PathBuf> = match glob::glob(&text) {
+            Ok(found) => found.filter_map(Result::ok).filter(|path| path.is_file()).collect(),
+            Err(error) => {
+                section.mistake("files", format!("is no pattern: {}, at character {}", error.msg, error.pos));
+                return None;
+            }
+        };
+        if files.is_empty() {
+            section.mistake("files", format!("matches nothing ({text}): name files, with * for any characters"));
+        }
+        Some(files)
+    });
+    let every_ms = match rate {
+        "fps" => fraction(&mut section, rate, "2", 0.01..=60.0).map(|fps| (1000.0 / fps).round() as u64),
+        _ => fraction(&mut section, rate, "60", 0.1..=86_400.0).map(|seconds| (1000.0 * seconds).round() as u64),
+    };
+    Some(Replay { files: files?, every_ms: every_ms? })
+}
+
+fn portal((id, mut section): (String, Section<'_, '_>)) -> Option<Portal> {
+    let name = text(&mut section, "name", Otherwise::Value(&id));
+    let path = section.path("calibration", Otherwise::Nothing);
+    let thresholds = path.map(|path| named_file(&section, "calibration", &path, |bytes| Thresholds::parse(bytes).map_err(|error| error.message)));
+    let folder = section.path("folder", Otherwise::Nothing);
+    should_be_there(&section, "folder", folder.as_deref());
+    let replay = section.optional_section("replay").map(|section| replay(section, "every_s"));
+    Some(Portal { name: name?, thresholds: sound(thresholds)?, folder, replay: sound(replay)?, id })
+}
+
+fn list((name, mut section): (String, Section<'_, '_>)) -> Option<List> {
+    let file = section.path("file", Otherwise::Required);
+    should_be_there(&section, "file", file.as_deref());
+    let presets: Vec<(&str, &str)> = PRESETS.iter().map(|(name, _)| (*name, *name)).collect();
+    let preset = choice(&mut section, "preset", "garita", &presets);
+    let path = section.path("mapping", Otherwise::Nothing);
+    let mapping = match path {
+        Some(path) => named_file(&section, "mapping", &path, |bytes| {
+            let text = std::str::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned())?;
+            Mapping::parse(text).map_err(|error| error.message)
+        }),
+        None => Mapping::preset(preset?).ok(),
+    };
+    let reload_s = number(&mut section, "reload_s", "10", 1..=86_400);
+    Some(List { file: file?, mapping: mapping?, reload_s: reload_s?, name })
+}
+
+fn retention(mut section: Section<'_, '_>) -> Option<Retention> {
+    let frames_without_passage_s = number(&mut section, "frames_without_passage_s", "600", 0..=31_536_000);
+    let passages_days = number(&mut section, "passages_days", "30", 1..=36_500);
+    let hits_days = number(&mut section, "hits_days", "365", 1..=36_500);
+    let scans_days = number(&mut section, "scans_days", "90", 1..=36_500);
+    let quarantine_bytes = size(&mut section, "quarantine_bytes", "1 GiB", 0..=1 << 50);
+    Some(Retention {
+        frames_without_passage_s: frames_without_passage_s?,
+        passages_days: passages_days?,
+        hits_days: hits_days?,
+        scans_days: scans_days?,
+        quarantine_bytes: quarantine_bytes?,
+    })
+}
+
+fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
+    let frame_bytes = size(&mut section, "frame_bytes", "16 MiB", 1024..=MAX_BYTES);
+    let scan_bytes = size(&mut section, "scan_bytes", "8 GiB", 1 << 20..=1 << 40);
+    let body_timeout_s = number(&mut section, "body_timeout_s", "10", 1..=600);
+    let connections = number(&mut section, "connections", "1024", 4..=65_536);
+    let waiting = number(&mut section, "waiting", "256", 1..=65_536);
+    let free_bytes = size(&mut section, "free_bytes", "1 GiB", 1 << 20..=1 << 50);
+    let drain_s = number(&mut section, "drain_s", "10", 1..=300);
+    Some(Limits {
+        frame_bytes: frame_bytes?,
+        scan_bytes: scan_bytes?,
+        body_timeout_s: body_timeout_s?,
+        connections: connections?,
+        waiting: waiting?,
+        free_bytes: free_bytes?,
+        drain_s: drain_s?,
+    })
+}
+
+fn log(mut section: Section<'_, '_>) -> Option<Log> {
+    let format = choice(&mut section, "format", "json", &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+    let levels = [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
+    let level = choice(&mut section, "level", "info", &levels);
+    Some(Log { format: format?, level: level? })
+}
+
+fn device((id, mut section): (String, Section<'_, '_>), lane_ids: &[String], portal_ids: &[String]) -> Option<Device> {
+    let key_sha256 = section.take("key_sha256", Kind::Key, Otherwise::Required, |text| {
+        sha256(text).ok_or_else(|| "is no SHA-256: it takes the 64 hexadecimal digits that `printf %s KEY | sha256sum` prints".to_owned())
+    });
+    let lanes = among(&mut section, "lanes", lane_ids);
+    let portals = among(&mut section, "portals", portal_ids);
+    Some(Device { id, key_sha256: key_sha256?, lanes, portals })
+}
+
+/// The indices of what `key` lists; all if it is not given.
+fn among(section: &mut Section<'_, '_>, key: &'static str, ids: &[String]) -> Vec<usize> {
+    let Some(wanted) = section.texts(key) else { return (0..ids.len()).collect() };
+    let index_of = |id: &String| {
+        let found = ids.iter().position(|known| known == id);
+        if found.is_none() {
+            section.mistake(key, format!("has {id:?}, which does not exist: there are {}", if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }));
+        }
+        found
+    };
+    wanted.iter().filter_map(index_of).collect()
+}
+
+fn sha256(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn user((id, mut section): (String, Section<'_, '_>)) -> Option<User> {
+    let name = text(&mut section, "name", Otherwise::Value(&id));
+    let roles = [("operator", Role::Operator), ("supervisor", Role::Supervisor), ("auditor", Role::Auditor), ("administrator", Role::Administrator)];
+    let role = choice(&mut section, "role", "operator", &roles);
+    Some(User { name: name?, role: role?, id })
+}
+
+fn text(section: &mut Section<'_, '_>, key: &'static str, otherwise: Otherwise<'_>) -> Option<String> {
+    section.take(key, Kind::Text, otherwise, |text| {
+        let sound = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text;
+        if sound { Ok(text.to_owned()) } else { Err("it takes 1 to 100 characters on one line, without spaces around".to_owned()) }
+    })
+}
+
+fn number<T: FromStr + PartialOrd + std::fmt::Display>(section: &mut Section<'_, '_>, key: &'static str, default: &str, range: RangeInclusive<T>) -> Option<T> {
+    section.take(key, Kind::Number, Otherwise::Value(default), |text| {
+        let value = text.replace('_', "").parse().ok().filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("it takes a whole number from {} to {}", range.start(), range.end()))
+    })
+}
+
+fn fraction(section: &mut Section<'_, '_>, key: &'static str, default: &str, range: RangeInclusive<f64>) -> Option<f64> {
+    section.take(key, Kind::Number, Otherwise::Value(default), |text| {
+        let value = text.replace('_', "").parse().ok().filter(|value| range.contains(value));
+        value.ok_or_else(|| format!("it takes a number from {} to {}", range.start(), range.end()))
+    })
+}
+
+fn choice<T: Copy>(section: &mut Section<'_, '_>, key: &'static str, default: &str, choices: &[(&str, T)]) -> Option<T> {
+    let otherwise = if default.is_empty() { Otherwise::Required } else { Otherwise::Value(default) };
+    section.take(key, Kind::Text, otherwise, |text| {
+        let names = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ");
+        choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| format!("it takes {names}"))
+    })
+}
+
+const UNITS: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+fn size(section: &mut Section<'_, '_>, key: &'static str, default: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    section.take(key, Kind::Size, Otherwise::Value(default), |text| {
+        let digits = text.find(|character: char| !character.is_ascii_digit() && character != '_').unwrap_or(text.len());
+        let number: Option<u64> = text[..digits].replace('_', "").parse().ok();
+        let unit = match text[digits..].trim() {
+            "" => Some(1),
+            unit => UNITS.iter().find(|(name, _)| *name == unit).map(|(_, bytes)| *bytes),
+        };
+        let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)).filter(|bytes| range.contains(bytes));
+        bytes.ok_or_else(|| format!("it takes bytes from {} to {}, such as \"64 MiB\" or \"8 GiB\"", in_units(*range.start()), in_units(*range.end())))
+    })
+}
+
+/// A size in the largest unit that it is a whole number of.
+fn in_units(bytes: u64) -> String {
+    let (name, unit) = UNITS.iter().rev().find(|(_, unit)| bytes >= *unit && bytes % unit == 0).unwrap_or(&UNITS[0]);
+    format!("{} {name}", bytes / unit)
+}
+
+/// What stands in a file that the site file names.
+fn named_file<T>(section: &Section<'_, '_>, key: &str, path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, String>) -> Option<T> {
+    let read = Bytes::read(path, MOST_BYTES).map_err(|error| format!("cannot be read: {}", error.message));
+    match read.and_then(|bytes| parse(&bytes)) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            section.mistake(key, format!("names {}, which is not right: {message}", path.display()));
+            None
+        }
+    }
+}
+
+fn must_be_folder(section: &Section<'_, '_>, key: &str, path: Option<&Path>) {
+    if let Some(path) = path.filter(|path| !path.is_dir()) {
+        section.mistake(key, format!("names {}, which is no folder: create it, or take the key out", path.display()));
+    }
+}
+
+/// What may come later: a service that is started before its list is delivered shall run.
+fn should_be_there(section: &Section<'_, '_>, key: &str, path: Option<&Path>) {
+    if let Some(path) = path.filter(|path| !path.exists()) {
+        section.note(key, format!("names {}, which is not there yet", path.display()));
+    }
+}
