@@ -25,6 +25,8 @@ enum Store {
     /// Bytes that begin at a multiple of eight; the last word may reach beyond them.
     Words(Vec<u64>),
     Mapped(memmap2::Mmap),
+    /// As they came from the network.
+    Received(bytes::Bytes),
 }
 
 impl Store {
@@ -33,6 +35,7 @@ impl Store {
             Store::Owned(bytes) => bytes,
             Store::Words(words) => bytemuck::cast_slice(words),
             Store::Mapped(map) => map,
+            Store::Received(bytes) => bytes,
         }
     }
 }
@@ -108,6 +111,13 @@ impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Bytes {
         let range = 0..bytes.len();
         Bytes { store: Arc::new(Store::Owned(bytes)), range }
+    }
+}
+
+impl From<bytes::Bytes> for Bytes {
+    fn from(bytes: bytes::Bytes) -> Bytes {
+        let range = 0..bytes.len();
+        Bytes { store: Arc::new(Store::Received(bytes)), range }
     }
 }
 

@@ -13,6 +13,8 @@
 //! | [`watchlist`] | who is sought; immutable, mapped |
 //! | [`pipeline`], [`budget`] | every thread and channel, and how long each stage may take |
 //! | [`eval`], [`draw`], [`draw_rail`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
+//! | [`custody`] | what must never be lost: frames, reads, passages, hits, scans |
+//! | [`service`] | the doors (HTTP), and the only async room |
 //! | [`synth`] | rendered inputs with exact truth |
 //!
 //! # Invariants
@@ -20,6 +22,7 @@
 //! - Only `infer` names `ort`; only `bytes` is unsafe; only `site` reads configuration.
 //! - `lane` and `rail` never import each other.
 //! - Only `pipeline` spawns analysis threads or names an analysis channel.
+//! - Async lives in `service` alone; two things are shared: the watchlists' snapshots and the store's queue.
 //! - Nothing in `lane` or `rail` reads a clock or writes a file: time arrives with the frame, results leave as values.
 
 pub mod budget;
@@ -35,6 +38,7 @@ pub mod models;
 pub mod pipeline;
 pub mod posterior;
 pub mod rail;
+pub mod service;
 pub mod site;
 pub mod synth;
 pub mod watchlist;

@@ -18,6 +18,7 @@ struct Arguments {
 enum Command {
     Demo(cli::demo::Args),
     Read(cli::read::Args),
+    Serve(cli::serve::Args),
     Inspect(cli::inspect::Args),
     #[command(subcommand)]
     Calibrate(cli::calibrate::Kind),
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(args) => cli::demo::run(&args),
         Command::Read(args) => cli::read::run(&args),
+        Command::Serve(args) => cli::serve::run(&args),
         Command::Calibrate(kind) => cli::calibrate::run(&kind),
         Command::Inspect(arguments) => cli::inspect::run(&arguments),
         Command::Eval(kind) => cli::eval::run(&kind),

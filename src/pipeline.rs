@@ -256,12 +256,19 @@ pub struct Lanes {
 #[derive(Default)]
 struct Slot {
     waiting: Option<Frame>,
-    /// A trigger came after the waiting frame: its passages end with it.
-    ends: bool,
+    /// Triggers that came before and after the waiting frame.
+    ends: Ends,
     /// Whether its frames go first.
     first: bool,
     /// Frames and triggers handed on so far; they settle in this order.
     ticket: u64,
+}
+
+/// Where open passages end: before a frame's reads, after them.
+#[derive(Default)]
+struct Ends {
+    before: bool,
+    after: bool,
 }
 
 /// What the settler is told, in any order.
@@ -272,8 +279,8 @@ struct Said {
 }
 
 enum What {
-    /// A frame was looked at; `ends` where a trigger came after it.
-    Looked { frame: Frame, outcome: Result<FrameTimes>, reads: Reads, ends: bool },
+    /// A frame was looked at.
+    Looked { frame: Frame, outcome: Result<FrameTimes>, reads: Reads, ends: Ends },
     /// A trigger with no frame waiting.
     End,
     /// No frame is under way, and this is the time by the frames' clock. Takes no turn.
@@ -295,7 +302,7 @@ impl Lanes {
         workers: usize,
         lanes: &[LaneSettings],
         passages: Vec<Passages>,
-        watchlist: Arc<Watchlist>,
+        watchlists: Vec<Arc<Watchlist>>,
     ) -> Result<(Lanes, Receiver<LaneEvent>)> {
         assert_eq!(lanes.len(), passages.len(), "each lane has its passages");
         let slots: Arc<[Mutex<Slot>]> = lanes.iter().map(|lane| Mutex::new(Slot { first: lane.first, ..Slot::default() })).collect();
@@ -313,7 +320,7 @@ impl Lanes {
             let tokens = [first_tokens.clone(), other_tokens.clone()];
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);
         }
-        threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, &watchlist, &event))?);
+        threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, &watchlists, &event))?);
         Ok((Lanes { slots, ready: Some([first, others]), said: Some(said), threads }, events))
     }
 
@@ -328,9 +335,7 @@ impl Lanes {
         if let Some(displaced) = &displaced {
             frame.skipped += displaced.skipped + 1;
         }
-        if std::mem::take(&mut slot.ends) {
-            self.end(lane, &mut slot);
-        }
+        slot.ends = Ends { before: slot.ends.before || slot.ends.after, after: false };
         slot.waiting = Some(frame);
         if displaced.is_none()
             && let Some([first, others]) = &self.ready
@@ -346,7 +351,15 @@ impl Lanes {
     /// Where `lane` is not a lane of the settings.
     pub fn trigger(&self, lane: usize) {
         let mut slot = self.slot(lane);
-        if slot.waiting.is_some() { slot.ends = true } else { self.end(lane, &mut slot) }
+        if slot.waiting.is_some() {
+            slot.ends.after = true;
+        } else if let Some(settler) = &self.said {
+            // A settler that is behind is told with the next frame: nobody waits here.
+            match settler.try_send(Said { lane, ticket: slot.ticket, what: What::End }) {
+                Ok(()) => slot.ticket += 1,
+                Err(_) => slot.ends.before = true,
+            }
+        }
     }
 
     /// Says what time it is by the frames' clock in a lane that gets no frames, so that its passages end. Without effect while a frame is under way.
@@ -373,13 +386,6 @@ impl Lanes {
 
     fn slot(&self, lane: usize) -> MutexGuard<'_, Slot> {
         self.slots[lane].lock().expect("no worker panics while it holds a slot")
-    }
-
-    fn end(&self, lane: usize, slot: &mut Slot) {
-        slot.ticket += 1;
-        if let Some(settler) = &self.said {
-            let _ = settler.send(Said { lane, ticket: slot.ticket - 1, what: What::End });
-        }
     }
 
     /// Ends the lanes: what waits is still looked at, open passages settle, then the event channel closes. Take events until it does.
@@ -428,7 +434,7 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: [Receiver<usize>;
 }
 
 /// The settler's life: results in each lane's order, passages, hits, events.
-fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Watchlist, event: &Sender<LaneEvent>) {
+fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[Arc<Watchlist>], event: &Sender<LaneEvent>) {
     let mut next: Vec<u64> = vec![0; passages.len()];
     // What came before its turn, per lane: at most one per worker, and triggers.
     let mut early: Vec<Vec<Said>> = passages.iter().map(|_| Vec::new()).collect();
@@ -440,7 +446,7 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Wat
             if said.ticket == next[lane] {
                 passages[lane].quiet(clock_ms, &mut settled);
             }
-            if !tell(lane, &mut settled, &mut matcher, watchlist, event) {
+            if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
                 return;
             }
             continue;
@@ -451,19 +457,25 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Wat
             next[lane] += 1;
             let what = match said.what {
                 What::Looked { frame, outcome: Ok(times), mut reads, ends } => {
+                    if ends.before {
+                        passages[lane].finish(&mut settled);
+                        if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
+                            return;
+                        }
+                    }
                     let Buffer { reads: seen, tracks } = &mut reads.buffer;
                     passages[lane].observe(&frame, seen, tracks, &mut settled);
-                    if ends {
+                    if ends.after {
                         passages[lane].finish(&mut settled);
                     }
-                    let sightings = sightings(&frame, &reads, &mut matcher, watchlist);
+                    let sightings = sightings(&frame, &reads, &mut matcher, watchlists);
                     if event.send(LaneEvent::Analysed { frame, reads, times }).is_err() || sightings.into_iter().any(|sighting| event.send(sighting).is_err()) {
                         return;
                     }
                     None
                 }
                 What::Looked { frame, outcome: Err(error), ends, .. } => {
-                    if ends {
+                    if ends.before || ends.after {
                         passages[lane].finish(&mut settled);
                     }
                     Some(LaneEvent::BadFrame { frame, error })
@@ -473,27 +485,28 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlist: &Wat
                     None
                 }
             };
-            if what.is_some_and(|what| event.send(what).is_err()) || !tell(lane, &mut settled, &mut matcher, watchlist, event) {
+            if what.is_some_and(|what| event.send(what).is_err()) || !tell(lane, &mut settled, &mut matcher, watchlists, event) {
                 return;
             }
         }
     }
     for (lane, passages) in passages.iter_mut().enumerate() {
         passages.finish(&mut settled);
-        if !tell(lane, &mut settled, &mut matcher, watchlist, event) {
+        if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
             return;
         }
     }
 }
 
-/// What the watchlist says of single reads.
-fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlist: &Watchlist) -> Vec<LaneEvent> {
-    let snapshot = watchlist.load();
+/// What the watchlists say of single reads.
+fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlists: &[Arc<Watchlist>]) -> Vec<LaneEvent> {
     let mut sightings = Vec::new();
     for (read, &track) in reads.iter().zip(reads.tracks()) {
         let mut hits = Vec::new();
-        if let Err(error) = matcher.hits(&snapshot, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
-            sightings.push(LaneEvent::Watchlist(error));
+        for watchlist in watchlists {
+            if let Err(error) = matcher.hits(&watchlist.load(), (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
+                sightings.push(LaneEvent::Watchlist(error));
+            }
         }
         if !hits.is_empty() {
             sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, hits });
@@ -503,12 +516,15 @@ fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlist: &Wa
 }
 
 /// Matches the passages that are over and hands them out; false when nobody takes them any more.
-fn tell(lane: usize, settled: &mut Settled, matcher: &mut Matcher, watchlist: &Watchlist, event: &Sender<LaneEvent>) -> bool {
+fn tell(lane: usize, settled: &mut Settled, matcher: &mut Matcher, watchlists: &[Arc<Watchlist>], event: &Sender<LaneEvent>) -> bool {
     let passed = settled.passages.drain(..).all(|passage| {
-        let mut hits = Vec::new();
-        let outcome = matcher.hits(&watchlist.load(), (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
+        let (mut hits, mut failures) = (Vec::new(), Vec::new());
+        for watchlist in watchlists {
+            let found = matcher.hits(&watchlist.load(), (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
+            failures.extend(found.err());
+        }
         let told = event.send(LaneEvent::Passage(Box::new(passage), hits)).is_ok();
-        told && outcome.err().is_none_or(|error| event.send(LaneEvent::Watchlist(error)).is_ok())
+        told && failures.into_iter().all(|error| event.send(LaneEvent::Watchlist(error)).is_ok())
     });
     passed && settled.unread.drain(..).all(|track| event.send(LaneEvent::Unread { lane, track }).is_ok())
 }

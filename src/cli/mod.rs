@@ -15,6 +15,7 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod read;
+pub(crate) mod serve;
 pub(crate) mod synth;
 pub(crate) mod watchlist;
 

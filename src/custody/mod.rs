@@ -166,13 +166,13 @@ impl Custody {
     pub fn frame(&self, lane: &str, key: &[u8; 32]) -> Result<Option<StoredFrame>> {
         self.ask(|connection| {
             let row = connection
-                .prepare_cached("SELECT id, sequence, error FROM frame WHERE lane = ?1 AND key = ?2")?
-                .query_row(params![lane, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .prepare_cached("SELECT id, sequence, digest, error FROM frame WHERE lane = ?1 AND key = ?2")?
+                .query_row(params![lane, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
                 .optional()?;
-            let Some((id, sequence, error)) = row else { return Ok(None) };
+            let Some((id, sequence, digest, error)) = row else { return Ok(None) };
             let mut statement = connection.prepare_cached("SELECT seen FROM read WHERE frame = ?1 ORDER BY number")?;
             let reads = statement.query_map([id], |row| StoredRead::from_column(row.get_ref(0)?))?.collect::<rusqlite::Result<_>>()?;
-            Ok(Some(StoredFrame { id, sequence, error, reads }))
+            Ok(Some(StoredFrame { id, sequence, digest, error, reads }))
         })
     }
 }
@@ -184,6 +184,8 @@ pub struct StoredFrame {
     pub id: i64,
     /// Its number in its lane.
     pub sequence: i64,
+    /// SHA-256 of its bytes.
+    pub digest: evidence::Sha,
     /// Why it could not be looked at, for a bad one.
     pub error: Option<String>,
     /// Its reads.

@@ -251,17 +251,24 @@ impl Watchlist {
 /// # Errors
 /// As [`load_index`] and [`import::read`](super::import::read), naming the file.
 pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
+    load_with(path, &Mapping::preset("garita")?, at)
+}
+
+/// The watchlist at `path`: an index, verified, or a list's file in the layout of `mapping`, indexed in memory.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp) -> Result<Snapshot> {
     let bytes = Bytes::map(path)?;
     if bytes.starts_with(&super::format::MAGIC) {
         return load_index(path).map(Arc::new).map(Snapshot::new);
     }
-    let mapping = Mapping::preset("garita")?;
     let mut builder = Builder::in_memory(&mapping.lists);
     let mut file = |action, entry: &Entry| match action {
         Action::Add => builder.add(entry),
         Action::Remove => builder.remove(entry),
     };
-    import::read(&bytes[..], &mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
+    import::read(&bytes[..], mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
     builder.into_index(at).map(Arc::new).map(Snapshot::new).map_err(|error| error.in_(path.display()))
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes.len()];
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
-    let (running, events) = Lanes::start(&engine, &models, args.threads.unwrap_or(cores), &settings, passages, Arc::new(watchlist))?;
+    let (running, events) = Lanes::start(&engine, &models, args.threads.unwrap_or(cores), &settings, passages, vec![Arc::new(watchlist)])?;
     let mut told = Told::default();
     feed(&running, &lanes, &events, &mut told)?;
     let rest = std::thread::spawn(move || running.finish());

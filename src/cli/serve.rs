@@ -1,0 +1,43 @@
+//! `garita serve`: the service of a site.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+
+use garita::error::Result;
+use garita::site::{LogFormat, LogLevel, Site};
+
+/// Runs the service of a site: doors for cameras and portals, the store, the pages.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The site file; without one, a demo site on the loopback address that replays testdata/.
+    #[arg(long, value_name = "FILE", env = "GARITA_SITE")]
+    site: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let site = Site::load(args.site.as_deref(), std::env::vars())?;
+    log(&site);
+    garita::service::serve(site, |address| {
+        tracing::info!(%address, "taking frames");
+        let _ = super::say(&format!("garita serves at http://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log(site: &Site) {
+    let level = match site.log.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match site.log.format {
+        LogFormat::Json => lines.json().init(),
+        LogFormat::Text => lines.init(),
+    }
+}

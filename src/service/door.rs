@@ -1,0 +1,466 @@
+//! The lanes' door: a frame goes in, its fate comes out when it is known for good.
+//!
+//! ```text
+//! any source ──submit──▶ door ──▶ lane's slot ──▶ workers ──▶ settler ──events──▶ relay ──records──▶ custody ──fate──▶ whoever waits
+//!                          └── displaced by a newer one: shed at once
+//! ```
+//!
+//! Three things are known of every frame that was handed in, and each is counted: *accepted* (looked at, its result durable), *shed* (displaced by a newer one of its lane, or
+//! refused because the store takes nothing), *rejected* (damaged, too large, not what its sender says). They add up to what was sent.
+//!
+//! *Once.* A frame is known by its idempotency key, else by its contents with what its sender says of time and count. The same frame again, ten at once, or after
+//! a crash gets the answer of the first one: those under way are joined, those in the store are looked up.
+//!
+//! *Clocks.* Order is the order of coming in. Gaps are measured by a clock that never jumps. A capture time that is further from this machine's than
+//! [`MAX_CLOCK_OFF_MS`] is not believed, and said so in the log.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use tokio::sync::oneshot;
+
+use super::metrics;
+use crate::bytes::Bytes;
+use crate::custody::evidence::{Sha, sha256};
+use crate::custody::record::{Fate, FrameRecord, PassageRecord, Record, SightingRecord, StoredRead};
+use crate::custody::{Custody, State, StoredFrame};
+use crate::error::{Error, Fault};
+use crate::lane::frame::{Frame, MAX_BYTES};
+use crate::lane::line::PlateLine;
+use crate::pipeline::{FrameTimes, LaneEvent, Lanes, Reads};
+
+/// A sender's capture time is believed when it is at most this far from this machine's clock. A guess: cameras without NTP drift by minutes a month.
+pub const MAX_CLOCK_OFF_MS: i64 = 600_000;
+
+/// What a shed sender is told to wait, seconds: the next frame is newer anyway.
+pub const SHED_RETRY_S: u32 = 1;
+
+/// One frame as it came through a door.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Index of its lane in the site.
+    pub lane: usize,
+    /// The JPEG or PNG file.
+    pub bytes: bytes::Bytes,
+    /// When it was captured, milliseconds since the Unix epoch, if the sender says so.
+    pub captured_ms: Option<i64>,
+    /// The sender's own count.
+    pub sequence: Option<u64>,
+    /// The SHA-256 that the sender says it has.
+    pub digest: Option<Sha>,
+    /// What the sender calls this frame, so that sending it again is known for what it is.
+    pub key: Option<String>,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Looked at, and the result is durable.
+    Kept(Kept),
+    /// Looked at in vain, or not what its sender says: sending it again as it is helps nobody. The original is in quarantine where it could be stored.
+    Bad(Error),
+    /// Displaced by a newer frame of its lane; not kept.
+    Shed {
+        /// Seconds.
+        retry_after_s: u32,
+    },
+    /// The store's disk is full; not kept.
+    Full,
+    /// The store takes nothing; not kept.
+    Stopped(String),
+}
+
+/// A frame whose result is durable.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Kept {
+    /// Its number in the store.
+    pub frame: i64,
+    /// Its number in the lane.
+    pub sequence: u64,
+    /// It had been handed in before.
+    pub replay: bool,
+    /// Frames of the lane that were displaced before it.
+    pub skipped: u32,
+    /// Its plates, surest first.
+    pub plates: Vec<PlateLine>,
+    /// From the last byte to the commit.
+    pub took_ms: f64,
+}
+
+/// What the door has counted of one lane.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Looked at, result durable.
+    pub accepted: AtomicU64,
+    /// Displaced, or the store took nothing.
+    pub shed: AtomicU64,
+    /// Damaged, too large, or not what the sender says.
+    pub rejected: AtomicU64,
+    /// When the last frame came in, milliseconds since the Unix epoch; 0 before the first.
+    pub last_ms: AtomicI64,
+}
+
+/// Where frames go in. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    desk: Arc<Desk>,
+}
+
+struct Desk {
+    /// None once the service stops.
+    lanes: Mutex<Option<Arc<Lanes>>>,
+    ids: Vec<String>,
+    gates: Vec<Mutex<Gate>>,
+    counts: Vec<Counts>,
+    custody: Custody,
+    begun: Instant,
+}
+
+/// One lane's frames under way.
+struct Gate {
+    next_sequence: u64,
+    under_way: HashMap<u64, UnderWay>,
+    by_key: HashMap<Sha, u64>,
+    /// Displaced in this minute, not told to the store yet.
+    shed: (i64, u64),
+}
+
+struct UnderWay {
+    key: Sha,
+    digest: Sha,
+    sender_sequence: Option<i64>,
+    received_ms: i64,
+    received: Instant,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+impl Door {
+    /// A door to `lanes`, whose ids are `ids` and whose next frames' numbers are `next`.
+    pub fn new(lanes: Lanes, ids: Vec<String>, next: &[u64], custody: Custody) -> Door {
+        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new(), shed: (0, 0) });
+        let counts = ids.iter().map(|_| Counts::default()).collect();
+        let gates = next.iter().map(gate).collect();
+        Door { desk: Arc::new(Desk { lanes: Mutex::new(Some(Arc::new(lanes))), ids, gates, counts, custody, begun: Instant::now() }) }
+    }
+
+    /// Hands a frame in, and waits until its fate is known for good.
+    ///
+    /// # Panics
+    /// Where `incoming.lane` is no lane of the site.
+    pub async fn submit(&self, incoming: Incoming) -> Answer {
+        let lane = incoming.lane;
+        let answer = match self.desk.enter(incoming) {
+            Entered::Waiting(answer) => answer.await.unwrap_or_else(|_| Answer::Stopped("the service is stopping".to_owned())),
+            Entered::Known(answer) => answer,
+        };
+        self.desk.count(lane, &answer);
+        answer
+    }
+
+    /// A lane's trigger: the vehicle before it has passed.
+    ///
+    /// # Panics
+    /// Where `lane` is no lane of the site.
+    pub fn trigger(&self, lane: usize) {
+        if let Some(lanes) = self.desk.lanes() {
+            lanes.trigger(lane);
+        }
+    }
+
+    /// What was counted of a lane.
+    ///
+    /// # Panics
+    /// Where `lane` is no lane of the site.
+    pub fn counts(&self, lane: usize) -> &Counts {
+        &self.desk.counts[lane]
+    }
+
+    /// Frames under way in all lanes.
+    pub fn under_way(&self) -> usize {
+        self.desk.gates.iter().map(|gate| lock(gate).under_way.len()).sum()
+    }
+
+    /// To be called every second or so: lets passages end in lanes that get no frames, and tells the store what was shed.
+    pub fn tick(&self, now_ms: i64) {
+        let clock_ms = self.desk.clock_ms();
+        let lanes = self.desk.lanes();
+        for lane in 0..self.desk.ids.len() {
+            if let Some(lanes) = &lanes {
+                lanes.quiet(lane, clock_ms);
+            }
+            let shed = {
+                let mut gate = lock(&self.desk.gates[lane]);
+                if gate.shed.0 == minute(now_ms) { None } else { Some(std::mem::take(&mut gate.shed)) }
+            };
+            self.desk.tell_shed(lane, shed);
+        }
+    }
+
+    /// Takes no more frames, and hands the lanes back to be finished.
+    pub fn close(&self) -> Option<Lanes> {
+        let lanes = lock(&self.desk.lanes).take()?;
+        for lane in 0..self.desk.ids.len() {
+            let shed = std::mem::take(&mut lock(&self.desk.gates[lane]).shed);
+            self.desk.tell_shed(lane, Some(shed));
+        }
+        // Whoever is handing a frame in holds it for microseconds.
+        let mut lanes = lanes;
+        loop {
+            match Arc::try_unwrap(lanes) {
+                Ok(lanes) => return Some(lanes),
+                Err(shared) => {
+                    lanes = shared;
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// Takes the lanes' events until they end, and gives each to the store. For a thread of its own.
+    pub fn relay(&self, events: &Receiver<LaneEvent>) {
+        events.iter().for_each(|event| self.desk.relay(event));
+    }
+}
+
+enum Entered {
+    Waiting(oneshot::Receiver<Answer>),
+    Known(Answer),
+}
+
+impl Desk {
+    fn lanes(&self) -> Option<Arc<Lanes>> {
+        lock(&self.lanes).clone()
+    }
+
+    /// Milliseconds of a clock that never jumps. Starts well above 0, so that reads given back at start are not in its future.
+    fn clock_ms(&self) -> i64 {
+        self.begun.elapsed().as_millis() as i64
+    }
+
+    fn enter(self: &Arc<Self>, incoming: Incoming) -> Entered {
+        let bad = |fault, message: String| Entered::Known(Answer::Bad(Error::new(fault, message).in_(format!("lane {}", self.ids[incoming.lane]))));
+        let received = Instant::now();
+        let received_ms = now_ms();
+        self.counts[incoming.lane].last_ms.store(received_ms, Ordering::Relaxed);
+        if incoming.bytes.len() as u64 > MAX_BYTES {
+            return bad(Fault::Limit, format!("{} bytes, more than a frame may have ({MAX_BYTES})", incoming.bytes.len()));
+        }
+        match self.custody.state() {
+            State::Open => {}
+            // The next group finds out whether there is space again.
+            State::Full(_) => {}
+            State::Stopped(why) => return Entered::Known(Answer::Stopped(why)),
+        }
+        let digest = sha256(&incoming.bytes);
+        if incoming.digest.is_some_and(|said| said != digest) {
+            return bad(Fault::Damaged, "the bytes are not those that Content-Digest speaks of: they changed on the way; send the frame again".to_owned());
+        }
+        let key = key_of(&incoming, &digest);
+        let captured_ms = match incoming.captured_ms {
+            Some(said) if (said - received_ms).abs() <= MAX_CLOCK_OFF_MS => said,
+            Some(said) => {
+                tracing::warn!(lane = self.ids[incoming.lane], off_ms = said - received_ms, "the camera's clock is off; the time of coming in counts");
+                received_ms
+            }
+            None => received_ms,
+        };
+        let mut gate = lock(&self.gates[incoming.lane]);
+        let other_bytes = || bad(Fault::Caller, "this Idempotency-Key has come with other bytes before; give each frame its own".to_owned());
+        if let Some(sequence) = gate.by_key.get(&key).copied() {
+            let first = gate.under_way.get_mut(&sequence).expect("keys name frames under way");
+            if first.digest != digest {
+                return other_bytes();
+            }
+            let (answer, waiting) = oneshot::channel();
+            first.waiting.push(answer);
+            return Entered::Waiting(waiting);
+        }
+        match self.custody.frame(&self.ids[incoming.lane], &key) {
+            Ok(Some(stored)) if stored.digest == digest => return Entered::Known(replayed(stored, received)),
+            Ok(Some(_)) => return other_bytes(),
+            Ok(None) => {}
+            Err(error) => return Entered::Known(Answer::Stopped(error.to_string())),
+        }
+        let Some(lanes) = self.lanes() else { return Entered::Known(Answer::Stopped("the service is stopping".to_owned())) };
+        let sequence = gate.next_sequence;
+        gate.next_sequence += 1;
+        let (answer, waiting) = oneshot::channel();
+        let sender_sequence = incoming.sequence.map(|sequence| sequence as i64);
+        gate.by_key.insert(key, sequence);
+        gate.under_way.insert(sequence, UnderWay { key, digest, sender_sequence, received_ms, received, waiting: vec![answer] });
+        let encoded = Bytes::from(incoming.bytes);
+        let displaced = lanes.submit(Frame { lane: incoming.lane, sequence, captured_ms, clock_ms: self.clock_ms(), skipped: 0, encoded });
+        if let Some(displaced) = displaced {
+            let shed = self.shed(&mut gate, received_ms);
+            if let Some(displaced) = gate.take(displaced.sequence) {
+                displaced.tell(&Answer::Shed { retry_after_s: SHED_RETRY_S });
+            }
+            drop(gate);
+            self.tell_shed(incoming.lane, shed);
+        }
+        Entered::Waiting(waiting)
+    }
+
+    /// Counts a displaced frame; answers what an earlier minute had, once that is over.
+    fn shed(&self, gate: &mut Gate, received_ms: i64) -> Option<(i64, u64)> {
+        let minute = minute(received_ms);
+        let over = (gate.shed.0 != minute).then(|| std::mem::replace(&mut gate.shed, (minute, 0)));
+        gate.shed.1 += 1;
+        over
+    }
+
+    fn tell_shed(&self, lane: usize, shed: Option<(i64, u64)>) {
+        if let Some((minute_ms, frames)) = shed.filter(|shed| shed.1 > 0) {
+            self.custody.put(Record::Shed { lane: self.ids[lane].clone(), minute_ms, frames });
+        }
+    }
+
+    fn count(&self, lane: usize, answer: &Answer) {
+        let counts = &self.counts[lane];
+        let (counter, outcome) = match answer {
+            Answer::Kept(_) => (&counts.accepted, "accepted"),
+            Answer::Bad(_) => (&counts.rejected, "rejected"),
+            Answer::Shed { .. } | Answer::Full | Answer::Stopped(_) => (&counts.shed, "shed"),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        metrics::frame(&self.ids[lane], outcome);
+        if let Answer::Bad(error) = answer {
+            metrics::bad_frame(&self.ids[lane], error.fault);
+        }
+    }
+
+    fn relay(self: &Arc<Self>, event: LaneEvent) {
+        match event {
+            LaneEvent::Analysed { frame, reads, times } => {
+                metrics::stages(&times, reads.len());
+                let kept = kept_reads(&reads);
+                let plates = kept.iter().map(|(_, read)| read.line.clone()).collect();
+                drop(reads);
+                self.keep(frame, kept, Ok((plates, times)));
+            }
+            LaneEvent::BadFrame { frame, error } => self.keep(frame, Vec::new(), Err(error)),
+            LaneEvent::Sighting { lane, track, sequence, hits } => {
+                let record = SightingRecord { lane: self.ids[lane].clone(), track, sequence, hits, now_ms: now_ms() };
+                self.custody.put(Record::Sighting(Box::new(record)));
+            }
+            LaneEvent::Passage(passage, hits) => {
+                let lane = self.ids[passage.lane].clone();
+                metrics::passage(&lane, &hits);
+                self.custody.put(Record::Passage(Box::new(PassageRecord { lane, passage: *passage, hits, now_ms: now_ms() })));
+            }
+            LaneEvent::Unread { lane, track } => self.custody.put(Record::Unread { lane: self.ids[lane].clone(), track }),
+            LaneEvent::Watchlist(error) => tracing::error!(%error, "a watchlist could not be searched; hits may be missing"),
+        }
+    }
+
+    fn keep(self: &Arc<Self>, frame: Frame, reads: Vec<(u64, StoredRead)>, outcome: Result<(Vec<PlateLine>, FrameTimes), Error>) {
+        let (lane, sequence, skipped) = (frame.lane, frame.sequence, frame.skipped);
+        let Some((key, digest, sender_sequence, received_ms)) = ({
+            let gate = lock(&self.gates[lane]);
+            gate.under_way.get(&sequence).map(|one| (one.key, one.digest, one.sender_sequence, one.received_ms))
+        }) else {
+            return;
+        };
+        let desk = Arc::clone(self);
+        let error = outcome.as_ref().err().cloned();
+        let done = move |fate: Fate| {
+            let Some(first) = lock(&desk.gates[lane]).take(sequence) else { return };
+            let answer = match (fate, outcome) {
+                (Fate::Kept(_), Err(error)) => Answer::Bad(error.in_(format!("lane {}", desk.ids[lane]))),
+                (Fate::Kept(frame), Ok((plates, _))) => {
+                    let took = first.received.elapsed();
+                    metrics::acknowledged(took);
+                    Answer::Kept(Kept { frame, sequence, replay: false, skipped, plates, took_ms: took.as_secs_f64() * 1e3 })
+                }
+                (Fate::Full(_), _) => Answer::Full,
+                (Fate::Stopped(why), _) => Answer::Stopped(why),
+                (Fate::Failed(error), _) => Answer::Stopped(error.to_string()),
+            };
+            first.tell(&answer);
+        };
+        self.custody.put(Record::Frame(Box::new(FrameRecord {
+            lane: self.ids[lane].clone(),
+            sequence,
+            key,
+            digest,
+            sender_sequence,
+            captured_ms: frame.captured_ms,
+            received_ms,
+            skipped,
+            encoded: frame.encoded,
+            error,
+            reads,
+            done: Box::new(done),
+        })));
+    }
+}
+
+impl Gate {
+    fn take(&mut self, sequence: u64) -> Option<UnderWay> {
+        let one = self.under_way.remove(&sequence)?;
+        self.by_key.remove(&one.key);
+        Some(one)
+    }
+}
+
+impl UnderWay {
+    /// Tells everybody who waits; all but the first handed in what was under way already.
+    fn tell(self, answer: &Answer) {
+        for (number, waiting) in self.waiting.into_iter().enumerate() {
+            let mut answer = answer.clone();
+            if let Answer::Kept(kept) = &mut answer {
+                kept.replay = number > 0;
+            }
+            // Who has gone away finds out when asking again.
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+fn kept_reads(reads: &Reads) -> Vec<(u64, StoredRead)> {
+    reads.tracks().iter().copied().zip(reads.iter().map(StoredRead::of)).collect()
+}
+
+/// What a frame that was kept before answers now.
+fn replayed(stored: StoredFrame, received: Instant) -> Answer {
+    if let Some(error) = stored.error {
+        return Answer::Bad(Error::new(Fault::Damaged, error));
+    }
+    Answer::Kept(Kept {
+        frame: stored.id,
+        sequence: stored.sequence as u64,
+        replay: true,
+        skipped: 0,
+        plates: stored.reads.into_iter().map(|read| read.line).collect(),
+        took_ms: received.elapsed().as_secs_f64() * 1e3,
+    })
+}
+
+/// What makes two submissions the same frame.
+fn key_of(incoming: &Incoming, digest: &Sha) -> Sha {
+    match &incoming.key {
+        Some(key) => sha256(format!("key {key}").as_bytes()),
+        None => {
+            let mut text = b"frame ".to_vec();
+            text.extend(digest);
+            text.extend(format!(" {:?} {:?}", incoming.captured_ms, incoming.sequence).as_bytes());
+            sha256(&text)
+        }
+    }
+}
+
+fn minute(now_ms: i64) -> i64 {
+    now_ms.div_euclid(60_000) * 60_000
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,209 @@
+//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, and the Plate-Recognizer-compatible `POST /v1/plate-reader/`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine;
+use serde_json::{Value, json};
+
+use super::Service;
+use super::door::{Answer, Incoming, Kept};
+use super::problem::Problem;
+use crate::custody::evidence::Sha;
+use crate::error::{Error, Fault};
+use crate::lane::line::PlateLine;
+
+/// When the sender captured the frame: RFC 3339, or milliseconds since the Unix epoch.
+const CAPTURED: &str = "garita-captured-at";
+/// The sender's own count.
+const SEQUENCE: &str = "garita-sequence";
+
+type Answered = Result<(StatusCode, Json<Value>), Problem>;
+
+/// Takes one frame, as the body or as the first file of a multipart form.
+pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Answered {
+    let lane = service.lane(&id)?;
+    let (incoming, _) = incoming(&service, lane, request).await?;
+    let kept = kept(service.door.submit(incoming).await)?;
+    Ok((StatusCode::CREATED, Json(serde_json::to_value(kept).expect("plain data"))))
+}
+
+/// A vehicle has left: what was seen before belongs to it.
+pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>) -> Answered {
+    let lane = service.lane(&id)?;
+    service.door.trigger(lane);
+    Ok((StatusCode::ACCEPTED, Json(json!({ "lane": id }))))
+}
+
+/// The same as other readers speak it: multipart `upload`, `camera_id` (a lane's id), `timestamp`.
+pub(super) async fn plate_reader(State(service): State<Service>, request: Request) -> Answered {
+    let (incoming, fields) = incoming(&service, usize::MAX, request).await?;
+    let camera = fields.camera_id.ok_or_else(|| bad("no camera_id: say which lane the picture is of"))?;
+    let lane = service.lane(&camera)?;
+    let kept = kept(service.door.submit(Incoming { lane, ..incoming }).await)?;
+    let results: Vec<Value> = kept.plates.iter().filter(|plate| !plate.text.is_empty()).map(result_of).collect();
+    let answer = json!({
+        "processing_time": (kept.took_ms * 1e3).round() / 1e3,
+        "results": results,
+        "filename": fields.filename,
+        "version": 1,
+        "camera_id": camera,
+        "timestamp": fields.timestamp,
+        "frame": kept.frame,
+        "replay": kept.replay,
+    });
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// One plate as Plate Recognizer tells it: texts in lower case, the second-likeliest characters as candidates.
+fn result_of(plate: &PlateLine) -> Value {
+    let [left, top, width, height] = plate.hull;
+    let whole = |value: f32| value.round() as i64;
+    let mut candidates = vec![json!({ "plate": plate.text.to_lowercase(), "score": plate.confidence })];
+    for (position, alternatives) in plate.chars.iter().enumerate() {
+        let [(_, first), (character, second), ..] = alternatives.as_slice() else { continue };
+        let text: String = plate.text.chars().enumerate().map(|(at, own)| if at == position { *character } else { own }).collect();
+        candidates.push(json!({ "plate": text.to_lowercase(), "score": plate.confidence * second / first.max(1e-6) }));
+    }
+    candidates[1..].sort_by(|a, b| b["score"].as_f64().partial_cmp(&a["score"].as_f64()).unwrap_or(std::cmp::Ordering::Equal));
+    candidates.truncate(5);
+    json!({
+        "box": { "xmin": whole(left), "ymin": whole(top), "xmax": whole(left + width), "ymax": whole(top + height) },
+        "plate": plate.text.to_lowercase(),
+        "region": {
+            "code": plate.jurisdiction.as_ref().map(|one| one.code.to_lowercase()),
+            "score": plate.jurisdiction.as_ref().map_or(0.0, |one| one.confidence),
+        },
+        "score": plate.confidence,
+        "candidates": candidates,
+        "dscore": 1.0,
+    })
+}
+
+/// What a form said beside the picture.
+#[derive(Default)]
+struct Fields {
+    camera_id: Option<String>,
+    timestamp: Option<String>,
+    filename: Option<String>,
+}
+
+async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(Incoming, Fields), Problem> {
+    let headers = request.headers().clone();
+    let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
+    let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
+    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
+    let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let (bytes, mut fields) = if multipart {
+        tokio::time::timeout(patience, form(request, limit)).await.map_err(slow)??
+    } else {
+        let whole = tokio::time::timeout(patience, axum::body::to_bytes(request.into_body(), limit)).await.map_err(slow)?;
+        (whole.map_err(|error| body_error(&error, limit))?, Fields::default())
+    };
+    let captured = text_of(&headers, CAPTURED)?.map(str::to_owned).or(fields.timestamp.take());
+    let captured_ms = captured.as_deref().map(time_of).transpose()?;
+    fields.timestamp = captured;
+    let sequence = match text_of(&headers, SEQUENCE)? {
+        Some(text) => Some(text.parse().map_err(|_| bad(format!("{SEQUENCE}: {text:?} is no whole number")))?),
+        None => None,
+    };
+    let key = text_of(&headers, "idempotency-key")?.map(str::to_owned);
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
+        return Err(bad("Idempotency-Key must have 1 to 255 characters"));
+    }
+    let digest = match text_of(&headers, "content-digest")? {
+        Some(_) if multipart => None,
+        Some(text) => digest_of(text)?,
+        None => None,
+    };
+    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, fields))
+}
+
+/// The first file of a form, and its texts.
+async fn form(request: Request, limit: usize) -> Result<(bytes::Bytes, Fields), Problem> {
+    let request = request.map(|body| Body::new(http_body_util::Limited::new(body, limit.saturating_add(64 << 10))));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|error| bad(error.body_text()))?;
+    let (mut fields, mut picture) = (Fields::default(), None);
+    while let Some(field) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "camera_id" => fields.camera_id = Some(field.text().await.map_err(|error| bad(error.body_text()))?),
+            "timestamp" => fields.timestamp = Some(field.text().await.map_err(|error| bad(error.body_text()))?),
+            "upload" | "frame" if picture.is_none() => {
+                fields.filename = field.file_name().map(str::to_owned);
+                let bytes = field.bytes().await.map_err(|error| bad(error.body_text()))?;
+                if bytes.len() > limit {
+                    return Err(too_large(limit));
+                }
+                picture = Some(bytes);
+            }
+            _ => {}
+        }
+    }
+    let picture = picture.ok_or_else(|| bad("the form has no file: send the picture as `upload`"))?;
+    Ok((picture, fields))
+}
+
+fn kept(answer: Answer) -> Result<Kept, Problem> {
+    match answer {
+        Answer::Kept(kept) => Ok(kept),
+        Answer::Bad(error) => Err(error.into()),
+        Answer::Shed { retry_after_s } => {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Shed", "a newer frame of this lane took its place before it was looked at; it was not kept")
+                .retry(retry_after_s))
+        }
+        Answer::Full => Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", "the store has no space left; the frame was not kept").retry(10)),
+        Answer::Stopped(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30)),
+    }
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    headers.get(name).map(|value| value.to_str().map_err(|_| bad(format!("{name}: not ASCII")))).transpose()
+}
+
+/// Milliseconds since the Unix epoch of a time as senders write it.
+fn time_of(text: &str) -> Result<i64, Problem> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<i64>() {
+        return Ok(number);
+    }
+    // Plate Recognizer's clients send "2026-05-01T12:00:00", without a zone, and mean UTC.
+    text.parse::<jiff::Timestamp>()
+        .or_else(|_| format!("{}Z", text.replacen(' ', "T", 1)).parse())
+        .map(jiff::Timestamp::as_millisecond)
+        .map_err(|_| bad(format!("{text:?} is no time: RFC 3339 or milliseconds since 1970 are understood")))
+}
+
+/// The SHA-256 of a Content-Digest field (RFC 9530); `None` where it names other algorithms only.
+fn digest_of(text: &str) -> Result<Option<Sha>, Problem> {
+    let wrong = || bad(format!("Content-Digest: {text:?}; `sha-256=:BASE64:` is understood (RFC 9530)"));
+    for member in text.split(',') {
+        let Some((name, value)) = member.trim().split_once('=') else { return Err(wrong()) };
+        if name.eq_ignore_ascii_case("sha-256") {
+            let encoded = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).ok_or_else(wrong)?;
+            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| wrong())?;
+            return bytes.try_into().map(Some).map_err(|_| wrong());
+        }
+    }
+    Ok(None)
+}
+
+fn body_error(error: &axum::Error, limit: usize) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = cause {
+        if one.is::<http_body_util::LengthLimitError>() {
+            return too_large(limit);
+        }
+        cause = one.source();
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete; send it again")
+}
+
+fn too_large(limit: usize) -> Problem {
+    Error::new(Fault::Limit, format!("more than {limit} bytes (limits.frame_bytes of the site file)")).into()
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Bad request", detail)
+}

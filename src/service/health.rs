@@ -1,0 +1,149 @@
+//! Seen from outside: alive, ready, measured, and a page that says where to look.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use super::Service;
+use super::problem::Problem;
+use crate::custody::State as StoreState;
+
+/// The process answers.
+pub(super) async fn alive() -> &'static str {
+    "alive\n"
+}
+
+/// Whether it does its work; 503 with every reason why not.
+pub(super) async fn ready(State(service): State<Service>) -> Response {
+    let reasons = reasons(&service);
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
+}
+
+fn reasons(service: &Service) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if service.stopping.load(Ordering::SeqCst) {
+        reasons.push("stopping".to_owned());
+    }
+    match service.custody.state() {
+        StoreState::Open => {}
+        StoreState::Full(why) => reasons.push(format!("store full: {why}")),
+        StoreState::Stopped(why) => reasons.push(format!("store stopped: {why}")),
+    }
+    reasons.extend(service.lists.told().into_iter().filter_map(|(name, _, error)| error.map(|error| format!("list {name}: {error}"))));
+    reasons
+}
+
+/// In Prometheus' text format.
+pub(super) async fn metrics(State(service): State<Service>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render()).into_response()
+}
+
+/// Lanes, store, lists and the newest hits.
+pub(super) async fn status(State(service): State<Service>) -> Result<Json<Value>, Problem> {
+    tokio::task::spawn_blocking(move || told(&service))
+        .await
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()))?
+        .map(Json)
+}
+
+fn told(service: &Service) -> Result<Value, Problem> {
+    let lanes: Vec<Value> = service
+        .site
+        .lanes
+        .iter()
+        .enumerate()
+        .map(|(index, lane)| {
+            let counts = service.door.counts(index);
+            let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            let last_ms = counts.last_ms.load(Ordering::Relaxed);
+            json!({
+                "id": lane.id, "name": lane.name, "accepted": of(&counts.accepted), "shed": of(&counts.shed), "rejected": of(&counts.rejected),
+                "last_frame_ms": (last_ms > 0).then_some(last_ms),
+            })
+        })
+        .collect();
+    let lists: Vec<Value> =
+        service.lists.told().into_iter().map(|(name, entries, error)| json!({ "name": name, "entries": entries, "error": error })).collect();
+    let (passages, hits) = service.custody.ask(|connection| {
+        let passages = connection
+            .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms FROM passage ORDER BY id DESC LIMIT 20")?
+            .query_map([], |row| {
+                Ok(json!({
+                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": row.get::<_, String>(2)?, "confidence": row.get::<_, f64>(3)?,
+                    "jurisdiction": row.get::<_, Option<String>>(4)?, "reads": row.get::<_, i64>(5)?, "last_ms": row.get::<_, i64>(6)?,
+                }))
+            })?
+            .collect::<rusqlite::Result<Vec<Value>>>()?;
+        let hits = connection
+            .prepare_cached(
+                "SELECT id, lane, list, text, class, edits, probability, state, stored_ms, stored_ms - received_ms FROM hit ORDER BY id DESC LIMIT 20",
+            )?
+            .query_map([], |row| {
+                Ok(json!({
+                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "list": row.get::<_, String>(2)?, "entry": row.get::<_, String>(3)?,
+                    "class": row.get::<_, String>(4)?, "edits": row.get::<_, i64>(5)?, "probability": row.get::<_, f64>(6)?,
+                    "state": row.get::<_, String>(7)?, "stored_ms": row.get::<_, i64>(8)?, "after_ms": row.get::<_, i64>(9)?,
+                }))
+            })?
+            .collect::<rusqlite::Result<Vec<Value>>>()?;
+        Ok((passages, hits))
+    })?;
+    Ok(json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "lists": lists, "passages": passages, "hits": hits }))
+}
+
+/// A plain page of [`status`], until there is one for operators.
+pub(super) async fn page(state: State<Service>) -> Result<Response, Problem> {
+    let Json(told) = status(state).await?;
+    let mut html = String::from(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>garita</title>\
+         <style>body{font:15px/1.5 system-ui;margin:2em;max-width:70em}table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}code{font-size:1.1em}</style>",
+    );
+    let _ = write!(html, "<h1>{}</h1>", escape(&told["site"]));
+    match told["not_ready"].as_array().filter(|reasons| !reasons.is_empty()) {
+        Some(reasons) => reasons.iter().for_each(|reason| {
+            let _ = write!(html, "<p role=alert><strong>Not ready: {}</strong></p>", escape(reason));
+        }),
+        None => html.push_str("<p>Ready.</p>"),
+    }
+    for (title, rows, columns) in [
+        ("Lanes", "lanes", &["id", "name", "accepted", "shed", "rejected"][..]),
+        ("Lists", "lists", &["name", "entries", "error"]),
+        ("Newest hits", "hits", &["lane", "entry", "list", "class", "probability", "state", "after_ms"]),
+        ("Newest passages", "passages", &["lane", "text", "confidence", "jurisdiction", "reads"]),
+    ] {
+        let _ = write!(html, "<h2>{title}</h2><table><tr>");
+        columns.iter().for_each(|column| {
+            let _ = write!(html, "<th>{}</th>", column.replace('_', " "));
+        });
+        html.push_str("</tr>");
+        for row in told[rows].as_array().into_iter().flatten() {
+            html.push_str("<tr>");
+            columns.iter().for_each(|column| {
+                let _ = write!(html, "<td>{}</td>", escape(&row[column]));
+            });
+            html.push_str("</tr>");
+        }
+        html.push_str("</table>");
+    }
+    html.push_str("<p>Also here: <a href=/v1/status>status</a>, <a href=/metrics>metrics</a>, <a href=/readyz>readiness</a>.</p></html>");
+    let headers = [(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Html(html)).into_response())
+}
+
+/// A value as text that HTML takes for text.
+fn escape(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => format!("{:.3}", number.as_f64().unwrap_or_default()),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

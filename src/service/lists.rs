@@ -1,0 +1,128 @@
+//! The site's watchlists: loaded at start, looked at again when their files change. A file that cannot be read leaves the old list in force.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+
+use crate::error::Result;
+use crate::site::List;
+use crate::watchlist::snapshot::{self, Snapshot, Watchlist};
+
+/// All lists of the site. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Lists {
+    lists: Arc<[One]>,
+}
+
+struct One {
+    list: List,
+    watchlist: Arc<Watchlist>,
+    state: Mutex<ListState>,
+}
+
+/// How a list's file was found last.
+#[derive(Debug, Clone)]
+pub(super) struct ListState {
+    /// Size and time of change of the file in force.
+    stamp: Option<(u64, SystemTime)>,
+    looked: Instant,
+    /// Why the newest file is not in force.
+    pub(super) error: Option<String>,
+}
+
+impl Lists {
+    /// Loads the lists; one whose file is missing or wrong is empty, and says so.
+    pub(super) fn load(lists: &[List]) -> Result<Lists> {
+        let lists = lists
+            .iter()
+            .map(|list| {
+                let (snapshot, stamp, error) = match load(list) {
+                    Ok(snapshot) => (snapshot, stamp(&list.file), None),
+                    Err(error) => {
+                        tracing::error!(list = list.name, %error, "the list is empty until its file is right");
+                        (Snapshot::of_entries(&[], &[])?, None, Some(error.to_string()))
+                    }
+                };
+                let state = Mutex::new(ListState { stamp, looked: Instant::now(), error });
+                Ok(One { list: list.clone(), watchlist: Arc::new(Watchlist::new(snapshot)), state })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Lists { lists })
+    }
+
+    /// As the lanes search them.
+    pub(super) fn watchlists(&self) -> Vec<Arc<Watchlist>> {
+        self.lists.iter().map(|one| Arc::clone(&one.watchlist)).collect()
+    }
+
+    /// Name, entries in force, and why the newest file is not, of each.
+    pub(super) fn told(&self) -> Vec<(String, usize, Option<String>)> {
+        self.lists.iter().map(|one| (one.list.name.clone(), one.watchlist.load().len(), one.state().error.clone())).collect()
+    }
+
+    fn reload_due(&self) {
+        for one in self.lists.iter() {
+            one.reload_due();
+        }
+    }
+}
+
+impl One {
+    fn state(&self) -> std::sync::MutexGuard<'_, ListState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reload_due(&self) {
+        let mut state = self.state();
+        if state.looked.elapsed() < Duration::from_secs(self.list.reload_s) {
+            return;
+        }
+        state.looked = Instant::now();
+        let found = stamp(&self.list.file);
+        if found == state.stamp {
+            return;
+        }
+        // Written to at this moment: what is there is half a list.
+        if found.is_some_and(|(_, changed)| changed.elapsed().is_ok_and(|age| age < Duration::from_secs(1))) {
+            return;
+        }
+        match load(&self.list) {
+            Ok(snapshot) => {
+                tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
+                self.watchlist.replace(Arc::clone(snapshot.base()));
+                (state.stamp, state.error) = (found, None);
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if state.error.as_ref() != Some(&text) {
+                    tracing::error!(list = self.list.name, %error, "the old list stays in force");
+                }
+                state.error = Some(text);
+            }
+        }
+    }
+}
+
+/// Looks at the lists' files until `stopped`.
+pub(super) async fn watch(lists: Lists, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        let lists = lists.clone();
+        let _ = tokio::task::spawn_blocking(move || lists.reload_due()).await;
+    }
+}
+
+fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+fn load(list: &List) -> Result<Snapshot> {
+    snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now())
+}

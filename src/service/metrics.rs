@@ -1,0 +1,94 @@
+//! What `/metrics` tells, in one place: names, labels, buckets.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::budget;
+use crate::custody::State;
+use crate::error::{Error, Fault, Result};
+use crate::lane::hit::Hit;
+use crate::pipeline::FrameTimes;
+
+/// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
+const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Starts recording for the process; later calls share the first one's recorder.
+///
+/// # Errors
+/// `Machine` where another recorder has been installed.
+pub(crate) fn install() -> Result<PrometheusHandle> {
+    static INSTALLED: std::sync::Mutex<Option<PrometheusHandle>> = std::sync::Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let failed = |error: String| Error::new(Fault::Machine, error).in_("metrics");
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| failed(error.to_string()))?;
+    describe_counter!("garita_frames_total", "Frames handed in, by lane and outcome: accepted, shed, rejected");
+    describe_counter!("garita_bad_frames_total", "Rejected frames, by lane and whose fault it is");
+    describe_counter!("garita_passages_total", "Vehicles that have passed, by lane");
+    describe_counter!("garita_hits_total", "Hits of passages, by list and class");
+    describe_histogram!("garita_stage_seconds", "How long a stage took, by stage; its budget is garita_budget_seconds");
+    describe_gauge!("garita_budget_seconds", "The latency budget (p99) of a stage");
+    describe_gauge!("garita_queue_depth", "What waits, by queue");
+    describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
+    for budget in budget::LANE {
+        gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
+    }
+    Ok(installed.insert(handle).clone())
+}
+
+pub(super) fn frame(lane: &str, outcome: &'static str) {
+    counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).increment(1);
+}
+
+pub(super) fn bad_frame(lane: &str, fault: Fault) {
+    counter!("garita_bad_frames_total", "lane" => lane.to_owned(), "fault" => format!("{fault:?}").to_lowercase()).increment(1);
+}
+
+pub(super) fn passage(lane: &str, hits: &[Hit]) {
+    counter!("garita_passages_total", "lane" => lane.to_owned()).increment(1);
+    for hit in hits {
+        let class = serde_json::to_value(hit.class).ok().and_then(|class| class.as_str().map(str::to_owned)).unwrap_or_default();
+        counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
+    }
+}
+
+pub(super) fn stages(times: &FrameTimes, reads: usize) {
+    let each = reads.max(1) as f64;
+    stage("decode", times.decode.as_secs_f64());
+    stage("detect", times.detect.as_secs_f64());
+    if reads > 0 {
+        stage("rectify", times.rectify.as_secs_f64() / each);
+        stage("read", times.read.as_secs_f64() / each);
+    }
+}
+
+/// From the last byte to the commit.
+pub(super) fn acknowledged(took: Duration) {
+    stage("ack", took.as_secs_f64());
+}
+
+fn stage(name: &'static str, seconds: f64) {
+    histogram!("garita_stage_seconds", "stage" => name).record(seconds);
+}
+
+pub(super) fn queue(name: &'static str, depth: usize) {
+    gauge!("garita_queue_depth", "queue" => name).set(depth as f64);
+}
+
+pub(super) fn store(state: &State) {
+    let now = match state {
+        State::Open => "open",
+        State::Full(_) => "full",
+        State::Stopped(_) => "stopped",
+    };
+    for name in ["open", "full", "stopped"] {
+        gauge!("garita_store_state", "state" => name).set(f64::from(u8::from(name == now)));
+    }
+}

@@ -1,0 +1,223 @@
+//! The doors: what cameras, portals and people speak to. The only async room; analysis and custody are plain threads on the other side of [`door::Door`].
+//!
+//! | file | is |
+//! |---|---|
+//! | [`door`] | a frame in, its fate out |
+//! | `frames` | frames and triggers over HTTP |
+//! | `connections` | accepting them, within limits of number and patience |
+//! | `lists` | the watchlists, and their files when they change |
+//! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
+//! | `problem` | errors as HTTP tells them |
+//!
+//! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
+//! them and closes.
+
+mod connections;
+pub mod door;
+mod frames;
+mod health;
+mod lists;
+pub(crate) mod metrics;
+mod problem;
+mod replay;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::watch;
+
+use self::door::{Door, now_ms};
+use self::problem::Problem;
+use crate::bytes::Bytes;
+use crate::custody::record::Record;
+use crate::custody::{Custody, Settings};
+use crate::error::{Error, Fault, Result};
+use crate::infer::Engine;
+use crate::lane::frame::Frame;
+use crate::lane::passage::{Passages, Settled};
+use crate::models::{Models, Precision};
+use crate::pipeline::{LaneSettings, Lanes};
+use crate::site::Site;
+
+/// What requests need. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    site: Arc<Site>,
+    door: Door,
+    custody: Custody,
+    lists: lists::Lists,
+    recorder: metrics_exporter_prometheus::PrometheusHandle,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// The index of a lane.
+    fn lane(&self, id: &str) -> std::result::Result<usize, Problem> {
+        let known = self.site.lanes.iter().position(|lane| lane.id == id);
+        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such lane", format!("{id:?} is no lane of this site")))
+    }
+}
+
+/// Runs the service until it is told to stop (SIGTERM, SIGINT); calls `ready` with its address once it takes frames.
+///
+/// # Errors
+/// `Caller` for an address that cannot be had, `Machine` and `Damaged` for a store that does not open, `Model` where a network does not load.
+pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| Error::io(&error).in_("tokio"))?;
+    let recorder = metrics::install()?;
+    let engine = Engine::load()?;
+    let models = match &site.models {
+        Some(folder) => Models::from_folder(folder, Precision::of_this_machine())?,
+        None => Models::embedded(Precision::of_this_machine()),
+    };
+    let settings = Settings {
+        frames_without_passage_ms: 1_000 * site.retention.frames_without_passage_s as i64,
+        quarantine_bytes: site.retention.quarantine_bytes,
+        ..Settings::default()
+    };
+    let custody = Custody::open(&site.data_dir, settings)?;
+    let lists = lists::Lists::load(&site.lists)?;
+    let (passages, next) = resume(&site, &custody)?;
+    let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
+    let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
+    let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
+    let door = Door::new(lanes, ids, &next, custody.clone());
+    let relay = {
+        let door = door.clone();
+        std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
+    };
+    let service = Service { site: Arc::new(site), door, custody, lists, recorder, stopping: Arc::default() };
+    let served = runtime.block_on(run(service.clone(), ready));
+    // No more frames; what is under way gets its answer before the connections go.
+    let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
+    let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
+    service.custody.close();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    if !drained {
+        return Err(Error::new(Fault::Machine, "a thread panicked; see the log"));
+    }
+    served
+}
+
+/// Each lane's passages as they were left, and the number of its next frame.
+fn resume(site: &Site, custody: &Custody) -> Result<(Vec<Passages>, Vec<u64>)> {
+    let (mut all, mut next) = (Vec::new(), Vec::new());
+    for (index, lane) in site.lanes.iter().enumerate() {
+        let state = custody.lane_state(&lane.id)?;
+        let mut passages = Passages::new(lane.gap_ms, state.next_track);
+        let mut settled = Settled::default();
+        for open in state.open {
+            // By the frames' clock it is seen just now: the time that the service was away does not count.
+            let frame = Frame { lane: index, sequence: open.sequence, captured_ms: open.captured_ms, clock_ms: 0, skipped: 0, encoded: open.encoded };
+            passages.resume(open.track, &open.read.to_read(), &frame, &mut settled);
+        }
+        debug_assert!(settled.passages.is_empty(), "no more tracks were open than a lane has");
+        all.push(passages);
+        next.push(state.next_sequence);
+    }
+    Ok((all, next))
+}
+
+async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+    let listen = service.site.listen;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| Error::new(Fault::Caller, format!("{error}; name another address (`listen` in the site file, or GARITA_LISTEN)")).in_(listen))?;
+    let address = listener.local_addr().map_err(|error| Error::io(&error).in_(listen))?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(tick(service.clone(), stopped.clone()));
+    tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
+    replay::start(&service, &stopped);
+    ready(address);
+    let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
+    let connections = tokio::spawn(connections);
+    signal().await;
+    tracing::info!("stopping: what was accepted is finished first");
+    service.stopping.store(true, Ordering::SeqCst);
+    let _ = stop.send(true);
+    let _ = tokio::time::timeout(Duration::from_secs(service.site.limits.drain_s), connections).await;
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// What happens by the clock: passages end in silence, what was shed is written down, what has had its time is deleted, gauges are set.
+async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_millis(250));
+    let mut ticks = 0u64;
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        ticks += 1;
+        let (service, sweep) = (service.clone(), ticks.is_multiple_of(40));
+        let ticked = tokio::task::spawn_blocking(move || {
+            let now_ms = now_ms();
+            service.door.tick(now_ms);
+            if sweep {
+                service.custody.put(Record::Sweep { now_ms });
+            }
+            metrics::queue("frames", service.door.under_way());
+            metrics::queue("store", service.custody.waiting());
+            metrics::store(&service.custody.state());
+        });
+        let _ = ticked.await;
+    }
+}
+
+fn router(service: Service) -> Router {
+    let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
+    Router::new()
+        .route("/v1/lanes/{id}/frames", post(frames::frame))
+        .route("/v1/lanes/{id}/triggers", post(frames::trigger))
+        .route("/v1/plate-reader/", post(frames::plate_reader))
+        .route("/v1/status", get(health::status))
+        .route("/", get(health::page))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "Not found", "there is nothing at this address"))
+        .layer(DefaultBodyLimit::max(limit))
+        .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        .with_state(service)
+}
+
+/// Refuses what cannot be dealt with now: too much waits, or the service is stopping.
+async fn bounded(State(service): State<Service>, request: Request, next: Next) -> Response {
+    if request.method() == axum::http::Method::POST {
+        if service.stopping.load(Ordering::SeqCst) {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
+        }
+        if service.door.under_way() >= service.site.limits.waiting {
+            return Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way")
+                .retry(1)
+                .into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Reads a file that stands in for a camera.
+fn replayed(path: &std::path::Path) -> Result<bytes::Bytes> {
+    let bytes = Bytes::read(path, crate::lane::frame::MAX_BYTES)?;
+    Ok(bytes::Bytes::copy_from_slice(&bytes))
+}

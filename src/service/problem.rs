@@ -1,0 +1,54 @@
+//! Errors as HTTP tells them: RFC 9457 problem details.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::{Error, Fault};
+
+/// One error for a client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    /// Seconds, where asking again may help.
+    pub(crate) retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, title, detail: detail.into(), retry_after_s: None }
+    }
+
+    pub(crate) fn retry(mut self, seconds: u32) -> Problem {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+impl From<Error> for Problem {
+    /// Whose fault it is decides the status.
+    fn from(error: Error) -> Problem {
+        let (status, title) = match error.fault {
+            Fault::Damaged => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged"),
+            Fault::Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported"),
+            Fault::Limit => (StatusCode::PAYLOAD_TOO_LARGE, "Over a limit"),
+            Fault::Caller => (StatusCode::BAD_REQUEST, "Bad request"),
+            Fault::Machine | Fault::Model => (StatusCode::INTERNAL_SERVER_ERROR, "The machine failed"),
+        };
+        Problem::new(status, title, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
