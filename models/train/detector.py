@@ -28,6 +28,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import splits
+from detector_scenes import load_scenes, tile_frames
 
 WIDTH, HEIGHT, STRIDE, PAD = 640, 384, 8, 0.5
 SMALLEST_PLATE = 11.0  # input pixels; narrower plates are neither positives nor negatives in training
@@ -88,9 +89,28 @@ class Detector(nn.Module):
         return torch.cat([raw[:, :1], raw[:, 2:] * size], 1)
 
 
+def shipped_weights(path: Path) -> dict:
+    """State of a `Detector` that computes what an exported fp32 `detector.onnx` computes: each batch normalisation only adds the bias that was folded."""
+    import onnx
+    from onnx import numpy_helper
+    found = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in onnx.load(str(path)).graph.initializer}
+    found["stem.0.weight"] /= 4.0  # the export folds the input's normalisation into the stem
+    found["stem.0.bias"] += 0.45 * 4.0 * found["stem.0.weight"].sum((1, 2, 3))
+    state = Detector().state_dict()
+    for name in state:
+        layer, index, what = name.rsplit(".", 2) if name.count(".") == 2 else (name, "", "")
+        if index != "1":
+            state[name] = found[name]
+        elif what in ("weight", "running_var"):
+            state[name] = torch.ones_like(state[name]) - (1e-5 if what == "running_var" else 0)
+        elif what == "bias":
+            state[name] = found[f"{layer}.0.bias"]
+    return state
+
+
 def load_model(path: Path) -> Detector:
-    """The averaged weights of a checkpoint."""
-    weights = torch.load(path, weights_only=True)["ema"]
+    """The averaged weights of a checkpoint, or the weights of an exported fp32 network."""
+    weights = shipped_weights(path) if path.suffix == ".onnx" else torch.load(path, weights_only=True)["ema"]
     model = Detector(fine="block4.0.weight" in weights)
     model.load_state_dict(weights)
     return model.eval()
@@ -257,8 +277,9 @@ def inside_share(boxes: np.ndarray, region: tuple) -> np.ndarray:
 class Sampler:
     """Makes training canvases. `draw(i)` depends only on the seed and on `i`, so a run can resume."""
 
-    def __init__(self, pictures, crops, patches, drawn, width: int, height: int, seed: int, rendered=()):
+    def __init__(self, pictures, crops, patches, drawn, width: int, height: int, seed: int, rendered=(), scenes=(), scene_share=0.0):
         self.pictures, self.crops, self.patches, self.drawn, self.rendered = pictures, crops, patches, drawn, list(rendered)
+        self.scenes, self.scene_share = scenes, scene_share
         self.width, self.height, self.seed = width, height, seed
         kinds = {}
         for i, p in enumerate(pictures):
@@ -361,7 +382,9 @@ class Sampler:
                         plates.append([moved, float(weights[i])])
 
         mode = rng.random()
-        if mode < 0.48:  # one picture, at a scale that makes its plate the width we want
+        if rng.random() < self.scene_share:
+            self.scene(rng, canvas, whole, add)
+        elif mode < 0.48:  # one picture, at a scale that makes its plate the width we want
             picture = self.pick(rng)
             if len(picture["quads"]):
                 quad = picture["quads"][rng.integers(len(picture["quads"]))]
@@ -408,6 +431,21 @@ class Sampler:
         self.letter(rng, canvas, plates, ignored)
         canvas = self.light(rng, canvas, plates)
         return canvas, plates, ignored
+
+    def scene(self, rng, canvas, whole, add):
+        """Part of a rendered lane scene, most often about as large as a tile or a whole view shows it, so that plates are small."""
+        scene = self.scenes[rng.integers(len(self.scenes))]
+        h, w = scene["levels"][0].shape
+        if len(scene["quads"]) and rng.random() < 0.8:
+            quad = scene["quads"][rng.integers(len(scene["quads"]))]
+            wanted = math.exp(rng.uniform(math.log(13), math.log(48))) if rng.random() < 0.75 else math.exp(rng.uniform(math.log(48), math.log(220)))
+            scale = float(np.clip(wanted / max(6.0, float(np.ptp(quad[:, 0]))), 0.25, 2.4))
+            anchor, target = quad.mean(0), self.choose_target(rng, quad, scale, whole)
+        else:  # anywhere: what is in the picture beside plates
+            scale = math.exp(rng.uniform(math.log(0.3), math.log(1.2)))
+            anchor, target = (rng.uniform(0, w), rng.uniform(0, h)), (self.width / 2, self.height / 2)
+        matrix, mask = self.place(rng, canvas, whole, scene, scale, anchor, target)
+        add(scene, matrix, whole, mask)
 
     # -- pasted plates and lettering
 
@@ -919,7 +957,7 @@ def train(arguments):
     found = json.loads((HERE / "detector_found.json").read_text())
     for picture in pictures:
         name = picture["name"]
-        picture["trust"] = np.where(picture["exact"], 1.0, 0.15)
+        picture["trust"] = np.where(picture["exact"], 1.0, arguments.rectangles)
         added, unclear = found["plates"].get(name, []), found["ignored"].get(name, [])
         picture["hard"] = name in found["hard"]
         if unclear:
@@ -934,15 +972,19 @@ def train(arguments):
             if picture["name"] in better:
                 picture["quads"][:len(better[picture["name"]])] = better[picture["name"]]
     rendered = load_rendered(arguments.pool) if arguments.pool else []
-    sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered)
-    large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered)
-    print(f"{len(pictures)} pictures, {len(sampler.crops)} crops, {len(sampler.patches)} texts, {len(sampler.drawn)} drawn, {len(rendered)} rendered plates", flush=True)
+    scenes = load_scenes(arguments.scenes) if arguments.scenes else []
+    arguments.scene_share *= bool(scenes)
+    sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered, scenes, arguments.scene_share)
+    large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered, scenes, arguments.scene_share)
+    print(f"{len(pictures)} pictures, {len(sampler.crops)} crops, {len(sampler.patches)} texts, {len(sampler.drawn)} drawn, {len(rendered)} rendered plates, {len(scenes)} scenes", flush=True)
     tune = evaluation_frames(load_pictures(data, work, "tune"))
     lane = lane_frames(load_pictures(data, work, "tune"))
+    tiles = tile_frames(arguments.tune_scenes) if arguments.tune_scenes else []
 
     model = Detector(fine=not arguments.coarse).to(memory_format=torch.channels_last)
     if arguments.init:
-        missing = model.load_state_dict(torch.load(arguments.init, weights_only=True)["ema"], strict=False).missing_keys
+        weights = shipped_weights(arguments.init) if arguments.init.suffix == ".onnx" else torch.load(arguments.init, weights_only=True)["ema"]
+        missing = model.load_state_dict(weights, strict=False).missing_keys
         if missing:  # a residual block that the earlier network did not have starts close to nothing
             assert all(m.startswith("block4.") for m in missing), missing
             nn.init.constant_(model.block4[1].weight, 0.1)
@@ -971,6 +1013,10 @@ def train(arguments):
         for group in optimiser.param_groups:
             group["lr"] = lr
         model.train()
+        if arguments.frozen:
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         output = model((images.float() / 255).to(memory_format=torch.channels_last))
         score_loss, box_loss, corner_loss = loss_terms(output, *truth)
         loss = score_loss + 2.0 * box_loss + 4.0 * corner_loss
@@ -995,6 +1041,10 @@ def train(arguments):
             counted = l["score"] >= threshold
             row = {"step": step + 1, "samples": (step + 1) * arguments.batch, "seconds": round(time.time() - began), "score": round(float(sums[0] / count), 4), "box": round(float(sums[1] / count), 4), "corner": round(float(sums[2] / count), 4), "threshold": threshold, "f1": f1, "recall": recall,
                    "precision": precision, "iou": float(m["iou"][m["at"] >= threshold].mean()) if recall else 0.0, "lane_recall": float((l["at"] >= threshold).mean()), "lane_precision": float(l["good"][counted].mean()) if counted.any() else 0.0}
+            if tiles:
+                t = match(tiles, run_frames(tiles, infer))
+                counted = t["score"] >= threshold
+                row |= {"tile_recall": float((t["at"] >= threshold).mean()), "tile_false": int((t["good"][counted] == 0).sum())}
             log.write(json.dumps(row) + "\n"), log.flush()
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
             sums[:], count, began = 0, 0, time.time()
@@ -1286,6 +1336,9 @@ def main():
     t.add_argument("--width", type=int, default=384), t.add_argument("--height", type=int, default=256), t.add_argument("--batch", type=int, default=16)
     t.add_argument("--steps", type=int, default=9000), t.add_argument("--lr", type=float, default=2e-3), t.add_argument("--warmup", type=int, default=200)
     t.add_argument("--ema", type=float, default=0.998), t.add_argument("--every", type=int, default=500), t.add_argument("--seed", type=int, default=1)
+    t.add_argument("--scenes", type=Path, nargs="*", help="folders that `garita synth lane` wrote"), t.add_argument("--scene-share", type=float, default=0.35, help="share of canvases that show a rendered scene")
+    t.add_argument("--tune-scenes", type=Path, help="a folder of wide views (another seed), reported beside tune"), t.add_argument("--frozen", action="store_true", help="batch statistics stay: for starting from an exported network")
+    t.add_argument("--rectangles", type=float, default=0.15, help="how far a labelled rectangle is trusted as four corners")
     t.add_argument("--workers", type=int, default=1), t.add_argument("--pool", type=Path, help="folder that render_plates.py wrote"), t.add_argument("--init", type=Path), t.add_argument("--one-size", action="store_true", help="no canvases of the full input size"), t.add_argument("--coarse", action="store_true", help="without the block at stride 4"), t.add_argument("--minutes", type=float, help="lets the clock, not the steps, drive the learning rate and the end"), t.add_argument("--quads", action="store_true", help="use the corners that relabel found")
     e = commands.add_parser("export", parents=[shared])
     e.add_argument("--out", type=Path, default=MODELS), e.add_argument("--calibration", type=int, default=120, help="pictures to calibrate on")
