@@ -19,7 +19,7 @@ pub const MAX_COLUMNS: usize = 128;
 const BEAM: usize = 16;
 /// Characters less probable than this in a column do not start a prefix there.
 const LEAST: f32 = 1e-4;
-/// Prefixes less probable than this share of the best are not followed: they cannot win more than they have.
+/// Prefixes less probable than this share of the best are not begun: they cannot win more than they have.
 const HOPELESS: f64 = 1e-7;
 /// The most looks at one plate that are decoded together.
 pub const MAX_LOOKS: usize = 8;
@@ -152,23 +152,31 @@ impl Decoder {
             self.next.clear();
             for prefix in &self.beam {
                 let stay = prefix.last.map_or(0.0, |last| prefix.symbol * f64::from(column[last + 1]));
-                add(&mut self.next, Prefix { blank: prefix.total() * f64::from(column[0]), symbol: stay, ..*prefix });
+                self.next.push(Prefix { blank: prefix.total() * f64::from(column[0]), symbol: stay, ..*prefix });
+            }
+            let hopeless = HOPELESS * self.next.iter().map(Prefix::total).fold(0.0, f64::max);
+            for prefix in &self.beam {
                 for &symbol in &likely[..count] {
                     // The same character again needs a blank between.
                     let from = if prefix.last == Some(symbol) { prefix.blank } else { prefix.total() };
+                    let longer = from * f64::from(column[symbol + 1]);
                     let mut text = prefix.text;
-                    if from > 0.0 && text.push(symbol) {
-                        add(&mut self.next, Prefix { text, last: Some(symbol), blank: 0.0, symbol: from * f64::from(column[symbol + 1]) });
+                    if longer > hopeless && text.push(symbol) {
+                        // Two prefixes grow into different texts, so that only one that stayed can be the same.
+                        match self.next[..self.beam.len()].iter_mut().find(|stayed| stayed.text == text) {
+                            Some(stayed) => stayed.symbol += longer,
+                            None => self.next.push(Prefix { text, last: Some(symbol), blank: 0.0, symbol: longer }),
+                        }
                     }
                 }
             }
-            self.next.sort_unstable_by(|a, b| b.total().total_cmp(&a.total()));
-            self.next.truncate(BEAM);
-            let hopeless = HOPELESS * self.next.first().map_or(0.0, Prefix::total);
-            self.next.retain(|prefix| prefix.total() >= hopeless);
+            if self.next.len() > BEAM {
+                self.next.select_nth_unstable_by(BEAM, |a, b| b.total().total_cmp(&a.total()));
+                self.next.truncate(BEAM);
+            }
             std::mem::swap(&mut self.beam, &mut self.next);
         }
-        self.beam.first().map_or(Text::default(), |best| best.text)
+        self.beam.iter().max_by(|a, b| a.total().total_cmp(&b.total())).map_or(Text::default(), |best| best.text)
     }
 
     /// Adds what else the character at `position` could be in one look, everything else as decoded, to `exchanged`.
@@ -223,17 +231,6 @@ fn symbols(text: &Text) -> ([usize; MAX_POSITIONS], usize) {
         *slot = symbol + 1;
     }
     (classes, text.len())
-}
-
-/// Adds a prefix, joining it with an equal one.
-fn add(prefixes: &mut Vec<Prefix>, prefix: Prefix) {
-    match prefixes.iter_mut().find(|known| known.text == prefix.text) {
-        Some(known) => {
-            known.blank += prefix.blank;
-            known.symbol += prefix.symbol;
-        }
-        None => prefixes.push(prefix),
-    }
 }
 
 /// `sums.*[i][t]`: probability that the first `t` columns are the first `i` symbols, ending in blank (or nothing yet) or in the `i`-th symbol.
