@@ -57,6 +57,9 @@ pub struct ReaderSettings {
     /// Below this probability a jurisdiction is said to be unknown.
     #[serde(default = "half")]
     pub jurisdiction_threshold: f32,
+    /// A text less probable than this at the first look is looked at again; chosen on the tuning slice.
+    #[serde(default)]
+    pub look_again_below: f32,
     /// From the decoder's probability of a text to the calibrated probability that it is exactly right.
     #[serde(default)]
     pub calibration: Calibration,

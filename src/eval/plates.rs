@@ -74,7 +74,8 @@ fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<Vec<Pla
     let inset = CROP_MARGIN / (1.0 + 2.0 * CROP_MARGIN);
     let plate = PlateBox::of_hull([width * inset, height * inset, width * (1.0 - 2.0 * inset), height * (1.0 - 2.0 * inset)]);
     worker.reader.rectify(&worker.luma, &plate);
-    Ok(vec![worker.reader.read(&plate)?])
+    let first = worker.reader.read(&plate)?;
+    Ok(vec![worker.reader.read_again(&worker.luma, first)?])
 }
 
 /// Gives each truth the surest unused read that overlaps it enough.
