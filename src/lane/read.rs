@@ -22,6 +22,8 @@ pub struct PlateRead {
     pub probability: f32,
     /// Calibrated probability that `text` is exactly right, in 0..=1.
     pub confidence: f32,
+    /// True where the first look was unsure and more were taken.
+    pub looked_again: bool,
     /// Whose plate; `None` where the reader does not know.
     pub jurisdiction: Option<Jurisdiction>,
 }
@@ -196,8 +198,9 @@ impl Reader {
         let jurisdiction = jurisdiction(&self.jurisdictions, count as f32 * self.settings.jurisdiction_temperature, &self.settings, &self.codes);
         let probability = probability as f32;
         let calibration = &self.settings.calibration;
-        let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len()) };
-        PlateRead { plate: *plate, text, posterior, probability, confidence, jurisdiction }
+        let looked_again = count > 1;
+        let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len(), looked_again) };
+        PlateRead { plate: *plate, text, posterior, probability, confidence, looked_again, jurisdiction }
     }
 }
 

@@ -108,6 +108,7 @@ fn reads_line(image: &str, outcome: &Outcome) -> String {
 /// The figures for people.
 fn tables(report: &Report, images: usize) -> String {
     let mut text = String::new();
+    let error = |error: Option<f64>| error.map_or("-".to_owned(), |error| format!("{error:.3}"));
     let _ = writeln!(text, "{images} images; share (95 % interval, n)");
     let _ = writeln!(text, "detection recall    {}", report.recall);
     let _ = writeln!(text, "detection precision {}", report.precision);
@@ -116,8 +117,9 @@ fn tables(report: &Report, images: usize) -> String {
     let _ = writeln!(text, "state               {}", report.reading.jurisdiction);
     let _ = writeln!(
         text,
-        "calibration error   {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
-        report.calibration_error.map_or("-".to_owned(), |error| format!("{error:.3}")),
+        "calibration error   {}   of labelled plates {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
+        error(report.calibration_error),
+        error(report.calibration_error_labelled),
         100.0 * report.yield_at_half_percent,
         100.0 * report.yield_at_one_percent
     );
