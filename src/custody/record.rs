@@ -120,6 +120,8 @@ pub struct SightingRecord {
     pub hits: Vec<Hit>,
     /// Now, milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// How long ago the frame came in, milliseconds by a clock that never jumps; `None` where none ran that long.
+    pub after_ms: Option<i64>,
 }
 
 /// A vehicle that has passed.
@@ -132,6 +134,8 @@ pub struct PassageRecord {
     pub hits: Vec<Hit>,
     /// Now, milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// How long ago its evidence's frame came in, milliseconds by a clock that never jumps; `None` where none ran that long.
+    pub after_ms: Option<i64>,
 }
 
 /// A read, complete enough to be given back to its lane after a restart.

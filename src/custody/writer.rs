@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::evidence::{Evidence, sha256};
 use super::journal::{self, Journal, Place};
@@ -263,7 +263,7 @@ fn alone(transaction: &Transaction<'_>, change: impl FnOnce(&Transaction<'_>) ->
 }
 
 fn insert_frame(transaction: &Transaction<'_>, frame: &FrameRecord, place: Place) -> rusqlite::Result<i64> {
-    let fault = frame.error.as_ref().map(|error| format!("{:?}", error.fault).to_lowercase());
+    let fault = frame.error.as_ref().map(|error| error.fault.name());
     transaction
         .prepare_cached(
             "INSERT INTO frame (lane, sequence, key, digest, sender_sequence, captured_ms, received_ms, skipped, segment, at, length, fault, error)
@@ -306,7 +306,7 @@ fn close_track(transaction: &Transaction<'_>, lane: &str, track: u64, state: &st
 
 /// The passage's row, its evidence's and its hits'; `None` where the track has ended already (invariant 3).
 fn insert_passage(transaction: &Transaction<'_>, record: &PassageRecord) -> rusqlite::Result<Option<i64>> {
-    let PassageRecord { lane, passage, hits, now_ms } = record;
+    let PassageRecord { lane, passage, hits, now_ms, .. } = record;
     if !close_track(transaction, lane, passage.track, "passed")? {
         return Ok(None);
     }
@@ -352,7 +352,7 @@ fn insert_passage(transaction: &Transaction<'_>, record: &PassageRecord) -> rusq
 
 /// A hit that the vote of its passage says; news outside where no single read had said it.
 fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i64, hit: &Hit) -> rusqlite::Result<()> {
-    let PassageRecord { lane, passage: settled, now_ms, .. } = record;
+    let PassageRecord { lane, passage: settled, now_ms, after_ms, .. } = record;
     let known = "UPDATE hit SET state = 'confirmed', passage = ?1, class = ?2, edits = ?3, probability = ?4
                  WHERE lane = ?5 AND track = ?6 AND list = ?7 AND text = ?8 AND jurisdiction = ?9";
     let changed = transaction.prepare_cached(known)?.execute(params![
@@ -367,7 +367,7 @@ fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i6
         hit.entry.jurisdiction.to_string()
     ])?;
     if changed == 0 {
-        insert_hit(transaction, (lane, settled.track, settled.evidence.sequence), ("confirmed", Some(passage)), hit, *now_ms)?;
+        insert_hit(transaction, (lane, settled.track, settled.evidence.sequence), ("confirmed", Some(passage)), hit, (*now_ms, *after_ms))?;
     }
     Ok(())
 }
@@ -375,7 +375,7 @@ fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i6
 /// The hits of one read, where they are new to its vehicle.
 fn sight(transaction: &Transaction<'_>, record: &SightingRecord) -> rusqlite::Result<()> {
     for hit in &record.hits {
-        insert_hit(transaction, (&record.lane, record.track, record.sequence), ("sighted", None), hit, record.now_ms)?;
+        insert_hit(transaction, (&record.lane, record.track, record.sequence), ("sighted", None), hit, (record.now_ms, record.after_ms))?;
     }
     Ok(())
 }
@@ -385,15 +385,18 @@ fn insert_hit(
     (lane, track, sequence): (&str, u64, u64),
     (state, passage): (&str, Option<i64>),
     hit: &Hit,
-    now_ms: i64,
+    (now_ms, after_ms): (i64, Option<i64>),
 ) -> rusqlite::Result<()> {
     transaction.prepare_cached("INSERT OR IGNORE INTO track VALUES (?1, ?2, 'open')")?.execute(params![lane, track as i64])?;
     let entry = serde_json::to_string(&hit.entry).expect("plain data");
+    // What the time of day did since the frame came in has no say in how long it took.
+    let received = "SELECT received_ms FROM frame WHERE lane = ?1 AND sequence = ?2";
+    let received_ms: i64 = transaction.prepare_cached(received)?.query_row(params![lane, sequence as i64], |row| row.get(0)).optional()?.unwrap_or(now_ms);
+    let stored_ms = after_ms.map_or(now_ms.max(received_ms), |after_ms| received_ms + after_ms.max(0));
     let inserted = transaction
         .prepare_cached(
             "INSERT INTO hit (lane, track, passage, state, sequence, list, text, jurisdiction, class, edits, probability, priority, entry, received_ms, stored_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-                     coalesce((SELECT received_ms FROM frame WHERE lane = ?1 AND sequence = ?5), ?14), ?14)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -410,7 +413,8 @@ fn insert_hit(
             hit.probability,
             hit.entry.priority,
             entry,
-            now_ms
+            received_ms,
+            stored_ms
         ])?;
     if inserted > 0 {
         tell_outside(transaction, "hit", lane, track, transaction.last_insert_rowid(), now_ms)?;
