@@ -6,12 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-TILE = (1280, 768)  # frame pixels of one tile (src/lane/detect.rs), shown to the network at half size
-OVERLAP = 192  # frame pixels that neighbouring tiles share
+TILE = (960, 576)  # frame pixels of one tile (src/lane/detect.rs), shown to the network at two thirds of its size
+OVERLAP = 144  # frame pixels that neighbouring tiles share
+SHRINK = 1.5
+WINDOW = (640, 384)
 
 
 def load_scenes(folders: list[Path]) -> list[dict]:
-    """Rendered pictures in the shape of `detector.load_pictures`; views wider than 2,560 px at half size, as tiles show them.
+    """Rendered pictures in the shape of `detector.load_pictures`; views wider than 2,560 px at half size, about as tiles show them.
 
     Every plate has its four exact corners. Plates under 8 px (full-size pixels here) are left out of the picture's truth.
     """
@@ -49,11 +51,11 @@ def tile_frames(folder: Path, least: float = 40.0) -> list[dict]:
         boxes = np.array([plate["box"] for plate in row["plates"]], np.float32).reshape(-1, 4)
         for y in starts(full.shape[0], TILE[1]):
             for x in starts(full.shape[1], TILE[0]):
-                view = cv2.resize(full[y:y + TILE[1], x:x + TILE[0]], (TILE[0] // 2, TILE[1] // 2), interpolation=cv2.INTER_AREA)
-                at = (boxes - np.array([x, y, 0, 0], np.float32)) / 2
+                view = cv2.resize(full[y:y + TILE[1], x:x + TILE[0]], WINDOW, interpolation=cv2.INTER_AREA)
+                at = (boxes - np.array([x, y, 0, 0], np.float32)) / SHRINK
                 at[:, 2:] += at[:, :2]
-                seen = (at[:, 2] > 0) & (at[:, 3] > 0) & (at[:, 0] < TILE[0] / 2) & (at[:, 1] < TILE[1] / 2)
+                seen = (at[:, 2] > 0) & (at[:, 3] > 0) & (at[:, 0] < WINDOW[0]) & (at[:, 1] < WINDOW[1])
                 at = at[seen]
-                whole = (at[:, 0] >= 2) & (at[:, 1] >= 2) & (at[:, 2] <= TILE[0] / 2 - 2) & (at[:, 3] <= TILE[1] / 2 - 2)
-                frames.append({"frame": view.astype(np.float32) / 255, "boxes": at, "judged": whole & (at[:, 2] - at[:, 0] >= least / 2), "kind": "tile", "name": row["image"]})
+                whole = (at[:, 0] >= 2) & (at[:, 1] >= 2) & (at[:, 2] <= WINDOW[0] - 2) & (at[:, 3] <= WINDOW[1] - 2)
+                frames.append({"frame": view.astype(np.float32) / 255, "boxes": at, "judged": whole & (at[:, 2] - at[:, 0] >= least / SHRINK), "kind": "tile", "name": row["image"]})
     return frames

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Match reads against this watchlist: an index of `garita watchlist import`, or a CSV file with plate, jurisdiction, list, priority, reason, valid_from, valid_until.
     #[arg(long, value_name = "FILE")]
     watchlist: Option<PathBuf>,
-    /// Look also at overlapping tiles: for wide views with small plates. Costs a dozen times as much on a 4K picture.
+    /// Look also at overlapping tiles: for wide views with small plates. Costs some 25 times as much on a 4K picture.
     #[arg(long)]
     tiles: bool,
     /// Worker threads; as many as there are cores unless given.
