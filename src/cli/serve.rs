@@ -22,6 +22,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     log(&site);
     garita::service::serve(site, |address| {
         tracing::info!(%address, "taking frames");
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            tracing::warn!(%error, "systemd could not be told that the service is ready");
+        }
         let _ = super::say(&format!("garita serves at http://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
     })?;
     Ok(ExitCode::SUCCESS)

@@ -7,8 +7,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::budget;
 use crate::custody::State;
+use crate::custody::evidence::{hex, sha256};
 use crate::error::{Error, Fault, Result};
 use crate::lane::hit::Hit;
+use crate::models::Models;
 use crate::pipeline::FrameTimes;
 
 /// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
@@ -35,6 +37,8 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_counter!("garita_hits_total", "Hits of passages, by list and class");
     describe_histogram!("garita_stage_seconds", "How long a stage took, by stage; its budget is garita_budget_seconds");
     describe_gauge!("garita_budget_seconds", "The latency budget (p99) of a stage");
+    describe_gauge!("garita_model_info", "1 for each model in use, by name and SHA-256 of its weights");
+    describe_gauge!("garita_list_info", "1 for the version of each list in force: its newest source's");
     describe_gauge!("garita_queue_depth", "What waits, by queue");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
     for budget in budget::LANE {
@@ -91,4 +95,19 @@ pub(super) fn store(state: &State) {
     for name in ["open", "full", "stopped"] {
         gauge!("garita_store_state", "state" => name).set(f64::from(u8::from(name == now)));
     }
+}
+
+/// Which weights read here.
+pub(super) fn models(models: &Models) {
+    for (model, weights) in [("detector", &models.detector), ("reader", &models.reader)] {
+        gauge!("garita_model_info", "model" => model, "sha256" => hex(&sha256(weights))).set(1.0);
+    }
+}
+
+/// Which version of a list is in force; the one before is not any more.
+pub(super) fn list(name: &str, before: Option<&str>, version: &str) {
+    if let Some(before) = before {
+        gauge!("garita_list_info", "list" => name.to_owned(), "version" => before.to_owned()).set(0.0);
+    }
+    gauge!("garita_list_info", "list" => name.to_owned(), "version" => version.to_owned()).set(1.0);
 }

@@ -22,6 +22,7 @@ mod lists;
 pub(crate) mod metrics;
 mod problem;
 mod replay;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         quarantine_bytes: site.retention.quarantine_bytes,
         ..Settings::default()
     };
+    metrics::models(&models);
     let custody = Custody::open(&site.data_dir, settings)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
@@ -215,6 +217,7 @@ fn router(service: Service) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        .layer(middleware::from_fn(trace::named))
         .with_state(service)
 }
 
