@@ -97,6 +97,14 @@ pub(super) fn store(state: &State) {
     }
 }
 
+/// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.
+pub(super) fn lane(lane: &str) {
+    for outcome in ["accepted", "shed", "rejected"] {
+        counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).absolute(0);
+    }
+    counter!("garita_passages_total", "lane" => lane.to_owned()).absolute(0);
+}
+
 /// Which weights read here.
 pub(super) fn models(models: &Models) {
     for (model, weights) in [("detector", &models.detector), ("reader", &models.reader)] {

@@ -91,6 +91,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         ..Settings::default()
     };
     metrics::models(&models);
+    site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
     let custody = Custody::open(&site.data_dir, settings)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
