@@ -9,7 +9,9 @@ use garita::watchlist::snapshot::{self, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+pub(crate) mod backup;
 pub(crate) mod calibrate;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod eval;

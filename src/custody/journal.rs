@@ -41,12 +41,12 @@ struct Segment {
 }
 
 impl Journal {
-    /// The journal in `folder`, whose next segment follows all that are there.
+    /// The journal in `folder`, whose next segment follows all that are there, and `last`, the last that a row names.
     ///
     /// # Errors
     /// `Machine` where the folder cannot be read.
-    pub fn open(folder: &Path) -> Result<Journal> {
-        let number = segments(folder)?.into_iter().max().unwrap_or(0);
+    pub fn open(folder: &Path, last: i64) -> Result<Journal> {
+        let number = segments(folder)?.into_iter().max().unwrap_or(0).max(last);
         Ok(Journal { folder: folder.to_owned(), number, open: None })
     }
 
@@ -55,14 +55,16 @@ impl Journal {
     /// # Errors
     /// What the system says of the write.
     pub fn append(&mut self, bytes: &[u8], now_ms: i64) -> std::io::Result<Place> {
-        if self.open.as_ref().is_some_and(|segment| segment.length >= SEGMENT_BYTES || now_ms - segment.begun_ms >= SEGMENT_MS) {
+        // A clock that was set back ends it too.
+        let over = |segment: &Segment| segment.length >= SEGMENT_BYTES || !(0..SEGMENT_MS).contains(&(now_ms - segment.begun_ms));
+        if self.open.as_ref().is_some_and(over) {
             self.open = None;
         }
         let segment = match &mut self.open {
             Some(segment) => segment,
             None => {
+                let file = File::options().create_new(true).write(true).open(path(&self.folder, self.number + 1))?;
                 self.number += 1;
-                let file = File::options().create_new(true).write(true).open(path(&self.folder, self.number))?;
                 File::open(&self.folder)?.sync_all()?;
                 self.open.insert(Segment { file, begun_ms: now_ms, length: 0, synced: 0 })
             }

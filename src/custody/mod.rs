@@ -9,9 +9,10 @@
 //! 2. *Every row's bytes are there.* A frame's row names a segment, offset and length inside the journal, or none once they were deleted on purpose; an
 //!    evidence row names a file by the SHA-256 of its contents, complete and synced under that name; a scan's row likewise.
 //! 3. *Once.* A lane holds one frame per idempotency key and per sequence, one passage per track; a passage holds one hit per entry; a portal holds one
-//!    scan per idempotency key.
+//!    scan per idempotency key. A lane's numbers never come back, even when what bore them has had its time.
 //! 4. *A read belongs to one track, and a track is open, or has passed (one passage), or was never read.* Open tracks are given back to the lane at start.
-//! 5. *Bytes without a row are nobody's.* They come from a crash between sync and commit, were never acknowledged, and are deleted at start.
+//! 5. *Bytes without a row are nobody's.* They come from a crash between sync and commit, or between commit and deletion, and are deleted at start and with
+//!    the next sweep. Every such file is known: a segment that no row names, or evidence in the list of the unsettled ([`evidence`]).
 //! 6. *A store that failed to sync never acknowledges again* until it is opened anew: what the disk holds is unknown after that. A full disk is not that: what did
 //!    not fit is refused and rolled back, and the store heals when space returns.
 //! 7. *The schema is the newest.* Older files are migrated at start, in one transaction each version; newer ones are refused.
@@ -25,13 +26,19 @@
 //! Frames lie in *segments* of the journal, files of some minutes that are deleted whole when everything in them has had its time: one sync a group instead of
 //! one or two a frame, and no hole to punch. What a passage needs as evidence is copied out into files of its own.
 //!
+//! What nobody waits for (passages, sightings, counts) waits in memory while the disk is full, and is kept when space returns.
+//!
 //! Considered: a file per frame (two syncs each: a third of the frames on the disk this was tried on), frames in the database (WAL and checkpoint write each twice).
 
+pub mod check;
+pub mod copy;
 pub mod evidence;
 pub mod journal;
 mod quarantine;
 pub mod record;
 pub mod recover;
+mod retention;
+mod rows;
 pub mod schema;
 pub mod writer;
 
@@ -59,11 +66,17 @@ pub struct Settings {
     pub strip_frames: usize,
     /// Quarantined originals are kept up to this many bytes; the oldest give way.
     pub quarantine_bytes: u64,
+    /// Below this much free space nothing is taken in any more, so that the database itself never meets a full disk in the middle of something.
+    pub free_bytes: u64,
+    /// Passages that no hit names are deleted after this many days, with their frames and evidence.
+    pub passages_days: u32,
+    /// Hits and their passages are deleted after this many days; not before `passages_days`.
+    pub hits_days: u32,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { frames_without_passage_ms: 600_000, strip_frames: 12, quarantine_bytes: 256 << 20 }
+        Settings { frames_without_passage_ms: 600_000, strip_frames: 12, quarantine_bytes: 256 << 20, free_bytes: 64 << 20, passages_days: 30, hits_days: 365 }
     }
 }
 
@@ -96,16 +109,21 @@ impl Custody {
     /// Opens the store in `folder`, making or migrating it, deletes what was never acknowledged (invariant 5), and starts its writer.
     ///
     /// # Errors
-    /// `Machine` where the folder cannot be written or another process holds it, `Unsupported` for a store of a newer garita, `Damaged` for one that is not a store.
+    /// `Machine` where the folder cannot be written or another process holds it, `Unsupported` for a store of a newer garita or a database of somebody else,
+    /// `Damaged` for one that is no database, or is missing beside its files.
     pub fn open(folder: &Path, settings: Settings) -> Result<Custody> {
         for name in ["", "journal", "evidence", "quarantine", "uploads", "scans"] {
             let path = folder.join(name);
             std::fs::create_dir_all(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
         }
         let held = schema::hold(folder)?;
-        let mut connection = schema::open(&database(folder))?;
-        schema::migrate(&mut connection)?;
-        recover::sweep_unowned(&connection, folder)?;
+        let path = database(folder);
+        let mut connection = schema::open(&path)?;
+        if schema::version(&connection)? == 0 {
+            recover::refuse_headless(folder)?;
+        }
+        schema::migrate(&mut connection).map_err(|error| error.in_(path.display()))?;
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(&error).in_(folder.display()))?;
         let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;
         let (queue, records) = bounded(WAITING_RECORDS);
         let state = Arc::new(RwLock::new(State::Open));
@@ -200,9 +218,7 @@ pub struct StoredFrame {
 fn reader(folder: &Path) -> Result<Connection> {
     let path = database(folder);
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    connection
-        .and_then(|connection| connection.busy_timeout(std::time::Duration::from_secs(5)).map(|()| connection))
-        .map_err(|error| sqlite(&error).in_(path.display()))
+    connection.and_then(|connection| connection.busy_timeout(schema::PATIENCE).map(|()| connection)).map_err(|error| sqlite(&error).in_(path.display()))
 }
 
 /// The database file of a store.

@@ -28,6 +28,17 @@ pub enum Fate {
     Failed(Error),
 }
 
+impl Fate {
+    /// Of what a store in this state refuses.
+    pub(crate) fn of(state: &State) -> Fate {
+        match state {
+            State::Full(why) => Fate::Full(why.clone()),
+            State::Stopped(why) => Fate::Stopped(why.clone()),
+            State::Open => Fate::Stopped("the store has ended".to_owned()),
+        }
+    }
+}
+
 /// Called once, when a record's fate is known, on the writer's thread: it must not wait.
 pub type Done = Box<dyn FnOnce(Fate) + Send>;
 
@@ -55,7 +66,7 @@ pub enum Record {
         /// How many.
         frames: u64,
     },
-    /// Any other change, made in the group's transaction; answers the number that [`Fate::Kept`] tells.
+    /// Any other change, made in the group's transaction after its frames so far, before its sightings and passages; answers the number that [`Fate::Kept`] tells.
     Change(Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<i64> + Send>, Done),
     /// Time to delete what has had its time.
     Sweep {
@@ -67,11 +78,7 @@ pub enum Record {
 impl Record {
     /// Tells whoever waits that it was not kept.
     pub(crate) fn refuse(self, state: &State) {
-        let fate = match state {
-            State::Full(why) => Fate::Full(why.clone()),
-            State::Stopped(why) => Fate::Stopped(why.clone()),
-            State::Open => Fate::Stopped("the store has ended".to_owned()),
-        };
+        let fate = Fate::of(state);
         match self {
             Record::Frame(frame) => (frame.done)(fate),
             Record::Change(_, done) => done(fate),

@@ -8,7 +8,7 @@ use super::journal::{self, Place};
 use super::record::StoredRead;
 use super::{Custody, sqlite};
 use crate::bytes::Bytes;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 
 /// Where a lane goes on.
 #[derive(Debug, Default)]
@@ -39,13 +39,15 @@ pub struct OpenRead {
 impl Custody {
     /// Where a lane goes on after a start.
     ///
+    /// A read whose frame's bytes are gone, on purpose or not, is not given back; for the latter the log says so.
+    ///
     /// # Errors
-    /// `Machine` with what SQLite says, `Damaged` where a frame's bytes are gone.
+    /// `Machine` with what SQLite says.
     pub fn lane_state(&self, lane: &str) -> Result<LaneState> {
         let (next_sequence, next_track, rows) = self.ask(|connection| {
-            let next = |question: &str| connection.query_row(question, [lane], |row| Ok(row.get::<_, Option<i64>>(0)?.map_or(0, |last| last as u64 + 1)));
-            let sequence = next("SELECT max(sequence) FROM frame WHERE lane = ?1")?;
-            let track = next("SELECT max(number) FROM track WHERE lane = ?1")?;
+            let next = "SELECT next_sequence, next_track FROM lane WHERE id = ?1";
+            let next = connection.query_row(next, [lane], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))).optional()?;
+            let (sequence, track) = next.unwrap_or((0, 0));
             let mut statement = connection.prepare(
                 "SELECT track.number, read.seen, frame.sequence, frame.captured_ms, frame.segment, frame.at, frame.length
                  FROM track JOIN read ON read.lane = track.lane AND read.track = track.number JOIN frame ON frame.id = read.frame
@@ -64,11 +66,12 @@ impl Custody {
         let folder = self.folder().join("journal");
         let mut open = Vec::with_capacity(rows.len());
         for (track, read, sequence, captured_ms, place, length) in rows {
-            let encoded = match place {
-                Some(place) => Bytes::from(journal::read(&folder, place, length)?),
-                None => continue,
-            };
-            open.push(OpenRead { track, read, sequence, captured_ms, encoded });
+            match place.map(|place| journal::read(&folder, place, length)) {
+                Some(Ok(bytes)) => open.push(OpenRead { track, read, sequence, captured_ms, encoded: Bytes::from(bytes) }),
+                // One frame's loss must not keep a lane shut.
+                Some(Err(error)) => tracing::error!(lane, track, sequence, %error, "a read is not given back to its lane"),
+                None => {}
+            }
         }
         Ok(LaneState { next_sequence, next_track, open })
     }
@@ -79,17 +82,32 @@ pub(super) fn is_named(connection: &Connection, segment: i64) -> rusqlite::Resul
     connection.prepare_cached("SELECT 1 FROM frame WHERE segment = ?1 LIMIT 1")?.query_row([segment], |_| Ok(())).optional().map(|found| found.is_some())
 }
 
-/// Deletes segments and half-written files that no row names (invariant 5).
-pub(super) fn sweep_unowned(connection: &Connection, folder: &Path) -> Result<()> {
-    let journal = folder.join("journal");
-    for number in journal::segments(&journal)? {
+/// Deletes segments that no row names (invariant 5), but for the one that is being written.
+pub(super) fn delete_segments(connection: &Connection, folder: &Path, current: Option<i64>) -> Result<()> {
+    for number in journal::segments(folder)?.into_iter().filter(|&number| Some(number) != current) {
         if !is_named(connection, number).map_err(|error| sqlite(&error))? {
-            let path = journal::path(&journal, number);
+            let path = journal::path(folder, number);
             std::fs::remove_file(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
         }
     }
-    match std::fs::remove_file(folder.join("evidence/unnamed.tmp")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&error).in_("evidence/unnamed.tmp")),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// Refuses to begin a new store beside the files of one whose database is missing: they would all be nobody's.
+pub(super) fn refuse_headless(folder: &Path) -> Result<()> {
+    let mut files = journal::segments(&folder.join("journal"))?.len();
+    let evidence = folder.join("evidence");
+    let said = |error: std::io::Error| Error::io(&error).in_(evidence.display());
+    for shelf in std::fs::read_dir(&evidence).map_err(said)? {
+        let shelf = shelf.map_err(said)?.path();
+        if shelf.is_dir() {
+            files += std::fs::read_dir(&shelf).map_err(said)?.count();
+        }
     }
+    if files == 0 {
+        return Ok(());
+    }
+    let message =
+        format!("holds {files} files of frames and evidence, but no database (garita.db): put it back, restore a backup, or name another data folder");
+    Err(Error::new(Fault::Damaged, message).in_(folder.display()))
 }

@@ -1,6 +1,6 @@
 //! The database: opened as durably as SQLite can, migrated one version a transaction, held by one process.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ pub const VERSION: usize = MIGRATIONS.len();
 /// Marks the file as garita's (`PRAGMA application_id`): "GRTA".
 pub const APPLICATION: i32 = 0x4752_5441;
 
+/// How long a connection waits for another one's lock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Locks `folder` for this process until the answer is dropped.
 ///
 /// # Errors
@@ -25,41 +28,65 @@ pub const APPLICATION: i32 = 0x4752_5441;
 pub(crate) fn hold(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
-    file.try_lock()
-        .map_err(|_| Error::new(Fault::Machine, "another garita has this store open; end it first, or name another data folder").in_(folder.display()))?;
-    Ok(file)
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::new(Fault::Machine, "another garita has this store open; end it first, or name another data folder").in_(folder.display()))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io(&error).in_(path.display())),
+    }
+}
+
+/// The lock that keeps the store's files from being deleted while somebody looks at them: held shared by whoever checks or copies a store, alone by its
+/// writer while it deletes.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn deletion(folder: &Path) -> Result<File> {
+    let path = folder.join("deletion");
+    File::options().create(true).append(true).open(&path).map_err(|error| Error::io(&error).in_(path.display()))
 }
 
 /// Opens or makes the database at `path` for writing.
 pub(crate) fn open(path: &Path) -> Result<Connection> {
     let said = |error: rusqlite::Error| sqlite(&error).in_(path.display());
     let connection = Connection::open(path).map_err(said)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(said)?;
+    connection.busy_timeout(PATIENCE).map_err(said)?;
+    // Before anything is changed: it may be somebody else's.
+    version(&connection).map_err(|error| error.in_(path.display()))?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(said)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(said)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(said)?;
     // What is deleted is overwritten: a deleted read must not be readable in the file.
     connection.pragma_update(None, "secure_delete", true).map_err(said)?;
+    // The writer does it after answering, and hears what comes of it; SQLite by itself would swallow a failed sync there.
+    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(said)?;
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
 /// The version of a database.
 ///
 /// # Errors
-/// `Damaged` for a file that is no store, `Unsupported` for one of a newer garita.
+/// `Damaged` for a file that is no database, `Unsupported` for one of a newer garita, or of somebody else.
 pub fn version(connection: &Connection) -> Result<usize> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(|error| sqlite(&error));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    match usize::try_from(version) {
-        Ok(version) if version == 0 || application == APPLICATION => {
-            if version > VERSION {
-                let message = format!("is of version {version}; this garita knows {VERSION}: install the newer garita, or restore a backup from before");
-                return Err(Error::new(Fault::Unsupported, message));
-            }
-            Ok(version)
-        }
-        _ => Err(Error::new(Fault::Damaged, "is no database of garita's")),
+    let foreign = || Error::new(Fault::Unsupported, "is a database, but none of garita's: name another data folder");
+    let version = usize::try_from(version).map_err(|_| foreign())?;
+    if version == 0 {
+        // Just made, or somebody else's who numbers no versions.
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map_err(|error| sqlite(&error))?;
+        return if tables == 0 && application == 0 { Ok(0) } else { Err(foreign()) };
     }
+    if application != APPLICATION {
+        return Err(foreign());
+    }
+    if version > VERSION {
+        let message = format!("is of version {version}; this garita knows {VERSION}: install the newer garita, or restore a backup from before");
+        return Err(Error::new(Fault::Unsupported, message));
+    }
+    Ok(version)
 }
 
 /// Brings a database to [`VERSION`].

@@ -88,6 +88,9 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let settings = Settings {
         frames_without_passage_ms: 1_000 * site.retention.frames_without_passage_s as i64,
         quarantine_bytes: site.retention.quarantine_bytes,
+        free_bytes: site.limits.free_bytes,
+        passages_days: site.retention.passages_days,
+        hits_days: site.retention.hits_days,
         ..Settings::default()
     };
     metrics::models(&models);

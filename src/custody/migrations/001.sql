@@ -1,5 +1,12 @@
 -- Times are milliseconds since the Unix epoch; digests are SHA-256; JSON as `garita read --json` tells it.
 
+-- Where a lane's numbers go on, so that none comes back when its rows have had their time.
+CREATE TABLE lane (
+  id TEXT PRIMARY KEY,
+  next_sequence INTEGER NOT NULL,
+  next_track INTEGER NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE frame (
   id INTEGER PRIMARY KEY,
   lane TEXT NOT NULL,
@@ -16,7 +23,7 @@ CREATE TABLE frame (
   UNIQUE (lane, sequence),
   UNIQUE (lane, key)
 );
-CREATE INDEX frame_by_time ON frame (received_ms);
+CREATE INDEX frame_by_time ON frame (received_ms) WHERE segment IS NOT NULL;
 CREATE INDEX frame_by_segment ON frame (segment) WHERE segment IS NOT NULL;
 
 -- One vehicle in a lane's view.
@@ -27,6 +34,7 @@ CREATE TABLE track (
   PRIMARY KEY (lane, number)
 ) WITHOUT ROWID;
 CREATE INDEX open_track ON track (lane, number) WHERE state = 'open';
+CREATE INDEX unread_track ON track (lane, number) WHERE state = 'unread';
 
 CREATE TABLE read (
   frame INTEGER NOT NULL REFERENCES frame (id),
@@ -51,11 +59,13 @@ CREATE TABLE passage (
   sequence INTEGER NOT NULL,            -- of the frame that the winning read came from
   best TEXT NOT NULL,                   -- the winning read, StoredRead
   seen TEXT NOT NULL,                   -- per position the voted alternatives
+  sought INTEGER NOT NULL CHECK (sought IN (0, 1)),   -- 1: a hit names it; kept as long as hits are
   stored_ms INTEGER NOT NULL,
   UNIQUE (lane, track),
   FOREIGN KEY (lane, track) REFERENCES track (lane, number)
 );
 CREATE INDEX passage_by_time ON passage (last_ms);
+CREATE INDEX passage_by_age ON passage (sought, stored_ms);
 CREATE INDEX passage_by_text ON passage (text, last_ms);
 
 CREATE TABLE evidence (
@@ -94,10 +104,10 @@ CREATE INDEX hit_by_time ON hit (stored_ms);
 
 -- Frames displaced before anybody looked at them: how many, in which lane and minute.
 CREATE TABLE shed (
-  lane TEXT NOT NULL,
   minute_ms INTEGER NOT NULL,
+  lane TEXT NOT NULL,
   frames INTEGER NOT NULL,
-  PRIMARY KEY (lane, minute_ms)
+  PRIMARY KEY (minute_ms, lane)
 ) WITHOUT ROWID;
 
 -- What must leave the site; written with what it speaks of, in one commit.

@@ -1,0 +1,431 @@
+//! Looks whether a store's invariants hold, as numbered at the head of [`super`]; repairs nothing.
+//!
+//! | number | what is looked at |
+//! |---|---|
+//! | 1 | the database is whole (`integrity_check`) and in WAL mode. That nothing acknowledged is missing cannot be seen from what is there; `tests/custody_faults.rs` holds that |
+//! | 2 | every byte that a row names: journal, evidence and scans, by SHA-256 |
+//! | 3 | no two rows where there may be one; no number that could come back |
+//! | 4 | reads, tracks, passages, evidence and hits fit together |
+//! | 5 | no file that nobody knows of; what the next start or sweep deletes is counted as `left` |
+//! | 6 | cannot be seen afterwards; `tests/custody_faults.rs` holds it |
+//! | 7 | version, tables and indexes are those of this garita |
+//!
+//! *Cost.* It reads the database some three times and every other byte once: about the time that `sha256sum` takes for the folder, some 10 s a GB from a cold disk.
+//! It holds some 40 bytes of memory a piece of evidence.
+//!
+//! *While a server runs*: one read transaction, so the rows are those of one instant; the `deletion` lock, so that no file goes meanwhile (the server deletes with its
+//! next sweep instead); files are listed before the rows are asked, and evidence that is being written is in its list. Nothing waits for it, but the write-ahead
+//! log grows until it is done.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::evidence::{self, Sha};
+use super::{database, journal, reader, schema, sqlite};
+use crate::error::{Error, Fault, Result};
+
+/// Findings that are told one by one; of further ones the number.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its number at the head of [`super`].
+    pub invariant: u8,
+    /// The row or file.
+    pub subject: String,
+    /// What is wrong with it, and what to do.
+    pub message: String,
+}
+
+/// What a check saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Invariants that do not hold, at most [`MAX_FINDINGS`].
+    pub findings: Vec<Finding>,
+    /// Further ones.
+    pub more: u64,
+    /// Frames, those whose bytes were deleted included.
+    pub frames: u64,
+    /// Passages.
+    pub passages: u64,
+    /// Hits.
+    pub hits: u64,
+    /// Scans.
+    pub scans: u64,
+    /// Files of evidence that rows name.
+    pub evidence: u64,
+    /// Bytes that were read and compared, the database not counted.
+    pub bytes: u64,
+    /// Files that no row names and that the next start or sweep deletes: of a crash, or of a group that is being written just now.
+    pub left: u64,
+}
+
+/// What to do about a file that is damaged or missing.
+const RESTORE: &str = "the disk or somebody changed it; restore it from a backup, and look at the disk";
+/// What to do about rows that contradict each other.
+const REPORT: &str = "keep a copy of the data folder, and report it: no garita writes that";
+
+/// Checks the store in `folder`.
+///
+/// # Errors
+/// `Caller` where there is no store, `Machine` where it cannot be read. What is wrong *in* it is a finding.
+pub fn check(folder: &Path) -> Result<Report> {
+    let path = database(folder);
+    if !path.is_file() {
+        return Err(Error::new(Fault::Caller, "is no store: there is no garita.db in it").in_(folder.display()));
+    }
+    let lock = folder.join("deletion");
+    let _kept = match File::open(&lock) {
+        // A store of which only files were copied has none, and no writer.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        opened => Some(opened.and_then(|file| file.lock_shared().map(|()| file)).map_err(|error| Error::io(&error).in_(lock.display()))?),
+    };
+    let mut check = Check { folder, report: Report::default(), buffer: vec![0; 1 << 20] };
+    let segments = check.list_segments()?;
+    let files = check.list_evidence()?;
+    let unsettled: HashSet<Sha> = evidence::unsettled(&folder.join("evidence")).map_err(|error| Error::io(&error).in_("evidence"))?.into_iter().collect();
+    let connection = reader(folder)?;
+    let version = connection.execute_batch("BEGIN").map_err(|error| sqlite(&error)).and_then(|()| schema::version(&connection));
+    match version {
+        Ok(version) if version == schema::VERSION => {
+            check.rows(&connection, &segments, &files, &unsettled).map_err(|error| sqlite(&error).in_(path.display()))?;
+        }
+        Ok(version) => check.find(7, "garita.db", format!("is of version {version}, not {}: start garita once, which brings it there", schema::VERSION)),
+        Err(error) if error.fault == Fault::Unsupported => check.find(7, "garita.db", error.message),
+        Err(error) if error.fault == Fault::Damaged => check.find(1, "garita.db", format!("{}; {RESTORE}", error.message)),
+        Err(error) => return Err(error.in_(path.display())),
+    }
+    check.report.findings.sort_by_key(|finding| finding.invariant);
+    Ok(check.report)
+}
+
+/// One part of the check.
+type Section<'section> = &'section dyn Fn(&mut Check<'_>) -> rusqlite::Result<()>;
+
+struct Check<'folder> {
+    folder: &'folder Path,
+    report: Report,
+    buffer: Vec<u8>,
+}
+
+impl Check<'_> {
+    fn find(&mut self, invariant: u8, subject: impl Into<String>, message: impl Into<String>) {
+        if self.report.findings.len() < MAX_FINDINGS {
+            self.report.findings.push(Finding { invariant, subject: subject.into(), message: message.into() });
+        } else {
+            self.report.more += 1;
+        }
+    }
+
+    fn list_segments(&mut self) -> Result<Vec<i64>> {
+        let folder = self.folder.join("journal");
+        for file in list(&folder)? {
+            let known = file.file_stem().and_then(|stem| stem.to_str()?.parse::<i64>().ok()).is_some_and(|number| journal::path(&folder, number) == file);
+            if !known {
+                self.find(5, shown(self.folder, &file), "is no segment of the journal: move it elsewhere");
+            }
+        }
+        if folder.is_dir() { journal::segments(&folder) } else { Ok(Vec::new()) }
+    }
+
+    fn list_evidence(&mut self) -> Result<Vec<Sha>> {
+        let folder = self.folder.join("evidence");
+        let mut digests = Vec::new();
+        for shelf in list(&folder)? {
+            let name = shelf.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == evidence::LIST || name == evidence::UNNAMED {
+                continue;
+            }
+            if !shelf.is_dir() {
+                self.find(5, shown(self.folder, &shelf), "is nothing of garita's: move it elsewhere");
+                continue;
+            }
+            for file in list(&shelf)? {
+                let digest = file.file_stem().and_then(|stem| evidence::from_hex(stem.to_str()?));
+                match digest.filter(|digest| evidence::path(&folder, digest) == file) {
+                    Some(digest) => digests.push(digest),
+                    None => self.find(5, shown(self.folder, &file), "is no evidence: move it elsewhere"),
+                }
+            }
+        }
+        Ok(digests)
+    }
+
+    fn rows(&mut self, connection: &Connection, segments: &[i64], files: &[Sha], unsettled: &HashSet<Sha>) -> rusqlite::Result<()> {
+        let sections: [(&str, Section<'_>); 7] = [
+            ("the schema", &|check| check.schema(connection)),
+            ("the database", &|check| check.integrity(connection)),
+            ("the numbers of rows", &|check| check.count(connection)),
+            ("the journal", &|check| check.frames(connection, segments)),
+            ("evidence", &|check| check.evidence(connection, files, unsettled)),
+            ("scans", &|check| check.scans(connection)),
+            ("rows that belong together", &|check| check.contradictions(connection)),
+        ];
+        for (what, section) in sections {
+            let Err(error) = section(self) else { continue };
+            match error.sqlite_error_code() {
+                // No such table or column.
+                Some(rusqlite::ErrorCode::Unknown) => self.find(7, "garita.db", format!("{what} cannot be looked at: {error}")),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt) | None => self.find(1, "garita.db", format!("{what} cannot be read: {error}; {RESTORE}")),
+                Some(_) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0).map(|count| count as u64));
+        (self.report.frames, self.report.passages) = (count("frame")?, count("passage")?);
+        (self.report.hits, self.report.scans) = (count("hit")?, count("scan")?);
+        Ok(())
+    }
+
+    /// 7: what the migrations make is what is there.
+    fn schema(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let tell = |connection: &Connection| {
+            let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<(String, String)>>>()
+        };
+        let mut fresh = Connection::open_in_memory()?;
+        if let Err(error) = schema::migrate(&mut fresh) {
+            self.find(7, "garita", error.message);
+            return Ok(());
+        }
+        let (found, wanted) = (tell(connection)?, tell(&fresh)?);
+        for (name, _) in wanted.iter().filter(|one| !found.contains(one)) {
+            self.find(7, name.as_str(), format!("is not in the database as version {} has it; {REPORT}", schema::VERSION));
+        }
+        for (name, _) in found.iter().filter(|one| !wanted.iter().any(|(name, _)| *name == one.0)) {
+            self.find(7, name.as_str(), "is in the database, but nothing of garita's: move it elsewhere");
+        }
+        Ok(())
+    }
+
+    /// 1: the database is whole. Rows that name none, found on the way, belong to 4.
+    fn integrity(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?;
+        if mode != "wal" {
+            self.find(1, "garita.db", format!("is in journal mode {mode}, not WAL: start garita once"));
+        }
+        let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+        for line in statement.query_map([], |row| row.get::<_, String>(0))? {
+            let line = line?;
+            if line != "ok" {
+                self.find(1, "garita.db", format!("{line}; {RESTORE}"));
+            }
+        }
+        let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+        let broken = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?)))?;
+        for row in broken {
+            let (table, row, parent) = row?;
+            let subject = row.map_or_else(|| format!("a row of {table}"), |row| format!("{table} {row}"));
+            self.find(4, subject, format!("names a row of {parent} that is not there; {REPORT}"));
+        }
+        Ok(())
+    }
+
+    /// 2 and 5 for the journal.
+    fn frames(&mut self, connection: &Connection, segments: &[i64]) -> rusqlite::Result<()> {
+        let folder = self.folder.join("journal");
+        let mut statement = connection
+            .prepare("SELECT segment, at, length, digest, lane, sequence FROM frame WHERE segment IS NOT NULL OR at IS NOT NULL ORDER BY segment, at")?;
+        let mut rows = statement.query([])?;
+        let mut open: Option<(i64, std::io::Result<File>)> = None;
+        let mut named = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let subject = format!("frame {} of lane {}", row.get::<_, i64>(5)?, row.get::<_, String>(4)?);
+            let (Some(segment), Some(at)) = (row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?) else {
+                self.find(2, subject, format!("has only half a place in the journal; {REPORT}"));
+                continue;
+            };
+            let path = journal::path(&folder, segment);
+            if open.as_ref().is_none_or(|(number, _)| *number != segment) {
+                named.insert(segment);
+                let opened = File::open(&path);
+                if let Err(error) = &opened {
+                    let rows: i64 = connection.query_row("SELECT count(*) FROM frame WHERE segment = ?1", [segment], |row| row.get(0))?;
+                    self.find(2, shown(self.folder, &path), format!("{rows} frames lie in it, the first {subject}: {error}; {RESTORE}"));
+                }
+                open = Some((segment, opened));
+            }
+            let Some((_, Ok(file))) = &open else { continue };
+            let (length, digest) = (row.get::<_, i64>(2)? as u64, row.get::<_, Sha>(3)?);
+            match self.digest_of(file, at as u64, length) {
+                Ok(found) if found == digest => {}
+                Ok(_) => self.find(2, subject, format!("{} from byte {at}: not the bytes that came in; {RESTORE}", shown(self.folder, &path))),
+                Err(error) => self.find(2, subject, format!("{} from byte {at}: {error}; {RESTORE}", shown(self.folder, &path))),
+            }
+        }
+        self.report.left += segments.iter().filter(|number| !named.contains(number)).count() as u64;
+        Ok(())
+    }
+
+    /// 2 and 5 for evidence.
+    fn evidence(&mut self, connection: &Connection, files: &[Sha], unsettled: &HashSet<Sha>) -> rusqlite::Result<()> {
+        let folder = self.folder.join("evidence");
+        let mut statement = connection.prepare(
+            "SELECT evidence.digest, evidence.length, passage.lane, passage.track, evidence.number FROM evidence JOIN passage ON passage.id = evidence.passage
+             GROUP BY evidence.digest, evidence.length",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut named = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let (digest, length) = (row.get::<_, Sha>(0)?, row.get::<_, i64>(1)? as u64);
+            named.insert(digest);
+            let path = evidence::path(&folder, &digest);
+            let found = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), self.digest_of(&file, 0, length)?)));
+            let wrong = match found {
+                Ok((found, _)) if found != length => format!("has {found} bytes, not {length}"),
+                Ok((_, found)) if found != digest => "does not hold what its name says".to_owned(),
+                Ok(_) => continue,
+                Err(error) => error.to_string(),
+            };
+            let whose = format!("evidence {} of passage {}/{}", row.get::<_, i64>(4)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?);
+            self.find(2, shown(self.folder, &path), format!("{whose}: {wrong}; {RESTORE}"));
+        }
+        self.report.evidence = named.len() as u64;
+        for digest in files.iter().filter(|digest| !named.contains(*digest)) {
+            if unsettled.contains(digest) {
+                self.report.left += 1;
+            } else {
+                let path = evidence::path(&folder, digest);
+                self.find(5, shown(self.folder, &path), "no row names it: move it elsewhere, or find out which rows are missing");
+            }
+        }
+        Ok(())
+    }
+
+    /// 2 for scans.
+    fn scans(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare("SELECT portal, id, file, length, digest FROM scan WHERE file IS NOT NULL")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let subject = format!("scan {} of portal {}", row.get::<_, i64>(1)?, row.get::<_, String>(0)?);
+            let (name, length, digest) = (row.get::<_, String>(2)?, row.get::<_, i64>(3)? as u64, row.get::<_, Sha>(4)?);
+            let found = File::open(self.folder.join("scans").join(&name)).and_then(|file| Ok((file.metadata()?.len(), self.digest_of(&file, 0, length)?)));
+            match found {
+                Ok(found) if found == (length, digest) => {}
+                Ok(_) => self.find(2, subject, format!("scans/{name}: not the bytes that came in; {RESTORE}")),
+                Err(error) => self.find(2, subject, format!("scans/{name}: {error}; {RESTORE}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// 3 and 4: rows that contradict each other.
+    fn contradictions(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for (table, columns) in ONCE {
+            let question = format!("SELECT min(rowid), max(rowid), count(*) FROM {table} NOT INDEXED GROUP BY {columns} HAVING count(*) > 1");
+            let mut statement = connection.prepare(&question)?;
+            for row in statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))? {
+                let (first, last, count) = row?;
+                self.find(3, format!("{table} {first} and {last}"), format!("{count} rows have the same {columns}; {REPORT}"));
+            }
+        }
+        for (invariant, question, message) in NEVER {
+            let mut statement = connection.prepare(question)?;
+            for subject in statement.query_map([], |row| row.get::<_, String>(0))? {
+                self.find(invariant, subject?, format!("{message}; {REPORT}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn digest_of(&mut self, file: &File, mut at: u64, length: u64) -> std::io::Result<Sha> {
+        let mut digest = Sha256::new();
+        let end = at + length;
+        while at < end {
+            let part = (end - at).min(self.buffer.len() as u64) as usize;
+            file.read_exact_at(&mut self.buffer[..part], at)?;
+            digest.update(&self.buffer[..part]);
+            at += part as u64;
+        }
+        self.report.bytes += length;
+        Ok(digest.finalize().into())
+    }
+}
+
+/// Columns that no two rows of a table have in common.
+const ONCE: [(&str, &str); 5] = [
+    ("frame", "lane, key"),
+    ("frame", "lane, sequence"),
+    ("passage", "lane, track"),
+    ("hit", "lane, track, list, text, jurisdiction"),
+    ("scan", "portal, key"),
+];
+
+/// Questions to which there must be no answer: the invariant, what names the culprits, what is wrong with them.
+const NEVER: [(u8, &str, &str); 10] = [
+    (
+        3,
+        "SELECT 'lane ' || frame.lane FROM frame LEFT JOIN lane ON lane.id = frame.lane GROUP BY frame.lane
+         HAVING lane.next_sequence IS NULL OR max(frame.sequence) >= lane.next_sequence",
+        "its next frame would get a number that another has",
+    ),
+    (
+        3,
+        "SELECT 'lane ' || track.lane FROM track LEFT JOIN lane ON lane.id = track.lane GROUP BY track.lane
+         HAVING lane.next_track IS NULL OR max(track.number) >= lane.next_track",
+        "its next track would get a number that another has",
+    ),
+    (
+        4,
+        "SELECT 'read ' || read.number || ' of frame ' || frame.id FROM read JOIN frame ON frame.id = read.frame WHERE read.lane <> frame.lane",
+        "is of another lane than its frame",
+    ),
+    (
+        4,
+        "SELECT 'track ' || lane || '/' || number FROM track WHERE state = 'passed'
+         AND NOT EXISTS (SELECT 1 FROM passage WHERE passage.lane = track.lane AND passage.track = track.number)",
+        "has passed, but there is no passage",
+    ),
+    (
+        4,
+        "SELECT 'passage ' || passage.lane || '/' || passage.track FROM passage JOIN track ON track.lane = passage.lane AND track.number = passage.track
+         WHERE track.state <> 'passed'",
+        "its track has not passed",
+    ),
+    (
+        4,
+        "SELECT 'passage ' || lane || '/' || track FROM passage
+         WHERE NOT EXISTS (SELECT 1 FROM evidence WHERE evidence.passage = passage.id AND evidence.number = 0 AND evidence.sequence = passage.sequence)",
+        "has no evidence of its winning read",
+    ),
+    (
+        4,
+        "SELECT 'passage ' || lane || '/' || track FROM passage
+         WHERE NOT sought AND EXISTS (SELECT 1 FROM hit WHERE hit.lane = passage.lane AND hit.track = passage.track)",
+        "has a hit, but would be deleted as if it had none",
+    ),
+    (4, "SELECT 'hit ' || id FROM hit WHERE (state = 'sighted') <> (passage IS NULL)", "its state contradicts whether its vehicle has passed"),
+    (
+        4,
+        "SELECT 'hit ' || hit.id FROM hit JOIN passage ON passage.id = hit.passage WHERE passage.lane <> hit.lane OR passage.track <> hit.track",
+        "is of another vehicle than its passage",
+    ),
+    (
+        4,
+        "SELECT 'hit ' || hit.id FROM hit JOIN track ON track.lane = hit.lane AND track.number = hit.track WHERE hit.passage IS NULL AND track.state = 'passed'",
+        "was not settled with its vehicle's passage",
+    ),
+];
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect());
+    match entries {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.map_err(|error| Error::io(&error).in_(folder.display())),
+    }
+}
+
+/// A file as it is told: from the store's folder on.
+fn shown(folder: &Path, path: &Path) -> String {
+    path.strip_prefix(folder).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,121 @@
+//! What has had its time is deleted, for good: rows (`secure_delete` overwrites them), evidence that no other row names, whole segments of the journal.
+//!
+//! Time is the store's own of coming in, not the cameras'. A sweep goes in steps of [`STEP`] rows, each its own commit, so that it holds nobody up; after an
+//! outage it catches up while nothing else waits.
+
+use rusqlite::{Transaction, params};
+
+use super::Settings;
+use super::evidence::Sha;
+
+/// Rows of each kind that one step looks at.
+const STEP: i64 = 500;
+
+/// The frames of a vehicle that stays in view are given back after a restart for this long, milliseconds; one that is parked for a night fills no disk.
+const LONGEST_VIEW_MS: i64 = 3_600_000;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What a step did.
+#[derive(Default)]
+pub(super) struct Swept {
+    /// Evidence whose row went.
+    pub(super) digests: Vec<Sha>,
+    /// Rows that went or changed.
+    pub(super) rows: usize,
+    /// There may be more to do.
+    pub(super) more: bool,
+}
+
+/// One step of a sweep.
+pub(super) fn sweep(transaction: &Transaction<'_>, now_ms: i64, settings: &Settings) -> rusqlite::Result<Swept> {
+    let mut swept = Swept::default();
+    let passages_ms = now_ms - DAY_MS * i64::from(settings.passages_days);
+    let hits_ms = now_ms - DAY_MS * i64::from(settings.hits_days.max(settings.passages_days));
+    sweep_frames(transaction, now_ms, settings.frames_without_passage_ms, &mut swept)?;
+    sweep_tracks(transaction, passages_ms, &mut swept)?;
+    sweep_passages(transaction, false, passages_ms, &mut swept)?;
+    sweep_passages(transaction, true, hits_ms, &mut swept)?;
+    let news = "DELETE FROM outbox WHERE created_ms < ?1 AND id IN (SELECT id FROM outbox ORDER BY id LIMIT ?2)";
+    swept.rows += transaction.prepare_cached(news)?.execute(params![hits_ms, STEP])?;
+    swept.rows += transaction.prepare_cached("DELETE FROM shed WHERE minute_ms < ?1")?.execute([hits_ms])?;
+    Ok(swept)
+}
+
+/// Frames that belong to no passage go; of those that do, or still may, the bytes in the journal.
+fn sweep_frames(transaction: &Transaction<'_>, now_ms: i64, keep_ms: i64, swept: &mut Swept) -> rusqlite::Result<()> {
+    let old = transaction
+        .prepare_cached(
+            "SELECT id, EXISTS (SELECT 1 FROM read JOIN track ON track.lane = read.lane AND track.number = read.track
+                                WHERE read.frame = frame.id AND track.state <> 'unread')
+             FROM frame
+             WHERE segment IS NOT NULL AND received_ms < ?1
+               AND (received_ms < ?2 OR NOT EXISTS (SELECT 1 FROM read JOIN track ON track.lane = read.lane AND track.number = read.track
+                                                    WHERE read.frame = frame.id AND track.state = 'open'))
+             ORDER BY received_ms LIMIT ?3",
+        )?
+        .query_map(params![now_ms - keep_ms, now_ms - keep_ms.max(LONGEST_VIEW_MS), STEP], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, bool)>>>()?;
+    for &(frame, linked) in &old {
+        if linked {
+            transaction.prepare_cached("UPDATE frame SET segment = NULL, at = NULL WHERE id = ?1")?.execute([frame])?;
+        } else {
+            transaction.prepare_cached("DELETE FROM read WHERE frame = ?1")?.execute([frame])?;
+            transaction.prepare_cached("DELETE FROM frame WHERE id = ?1")?.execute([frame])?;
+        }
+    }
+    swept.rows += old.len();
+    swept.more |= old.len() as i64 == STEP;
+    Ok(())
+}
+
+/// Tracks that were never read and have no frame's bytes any more, and open ones that their lane has left behind (it is in the site file no more).
+fn sweep_tracks(transaction: &Transaction<'_>, before_ms: i64, swept: &mut Swept) -> rusqlite::Result<()> {
+    let unread = "SELECT lane, number FROM track WHERE state = 'unread'
+                  AND NOT EXISTS (SELECT 1 FROM read JOIN frame ON frame.id = read.frame
+                                  WHERE read.lane = track.lane AND read.track = track.number AND frame.segment IS NOT NULL)
+                  AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.lane = track.lane AND hit.track = track.number) LIMIT ?1";
+    let left = "SELECT lane, number FROM track WHERE state = 'open'
+                AND (SELECT max(frame.received_ms) FROM read JOIN frame ON frame.id = read.frame WHERE read.lane = track.lane AND read.track = track.number) < ?2
+                AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.lane = track.lane AND hit.track = track.number) LIMIT ?1";
+    let tracks = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+    let mut ended = transaction.prepare_cached(unread)?.query_map([STEP], tracks)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    swept.more |= ended.len() as i64 == STEP;
+    ended.extend(transaction.prepare_cached(left)?.query_map(params![STEP, before_ms], tracks)?.collect::<rusqlite::Result<Vec<_>>>()?);
+    for (lane, track) in &ended {
+        delete_track(transaction, lane, *track)?;
+    }
+    swept.rows += ended.len();
+    Ok(())
+}
+
+/// Passages stored before `before_ms`: those that a hit names, or those that none does.
+fn sweep_passages(transaction: &Transaction<'_>, sought: bool, before_ms: i64, swept: &mut Swept) -> rusqlite::Result<()> {
+    let old = transaction
+        .prepare_cached("SELECT id, lane, track FROM passage WHERE sought = ?1 AND stored_ms < ?2 ORDER BY stored_ms LIMIT ?3")?
+        .query_map(params![sought, before_ms, STEP], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, String, i64)>>>()?;
+    for (passage, lane, track) in &old {
+        let mut evidence = transaction.prepare_cached("DELETE FROM evidence WHERE passage = ?1 RETURNING digest")?;
+        for digest in evidence.query_map([passage], |row| row.get(0))? {
+            swept.digests.push(digest?);
+        }
+        transaction.prepare_cached("DELETE FROM hit WHERE lane = ?1 AND track = ?2")?.execute(params![lane, track])?;
+        transaction.prepare_cached("DELETE FROM passage WHERE id = ?1")?.execute([passage])?;
+        delete_track(transaction, lane, *track)?;
+    }
+    swept.rows += old.len();
+    swept.more |= old.len() as i64 == STEP;
+    Ok(())
+}
+
+/// A track, its reads, and the frames that have no other.
+fn delete_track(transaction: &Transaction<'_>, lane: &str, track: i64) -> rusqlite::Result<()> {
+    let mut reads = transaction.prepare_cached("DELETE FROM read WHERE lane = ?1 AND track = ?2 RETURNING frame")?;
+    let frames = reads.query_map(params![lane, track], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    for frame in frames {
+        let alone = "DELETE FROM frame WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM read WHERE frame = ?1)";
+        transaction.prepare_cached(alone)?.execute([frame])?;
+    }
+    transaction.prepare_cached("DELETE FROM track WHERE lane = ?1 AND number = ?2")?.execute(params![lane, track]).map(|_| ())
+}
