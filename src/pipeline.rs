@@ -38,7 +38,7 @@ pub struct FrameTimes {
     pub detect: Duration,
     /// All plates straightened.
     pub rectify: Duration,
-    /// All plates read.
+    /// All plates read, the unsure ones carefully.
     pub read: Duration,
 }
 
@@ -85,7 +85,8 @@ impl LaneWorker {
         for plate in &self.plates {
             self.reader.rectify(&self.luma, plate);
             times.rectify += lap();
-            reads.push(self.reader.read(plate)?);
+            let first = self.reader.read(plate)?;
+            reads.push(self.reader.read_again(&self.luma, first)?);
             times.read += lap();
         }
         Ok(times)

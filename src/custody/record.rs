@@ -150,6 +150,8 @@ pub struct StoredRead {
     probability: f32,
     /// Per position, the probability that nothing is there.
     absent: Vec<f32>,
+    /// Whether it took further looks.
+    looked_again: bool,
 }
 
 impl StoredRead {
@@ -160,6 +162,7 @@ impl StoredRead {
             score: read.plate.score,
             probability: read.probability,
             absent: read.posterior.positions().iter().map(|position| position.absent).collect(),
+            looked_again: read.looked_again,
         }
     }
 
@@ -183,6 +186,7 @@ impl StoredRead {
             posterior,
             probability: self.probability,
             confidence: self.line.confidence,
+            looked_again: self.looked_again,
             jurisdiction: self.line.jurisdiction.as_ref().and_then(|one| Some(Jurisdiction { code: Code::of(&one.code)?, confidence: one.confidence })),
         }
     }
