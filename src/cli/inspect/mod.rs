@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Cuts rail scans into cars and finds what does not belong in them.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Scans: TIFF (time-major or ordinary), 16-bit PNG, raw counts with NAME.scan.json, NAME.counts in progress; or folders of them.
+    /// Scans: TIFF (time-major or ordinary), 16-bit PNG, raw counts with NAME.scan.json, NAME.counts in progress, NAME.stream as a portal sends it; or folders of them.
     #[arg(required = true, value_name = "SCAN")]
     scans: Vec<PathBuf>,
     /// The train's list: JSON, or the text message of a tag reader; NAME.consist.json beside NAME.tif is picked up by itself.
@@ -98,7 +98,7 @@ impl Desk<'_> {
             return self.follow(path, &name, consist.as_ref());
         }
         let started = Instant::now();
-        let (scan, cut_short) = files::open_or_recover(path)?;
+        let (scan, cut_short) = Scan::open_or_recover(path)?;
         let opened = started.elapsed();
         let mut session = Session::begin(&scan)?;
         let begun = started.elapsed();
@@ -172,11 +172,7 @@ impl Desk<'_> {
         consist: Option<&Consist>,
         shared: &[(&'static str, Duration)],
     ) -> Result<()> {
-        let (mark, confidence) = consist.map_or((None, 0.0), |list| garita::rail::inspect::mark_of(identity, list));
-        let entry = consist.and_then(|list| match identity.entries[..] {
-            [entry] => list.cars.get(entry),
-            _ => None,
-        });
+        let mark = consist.and_then(|list| garita::rail::inspect::mark_of(identity, list).0);
         let started = Instant::now();
         let before = match (&mut self.earlier, &mark) {
             (Some(scans), Some(mark)) => scans.find(mark, name),
@@ -184,11 +180,7 @@ impl Desk<'_> {
         };
         let found = started.elapsed();
         let earlier = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
-        let examined = session.examine(scan, segment, entry, earlier.as_ref(), &self.thresholds);
-        let mut report = match &examined {
-            Ok(examined) => examined.report(name, segment, mark, confidence),
-            Err(error) => CarReport::failed(name, segment, error.to_string()),
-        };
+        let (mut report, examined) = session.look(name, scan, segment, (identity, consist), earlier.as_ref(), &self.thresholds);
         let total = started.elapsed();
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
         report.timing_ms.extend(shared.iter().map(|&(stage, duration)| (stage, milliseconds(duration))));
@@ -196,7 +188,7 @@ impl Desk<'_> {
         report.timing_ms.insert("detect", milliseconds(total - found));
         report.timing_ms.insert("total", milliseconds(total));
         self.print_car(&report)?;
-        if let (Some(folder), Ok(examined)) = (&self.args.draw, &examined) {
+        if let (Some(folder), Some(examined)) = (&self.args.draw, &examined) {
             draw(folder, name, segment, examined)?;
         }
         Ok(())
