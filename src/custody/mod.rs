@@ -32,6 +32,7 @@ pub mod journal;
 mod quarantine;
 pub mod record;
 pub mod recover;
+pub mod scans;
 pub mod schema;
 pub mod writer;
 

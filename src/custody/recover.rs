@@ -88,6 +88,7 @@ pub(super) fn sweep_unowned(connection: &Connection, folder: &Path) -> Result<()
             std::fs::remove_file(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
         }
     }
+    super::scans::sweep_unowned(connection, &folder.join("scans"))?;
     match std::fs::remove_file(folder.join("evidence/unnamed.tmp")) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&error).in_("evidence/unnamed.tmp")),
         _ => Ok(()),
