@@ -1,8 +1,8 @@
 //! The wiring: every analysis thread and every analysis channel of the program.
 //!
-//! Two shapes. [`ordered`] fans jobs out to workers and hands the answers back in the order of the jobs, nothing dropped, for files and scans that
-//! wait. [`Lanes`] is for cameras that do not wait: each lane has one place for a waiting frame, the newest wins, and how many were passed
-//! over travels with the next frame as data.
+//! Three shapes. [`ordered`] fans jobs out to workers and hands the answers back in the order of the jobs, nothing dropped, for files and scans that
+//! wait. [`portals::Portals`] takes a site's scans, which wait in the store, one after the other. [`Lanes`] is for cameras that do not wait: each lane
+//! has one place for a waiting frame, the newest wins, and how many were passed over travels with the next frame as data.
 //!
 //! ```text
 //! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──said──▶ settler ──▶ events
@@ -11,6 +11,8 @@
 //!
 //! A worker owns its sessions and buffers; in the steady state it allocates nothing outside the JPEG decoder. Shutdown is the data ending: dropping the
 //! submitting side ends the workers, which ends the settler, which ends the events.
+
+pub mod portals;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -12,6 +12,7 @@ use crate::error::{Error, Fault, Result};
 use crate::lane::hit::Hit;
 use crate::models::Models;
 use crate::pipeline::FrameTimes;
+use crate::pipeline::portals::ScanNews;
 
 /// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
 const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -40,6 +41,12 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_model_info", "1 for each model in use, by name and SHA-256 of its weights");
     describe_gauge!("garita_list_info", "1 for the version of each list in force: its newest source's");
     describe_gauge!("garita_queue_depth", "What waits, by queue");
+    describe_counter!("garita_scans_total", "Scans, by portal and outcome: received, replayed, refused at the door; inspected, bad afterwards");
+    describe_counter!("garita_passing_cars_total", "Cars told while their train was passing, by portal");
+    describe_gauge!("garita_portal_image_quality", "How well a portal saw in its newest scan, by portal and figure");
+    describe_gauge!("garita_portal_source_activity_gbq", "The activity of a portal's source as its newest scan states it");
+    describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
+    describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -61,6 +68,50 @@ pub(super) fn passage(lane: &str, hits: &[Hit]) {
         let class = serde_json::to_value(hit.class).ok().and_then(|class| class.as_str().map(str::to_owned)).unwrap_or_default();
         counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
     }
+}
+
+pub(super) fn scan(portal: &str, outcome: &'static str) {
+    counter!("garita_scans_total", "portal" => portal.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// What the rail worker says.
+pub(super) fn scan_news(news: &ScanNews<'_>) {
+    match news {
+        ScanNews::Car(scan, _) => counter!("garita_passing_cars_total", "portal" => scan.portal.clone()).increment(1),
+        ScanNews::Bad(row, _) => scan(&row.portal, "bad"),
+        ScanNews::Inspected(found, description) => {
+            let portal = &found.scan.portal;
+            scan(portal, "inspected");
+            for (figure, value) in found.summary.image_quality.as_object().into_iter().flatten() {
+                match value {
+                    serde_json::Value::Array(values) => {
+                        for (index, value) in values.iter().enumerate() {
+                            image_quality(portal, format!("{figure}_{index}"), value);
+                        }
+                    }
+                    value => image_quality(portal, figure.clone(), value),
+                }
+            }
+            gauge!("garita_portal_alarms", "portal" => portal.clone()).set(found.summary.alarms.len() as f64);
+            if let Some(activity) = description.source.activity_gbq {
+                gauge!("garita_portal_source_activity_gbq", "portal" => portal.clone()).set(activity);
+            }
+            for (_, hit) in &found.hits {
+                let class = serde_json::to_value(hit.class).ok().and_then(|class| class.as_str().map(str::to_owned)).unwrap_or_default();
+                counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
+            }
+        }
+    }
+}
+
+fn image_quality(portal: &str, figure: String, value: &serde_json::Value) {
+    if let Some(value) = value.as_f64() {
+        gauge!("garita_portal_image_quality", "portal" => portal.to_owned(), "figure" => figure).set(value);
+    }
+}
+
+pub(super) fn source_active(source: &'static str, lane: &str, active: bool) {
+    gauge!("garita_source_active", "source" => source, "lane" => lane.to_owned()).set(f64::from(u8::from(active)));
 }
 
 pub(super) fn stages(times: &FrameTimes, reads: usize) {
