@@ -280,6 +280,7 @@ fn router(service: Service) -> Router {
         .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
+        .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)
 }
