@@ -19,6 +19,27 @@ pub enum Fault {
     Model,
 }
 
+impl Fault {
+    const ALL: [Fault; 6] = [Fault::Damaged, Fault::Unsupported, Fault::Limit, Fault::Caller, Fault::Machine, Fault::Model];
+
+    /// Its name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Damaged => "damaged",
+            Fault::Unsupported => "unsupported",
+            Fault::Limit => "limit",
+            Fault::Caller => "caller",
+            Fault::Machine => "machine",
+            Fault::Model => "model",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Fault> {
+        Fault::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+}
+
 /// One error, readable by the person who has to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {

@@ -12,7 +12,7 @@
 //! | [`rail`] | one portal's line: scan → calibration → cars → findings |
 //! | [`watchlist`] | who is sought; immutable, mapped |
 //! | [`pipeline`], [`budget`] | every thread and channel, and how long each stage may take |
-//! | [`eval`], [`draw`], [`draw_rail`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
+//! | [`eval`], [`draw`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
 //! | [`custody`] | what must never be lost: frames, reads, passages, hits, scans |
 //! | [`service`] | the doors (HTTP), and the only async room |
 //! | [`synth`] | rendered inputs with exact truth |
@@ -29,7 +29,6 @@ pub mod budget;
 pub mod bytes;
 pub mod custody;
 pub mod draw;
-pub mod draw_rail;
 pub mod error;
 pub mod eval;
 pub mod infer;

@@ -57,6 +57,9 @@ pub struct ReaderSettings {
     /// Below this probability a jurisdiction is said to be unknown.
     #[serde(default = "half")]
     pub jurisdiction_threshold: f32,
+    /// A text less probable than this at the first look is looked at again; chosen on the tuning slice.
+    #[serde(default)]
+    pub look_again_below: f32,
     /// From the decoder's probability of a text to the calibrated probability that it is exactly right.
     #[serde(default)]
     pub calibration: Calibration,
@@ -81,6 +84,12 @@ pub struct Calibration {
     pub score: f32,
     /// Times the number of characters by which the text is shorter than [`Calibration::USUAL_LENGTH`].
     pub short: f32,
+    /// Added where the plate was looked at again: the mean over several looks says less of itself than one look does.
+    #[serde(default)]
+    pub again: f32,
+    /// Added to `slope` there.
+    #[serde(default)]
+    pub again_slope: f32,
 }
 
 impl Calibration {
@@ -90,11 +99,13 @@ impl Calibration {
     pub const MOST_LOGIT: f32 = 8.0;
 
     /// The calibrated probability, in 0..=1, that a text of `length` characters is exactly right: `probability` is the decoder's, `width` the plate's
-    /// in frame pixels, `score` the detector's.
-    pub fn confidence(&self, probability: f32, width: f32, score: f32, length: usize) -> f32 {
+    /// in frame pixels, `score` the detector's; `again` where it was looked at more than once.
+    pub fn confidence(&self, probability: f32, width: f32, score: f32, length: usize, again: bool) -> f32 {
         let logit = |share: f32| (share / (1.0 - share)).ln().clamp(-Calibration::MOST_LOGIT, Calibration::MOST_LOGIT);
+        let (more, steeper) = if again { (self.again, self.again_slope) } else { (0.0, 0.0) };
         let sum = self.bias
-            + self.slope * logit(probability)
+            + more
+            + (self.slope + steeper) * logit(probability)
             + self.log_width * (width.max(1.0) / 100.0).ln()
             + self.score * logit(score)
             + self.short * Calibration::USUAL_LENGTH.saturating_sub(length) as f32;
@@ -105,7 +116,7 @@ impl Calibration {
 impl Default for Calibration {
     /// No calibration: confidence is the decoded probability.
     fn default() -> Calibration {
-        Calibration { bias: 0.0, slope: 1.0, log_width: 0.0, score: 0.0, short: 0.0 }
+        Calibration { bias: 0.0, slope: 1.0, log_width: 0.0, score: 0.0, short: 0.0, again: 0.0, again_slope: 0.0 }
     }
 }
 

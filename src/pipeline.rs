@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::infer::Engine;
 use crate::lane::detect::{Detector, MAX_PLATES, PlateBox, View};
 use crate::lane::frame::{Frame, Luma};
@@ -38,7 +38,7 @@ pub struct FrameTimes {
     pub detect: Duration,
     /// All plates straightened.
     pub rectify: Duration,
-    /// All plates read.
+    /// All plates read, the unsure ones carefully.
     pub read: Duration,
 }
 
@@ -85,7 +85,8 @@ impl LaneWorker {
         for plate in &self.plates {
             self.reader.rectify(&self.luma, plate);
             times.rectify += lap();
-            reads.push(self.reader.read(plate)?);
+            let first = self.reader.read(plate)?;
+            reads.push(self.reader.read_again(&self.luma, first)?);
             times.read += lap();
         }
         Ok(times)
@@ -176,6 +177,8 @@ pub enum LaneEvent {
         track: u64,
         /// The frame's number.
         sequence: u64,
+        /// When it came, by the frames' clock.
+        clock_ms: i64,
         /// Whom it may be, most probable first.
         hits: Vec<Hit>,
     },
@@ -426,7 +429,9 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: [Receiver<usize>;
             (frame, slot.ticket - 1, std::mem::take(&mut slot.ends))
         };
         let mut reads = Reads { buffer: spare.try_recv().unwrap_or_default(), home: home.clone() };
-        let outcome = worker.analyse(&frame.encoded, views[lane], &mut reads.buffer.reads);
+        // A decoder that panics on some file ends neither this worker nor its lane: all state is written anew with the next frame.
+        let analysed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.analyse(&frame.encoded, views[lane], &mut reads.buffer.reads)));
+        let outcome = analysed.unwrap_or_else(|_| Err(Error::new(Fault::Damaged, "bad frame: it made the decoder fail; please report it with the file")));
         if said.send(Said { lane, ticket, what: What::Looked { frame, outcome, reads, ends } }).is_err() {
             break;
         }
@@ -501,15 +506,17 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[A
 /// What the watchlists say of single reads.
 fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlists: &[Arc<Watchlist>]) -> Vec<LaneEvent> {
     let mut sightings = Vec::new();
+    // All reads of a frame meet the same version of each list.
+    let watchlists: Vec<_> = watchlists.iter().map(|watchlist| watchlist.load()).collect();
     for (read, &track) in reads.iter().zip(reads.tracks()) {
         let mut hits = Vec::new();
-        for watchlist in watchlists {
-            if let Err(error) = matcher.hits(&watchlist.load(), (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
+        for watchlist in &watchlists {
+            if let Err(error) = matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
                 sightings.push(LaneEvent::Watchlist(error));
             }
         }
         if !hits.is_empty() {
-            sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, hits });
+            sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, clock_ms: frame.clock_ms, hits });
         }
     }
     sightings

@@ -6,6 +6,8 @@ use std::process::Command;
 use garita::rail::consist::{self, Consist};
 use garita::rail::scan::Scan;
 use garita::rail::session::Session;
+use garita::watchlist::build::Builder;
+use garita::watchlist::entry::{Entry, Subject};
 use serde_json::Value;
 
 /// Renders a train with the command's own simulator.
@@ -140,4 +142,38 @@ fn a_scan_that_is_none_is_a_line_with_an_error() {
     let (lines, code) = inspect(&[path.as_os_str()]);
     assert_eq!((lines.len(), code), (1, Some(1)));
     assert!(lines[0]["error"].as_str().is_some_and(|error| error.contains("x.tif")), "{lines:?}");
+}
+
+#[test]
+fn a_sought_mark_and_a_sought_container_are_hits_and_their_neighbours_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    render(folder.path(), &["--seed", "51", "--cars", "2", "--empties"]);
+    let scan = folder.path().join("S-51.tif");
+    let beside = scan.with_extension("consist.json");
+    let mut list = json(&beside);
+    list["cars"][1]["containers"] = serde_json::json!(["CSQU 305438-3"]);
+    std::fs::write(&beside, list.to_string()).expect("written");
+    let mark = list["cars"][0]["mark"].as_str().expect("a mark").to_owned();
+    // The next number is another car.
+    let (initials, number) = mark.split_once(' ').expect("two parts");
+    let next = format!("{initials} {}", number.parse::<u32>().expect("a number") ^ 1);
+    let seeks = |subject, text: &str, list: &str| Entry { subject, text: text.to_owned(), list: list.to_owned(), priority: 1, ..Entry::default() };
+    let entries = [
+        seeks(Subject::Mark, &mark, "cars"),
+        seeks(Subject::Mark, &next, "cars"),
+        seeks(Subject::Container, "CSQU3054383", "boxes"),
+        seeks(Subject::Plate, &mark, "plates"),
+    ];
+    let index = folder.path().join("sought.index");
+    let mut builder = Builder::create(&index, &[], 1 << 20).expect("a builder");
+    entries.iter().for_each(|entry| builder.add(entry).expect("fits"));
+    builder.finish("2026-01-01T00:00:00Z".parse().expect("a time")).expect("an index");
+    let (lines, code) = inspect(&[scan.as_os_str(), "--watchlist".as_ref(), index.as_os_str()]);
+    assert_eq!((lines.len(), code), (3, Some(0)));
+    for (car, entry, list) in [(0, mark.as_str(), "cars"), (1, "CSQU3054383", "boxes")] {
+        let hits = lines[car]["hits"].as_array().expect("hits");
+        assert_eq!(hits.len(), 1, "{hits:?}");
+        assert_eq!((&hits[0]["entry"], &hits[0]["list"], &hits[0]["class"], &hits[0]["priority"]), (&entry.into(), &list.into(), &"exact".into(), &1.into()));
+        assert!(hits[0]["probability"].as_f64().is_some_and(|p| p > 0.9), "{hits:?}");
+    }
 }

@@ -1,10 +1,18 @@
-//! What a search finds is what looking at every entry finds: on made-up posteriors, on edits, on changes by hand, and on posteriors of a
-//! real reader if `GARITA_READS` names a JSON-lines file of `garita read --json`.
+//! What a search finds is what looking at every entry finds: on made-up posteriors, on edits, on changes by hand, and on posteriors of the
+//! real reader over the dev crops beside the repository (and those of the JSON-lines file that `GARITA_READS` names, as `garita read --json` writes it).
 
 use std::sync::Arc;
 
+use garita::eval::manifest;
+use garita::eval::plates::look;
+use garita::infer::Engine;
+use garita::lane::detect::View;
+use garita::models::{Models, Precision};
+use garita::pipeline::LaneWorker;
 use garita::posterior::{ALPHABET, Position, Posterior};
+use garita::synth::watchlist::Maker;
 use garita::watchlist::build::Builder;
+use garita::watchlist::reads::{PlateSeen, each_read};
 use garita::watchlist::{Entry, Finder, Jurisdiction, Key, List, Match, MatchClass, Mode, Query, ReaderModel, Snapshot, Subject, Watchlist, absent};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -217,13 +225,9 @@ proptest! {
     }
 }
 
-/// Reads of a real reader over any pictures, named by `GARITA_READS` (`garita read --json`); made-up ones where there are none.
-#[test]
-fn posteriors_of_a_reader_find_what_looking_at_every_entry_finds() {
-    use garita::synth::watchlist::Maker;
-    use garita::watchlist::reads::{PlateSeen, each_read};
-    let mut maker = Maker::new(5);
-    let mut reads: Vec<PlateSeen> = Vec::new();
+/// What the built-in reader sees of the labelled dev crops beside the repository, and the reads of the file that `GARITA_READS` names, if it does.
+fn reads_of_the_reader() -> Vec<PlateSeen> {
+    let mut reads = Vec::new();
     if let Some(path) = std::env::var_os("GARITA_READS") {
         let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
         each_read(file, |read| {
@@ -231,15 +235,44 @@ fn posteriors_of_a_reader_find_what_looking_at_every_entry_finds() {
             Ok(())
         })
         .unwrap();
-        println!("{} plates of GARITA_READS", reads.len());
-    } else {
-        println!("GARITA_READS names no file of `garita read --json`: made-up reads only");
-        for _ in 0..200 {
-            let (text, jurisdiction) = maker.plate();
-            let seen = maker.see(&text, jurisdiction);
-            let jurisdiction = seen.jurisdiction.map(|(code, confidence)| (Jurisdiction::of(code).unwrap(), confidence));
-            reads.push(PlateSeen { image: String::new(), captured_at: None, posterior: seen.posterior, text: seen.text, jurisdiction, truth: None });
+    }
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/plates/texts.jsonl");
+    if !manifest.exists() {
+        println!("SKIPPED: posteriors of the real reader; ../shared/data is not there");
+        return reads;
+    }
+    let mut worker = LaneWorker::open(&Engine::load().unwrap(), &Models::embedded(Precision::of_this_machine())).unwrap();
+    for (index, sample) in manifest::read(&manifest, Some("dev")).unwrap().iter().enumerate() {
+        for read in look(&mut worker, index, sample, View::Whole).truths.into_iter().filter_map(|(_, read)| read) {
+            let Some(text) = Key::of(&read.text.to_string()).filter(|text| !text.is_empty()) else { continue };
+            let jurisdiction = read.jurisdiction.and_then(|one| Some((Jurisdiction::of(one.code.as_str())?, one.confidence)));
+            let image = sample.name.clone();
+            reads.push(PlateSeen { image, captured_at: None, posterior: read.posterior, text, jurisdiction, truth: None, issued_by: None });
         }
+    }
+    assert!(reads.len() > 500, "{} of the dev crops were read", reads.len());
+    reads
+}
+
+/// On what the real reader saw; on made-up reads alone where the photographs are not there.
+#[test]
+fn posteriors_of_a_reader_find_what_looking_at_every_entry_finds() {
+    let mut maker = Maker::new(5);
+    let mut reads = reads_of_the_reader();
+    println!("{} plates of the reader", reads.len());
+    for _ in 0..200 {
+        let (text, jurisdiction) = maker.plate();
+        let seen = maker.see(&text, jurisdiction);
+        let jurisdiction = seen.jurisdiction.map(|(code, confidence)| (Jurisdiction::of(code).unwrap(), confidence));
+        reads.push(PlateSeen {
+            image: String::new(),
+            captured_at: None,
+            posterior: seen.posterior,
+            text: seen.text,
+            jurisdiction,
+            truth: None,
+            issued_by: None,
+        });
     }
     // Each read's text and three misreads of it, among 5,000 other plates.
     let mut sought: Vec<Entry> = (0..5_000).map(|_| entry(&maker.plate().0, "", "a")).collect();

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
+use garita::error::Fault;
 use garita::watchlist::import::Limits;
 use garita::watchlist::update::{Import, diff};
 use garita::watchlist::{Entry, Mapping, load_index, open_index};
@@ -111,31 +112,37 @@ fn a_full_file_replaces_its_lists_and_an_incremental_one_changes_them() {
     assert_eq!((built.removed_nothing, built.repeated), (1, 0));
 }
 
-/// Ten gigabytes would take a minute; what matters is that nothing grows with it, so a tenth of one is read, and the memory watched.
-struct OneLine(u64);
+/// Ten gigabytes of `A`, of which it notes how much was asked for.
+struct OneLine {
+    left: u64,
+    given: u64,
+}
 
 impl Read for OneLine {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let length = into.len().min(usize::try_from(self.0).unwrap());
+        let length = into.len().min(usize::try_from(self.left).unwrap());
         into[..length].fill(b'A');
-        self.0 -= length as u64;
+        (self.left, self.given) = (self.left - length as u64, self.given + length as u64);
         Ok(length)
     }
 }
 
 #[test]
-fn one_endless_line_is_refused_in_fixed_memory() {
+fn ten_gigabytes_of_one_line_are_refused_in_fixed_memory_and_early() {
     let mapping = Mapping::preset("garita").unwrap();
-    let peak = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let before = peak();
-    let input = b"plate,list\n".chain(OneLine(1 << 30));
-    let error = garita::watchlist::import::read(input, &mapping, Limits::default(), Timestamp::UNIX_EPOCH, &mut |_, _| Ok(())).unwrap_err();
-    assert!(error.message.contains("longer than 65536 bytes"), "{error}");
-    // Other tests of this process run beside it; the list itself would be a million kB.
-    assert!(peak() - before < 300_000, "{} kB", peak() - before);
+    for (name, begin) in [("a line of the list", "plate,list\n"), ("the header", ""), ("a quote", "plate,list\n\""), ("UTF-16", "\u{feff}")] {
+        let begin = if name == "UTF-16" { b"\xFF\xFE".to_vec() } else { begin.as_bytes().to_vec() };
+        let mut line = OneLine { left: 10 << 30, given: 0 };
+        let mut error = None;
+        let used = allocation_counter::measure(|| {
+            let input = begin.as_slice().chain(&mut line);
+            error = garita::watchlist::import::read(input, &mapping, Limits::default(), Timestamp::UNIX_EPOCH, &mut |_, _| Ok(())).err();
+        });
+        let error = error.unwrap();
+        assert!(error.fault == Fault::Damaged && error.message.contains("the line goes on for more than 64 MiB"), "{name}: {error}");
+        assert!(used.bytes_max < 8 << 20, "{name}: {} bytes", used.bytes_max);
+        assert!(line.given < 256 << 20, "{name}: {} bytes were read", line.given);
+    }
 }
 
 #[path = "../fuzz/bodies/watchlist.rs"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from splits import crops, pictures
 
-FEATURES = ["bias", "slope", "log_width", "score", "short"]
+FEATURES = ["bias", "slope", "log_width", "score", "short", "again", "again_slope"]
 USUAL_LENGTH, MOST_LOGIT = 5, 8.0
 
 
@@ -38,10 +38,11 @@ def logit(share: np.ndarray) -> np.ndarray:
 
 
 def features(rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 5) features in the order of FEATURES, and (n,) 1 where the text was right."""
+    """(n, 7) features in the order of FEATURES, and (n,) 1 where the text was right."""
     column = lambda name: np.array([row[name] for row in rows], dtype=np.float64)
     short = np.maximum(0, USUAL_LENGTH - column("length"))
-    x = np.stack([np.ones(len(rows)), logit(column("probability")), np.log(np.maximum(column("width"), 1) / 100), logit(column("score")), short], axis=1)
+    sure, again = logit(column("probability")), column("looked_again")
+    x = np.stack([np.ones(len(rows)), sure, np.log(np.maximum(column("width"), 1) / 100), logit(column("score")), short, again, again * sure], axis=1)
     return x, column("right")
 
 

@@ -28,72 +28,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import splits
+from detector_net import HEIGHT, PAD, STRIDE, WIDTH, Detector, Export, load_model, quantise, shipped_weights, simplify_and_name
+from detector_scenes import load_scenes, tile_frames
 
-WIDTH, HEIGHT, STRIDE, PAD = 640, 384, 8, 0.5
 SMALLEST_PLATE = 11.0  # input pixels; narrower plates are neither positives nor negatives in training
 LARGEST_PLATE = 460.0  # input pixels
 HERE = Path(__file__).resolve().parent
 MODELS = HERE.parent
-
-
-# ------------------------------------------------------------------------------------------------------------ network
-
-
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU: fused into one node when exported."""
-    padding = (kernel - 1) // 2 if padding is None else padding
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
-class Detector(nn.Module):
-    """Patch stem (stride 4), four down-sampling stages to stride 64, added back up to stride 8.
-
-    Input [n,1,H,W] in 0..1 with H, W multiples of 64; output [n,9,H/8,W/8] as in the module's docstring.
-    """
-
-    def __init__(self, stem: int = 32, c8: int = 48, c16: int = 96, c32: int = 128, head: int = 64, fine: bool = True):
-        super().__init__()
-        self.normalise = True  # False once the export has folded it into the stem
-        self.stem = conv(1, stem, 4, 4, 0)
-        self.block4 = conv(stem, stem) if fine else None
-        self.down8, self.block8 = conv(stem, c8, 3, 2), conv(c8, c8)
-        self.down16, self.block16a, self.block16b = conv(c8, c16, 3, 2), conv(c16, c16), conv(c16, c16)
-        self.down32, self.block32 = conv(c16, c32, 3, 2), conv(c32, c32)
-        self.down64, self.block64 = conv(c32, c32, 3, 2), conv(c32, c32)
-        self.up32, self.up16, self.up8 = conv(c32, c32, 1), conv(c32, c16, 1), conv(c16, c8, 1)
-        self.head = conv(c8, head)
-        self.out = nn.Conv2d(head, 10, 1)
-        nn.init.normal_(self.out.weight, std=0.01)
-        # score, log size, then the corners of a 2 x 0.6 rectangle in units of that size
-        self.out.bias.data = torch.tensor([-4.0, 1.5, -1, -0.3, 1, -0.3, 1, 0.3, -1, 0.3])
-
-    def forward(self, frame: torch.Tensor) -> torch.Tensor:
-        x = self.stem((frame - 0.45) * 4.0 if self.normalise else frame)
-        if self.block4 is not None:
-            x = x + self.block4(x)
-        a = self.down8(x)
-        a = a + self.block8(a)
-        b = self.down16(a)
-        b = b + self.block16a(b)
-        b = b + self.block16b(b)
-        c = self.down32(b)
-        c = c + self.block32(c)
-        d = self.down64(c)
-        d = d + self.block64(d)
-        c = c + F.interpolate(self.up32(d), scale_factor=2, mode="nearest")
-        b = b + F.interpolate(self.up16(c), scale_factor=2, mode="nearest")
-        a = a + F.interpolate(self.up8(b), scale_factor=2, mode="nearest")
-        raw = self.out(self.head(a)).float()
-        size = 8.0 * torch.exp(torch.clamp(raw[:, 1:2], -2.0, 5.0))
-        return torch.cat([raw[:, :1], raw[:, 2:] * size], 1)
-
-
-def load_model(path: Path) -> Detector:
-    """The averaged weights of a checkpoint."""
-    weights = torch.load(path, weights_only=True)["ema"]
-    model = Detector(fine="block4.0.weight" in weights)
-    model.load_state_dict(weights)
-    return model.eval()
 
 
 # -------------------------------------------------------------------------------------------------------------- cache
@@ -257,8 +198,9 @@ def inside_share(boxes: np.ndarray, region: tuple) -> np.ndarray:
 class Sampler:
     """Makes training canvases. `draw(i)` depends only on the seed and on `i`, so a run can resume."""
 
-    def __init__(self, pictures, crops, patches, drawn, width: int, height: int, seed: int, rendered=()):
+    def __init__(self, pictures, crops, patches, drawn, width: int, height: int, seed: int, rendered=(), scenes=(), scene_share=0.0):
         self.pictures, self.crops, self.patches, self.drawn, self.rendered = pictures, crops, patches, drawn, list(rendered)
+        self.scenes, self.scene_share = scenes, scene_share
         self.width, self.height, self.seed = width, height, seed
         kinds = {}
         for i, p in enumerate(pictures):
@@ -361,7 +303,9 @@ class Sampler:
                         plates.append([moved, float(weights[i])])
 
         mode = rng.random()
-        if mode < 0.48:  # one picture, at a scale that makes its plate the width we want
+        if rng.random() < self.scene_share:
+            self.scene(rng, canvas, whole, add)
+        elif mode < 0.48:  # one picture, at a scale that makes its plate the width we want
             picture = self.pick(rng)
             if len(picture["quads"]):
                 quad = picture["quads"][rng.integers(len(picture["quads"]))]
@@ -408,6 +352,21 @@ class Sampler:
         self.letter(rng, canvas, plates, ignored)
         canvas = self.light(rng, canvas, plates)
         return canvas, plates, ignored
+
+    def scene(self, rng, canvas, whole, add):
+        """Part of a rendered lane scene, most often about as large as a tile or a whole view shows it, so that plates are small."""
+        scene = self.scenes[rng.integers(len(self.scenes))]
+        h, w = scene["levels"][0].shape
+        if len(scene["quads"]) and rng.random() < 0.8:
+            quad = scene["quads"][rng.integers(len(scene["quads"]))]
+            wanted = math.exp(rng.uniform(math.log(13), math.log(48))) if rng.random() < 0.75 else math.exp(rng.uniform(math.log(48), math.log(220)))
+            scale = float(np.clip(wanted / max(6.0, float(np.ptp(quad[:, 0]))), 0.25, 2.4))
+            anchor, target = quad.mean(0), self.choose_target(rng, quad, scale, whole)
+        else:  # anywhere: what is in the picture beside plates
+            scale = math.exp(rng.uniform(math.log(0.3), math.log(1.2)))
+            anchor, target = (rng.uniform(0, w), rng.uniform(0, h)), (self.width / 2, self.height / 2)
+        matrix, mask = self.place(rng, canvas, whole, scene, scale, anchor, target)
+        add(scene, matrix, whole, mask)
 
     # -- pasted plates and lettering
 
@@ -919,7 +878,7 @@ def train(arguments):
     found = json.loads((HERE / "detector_found.json").read_text())
     for picture in pictures:
         name = picture["name"]
-        picture["trust"] = np.where(picture["exact"], 1.0, 0.15)
+        picture["trust"] = np.where(picture["exact"], 1.0, arguments.rectangles)
         added, unclear = found["plates"].get(name, []), found["ignored"].get(name, [])
         picture["hard"] = name in found["hard"]
         if unclear:
@@ -934,15 +893,19 @@ def train(arguments):
             if picture["name"] in better:
                 picture["quads"][:len(better[picture["name"]])] = better[picture["name"]]
     rendered = load_rendered(arguments.pool) if arguments.pool else []
-    sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered)
-    large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered)
-    print(f"{len(pictures)} pictures, {len(sampler.crops)} crops, {len(sampler.patches)} texts, {len(sampler.drawn)} drawn, {len(rendered)} rendered plates", flush=True)
+    scenes = load_scenes(arguments.scenes) if arguments.scenes else []
+    arguments.scene_share *= bool(scenes)
+    sampler = Sampler(pictures, load_crops(data, work), text_patches(), drawn_plates(), arguments.width, arguments.height, arguments.seed, rendered, scenes, arguments.scene_share)
+    large = None if arguments.one_size else Sampler(pictures, sampler.crops, sampler.patches, sampler.drawn, WIDTH, HEIGHT, arguments.seed + 1000, rendered, scenes, arguments.scene_share)
+    print(f"{len(pictures)} pictures, {len(sampler.crops)} crops, {len(sampler.patches)} texts, {len(sampler.drawn)} drawn, {len(rendered)} rendered plates, {len(scenes)} scenes", flush=True)
     tune = evaluation_frames(load_pictures(data, work, "tune"))
     lane = lane_frames(load_pictures(data, work, "tune"))
+    tiles = tile_frames(arguments.tune_scenes) if arguments.tune_scenes else []
 
     model = Detector(fine=not arguments.coarse).to(memory_format=torch.channels_last)
     if arguments.init:
-        missing = model.load_state_dict(torch.load(arguments.init, weights_only=True)["ema"], strict=False).missing_keys
+        weights = shipped_weights(arguments.init) if arguments.init.suffix == ".onnx" else torch.load(arguments.init, weights_only=True)["ema"]
+        missing = model.load_state_dict(weights, strict=False).missing_keys
         if missing:  # a residual block that the earlier network did not have starts close to nothing
             assert all(m.startswith("block4.") for m in missing), missing
             nn.init.constant_(model.block4[1].weight, 0.1)
@@ -971,6 +934,10 @@ def train(arguments):
         for group in optimiser.param_groups:
             group["lr"] = lr
         model.train()
+        if arguments.frozen:
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         output = model((images.float() / 255).to(memory_format=torch.channels_last))
         score_loss, box_loss, corner_loss = loss_terms(output, *truth)
         loss = score_loss + 2.0 * box_loss + 4.0 * corner_loss
@@ -995,6 +962,10 @@ def train(arguments):
             counted = l["score"] >= threshold
             row = {"step": step + 1, "samples": (step + 1) * arguments.batch, "seconds": round(time.time() - began), "score": round(float(sums[0] / count), 4), "box": round(float(sums[1] / count), 4), "corner": round(float(sums[2] / count), 4), "threshold": threshold, "f1": f1, "recall": recall,
                    "precision": precision, "iou": float(m["iou"][m["at"] >= threshold].mean()) if recall else 0.0, "lane_recall": float((l["at"] >= threshold).mean()), "lane_precision": float(l["good"][counted].mean()) if counted.any() else 0.0}
+            if tiles:
+                t = match(tiles, run_frames(tiles, infer))
+                counted = t["score"] >= threshold
+                row |= {"tile_recall": float((t["at"] >= threshold).mean()), "tile_false": int((t["good"][counted] == 0).sum())}
             log.write(json.dumps(row) + "\n"), log.flush()
             print({k: round(v, 4) for k, v in row.items()}, flush=True)
             sums[:], count, began = 0, 0, time.time()
@@ -1067,58 +1038,6 @@ def relabel(arguments):
 # ------------------------------------------------------------------------------------------------------------- export
 
 
-def fused(model: Detector) -> Detector:
-    """Copy for export: batch normalisation folded into the convolutions, the input normalisation into the stem."""
-    copy = Detector(fine=model.block4 is not None)
-    copy.load_state_dict(model.state_dict())
-    copy.eval()
-    for name, module in copy.named_children():
-        if isinstance(module, nn.Sequential):
-            module[0] = nn.utils.fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
-    stem = copy.stem[0]  # no padding, so the constant part is the same everywhere
-    with torch.no_grad():
-        stem.bias -= 0.45 * 4.0 * stem.weight.sum((1, 2, 3))
-        stem.weight *= 4.0
-    copy.normalise = False
-    return copy
-
-
-def simplify_and_name(path: Path):
-    """Shape inference and ONNX Runtime's basic clean-up, so that the quantiser sees plain nodes."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-    quant_pre_process(str(path), str(path), skip_symbolic_shape=True)
-
-
-def quantise(source: Path, target: Path, frames: list[np.ndarray], method: str, percentile: float = 99.99):
-    """Static QDQ, U8 activations and S8 weights per channel; the last convolution and the arithmetic after it stay fp32."""
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
-
-    class Reader(CalibrationDataReader):
-        def __init__(self):
-            self.left = iter(frames)
-
-        def get_next(self):
-            frame = next(self.left, None)
-            return None if frame is None else {"frame": frame[None, None]}
-
-    graph = onnx.load(str(source)).graph
-    # everything downstream of the head's activation stays in fp32
-    keep, floats = set(), []
-    last = [n for n in graph.node if n.op_type == "Conv"][-1]
-    reached = set(last.output)
-    floats.append(last.name)
-    for node in graph.node:
-        if node.name != last.name and any(i in reached for i in node.input):
-            reached.update(node.output)
-            floats.append(node.name)
-    extra = {"CalibPercentile": percentile} if method == "percentile" else {"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05} if method == "average" else {}
-    methods = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMethod.MinMax, "average": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy}
-    quantize_static(str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                    calibrate_method=methods[method], nodes_to_exclude=floats, extra_options=extra)
-
-
 def milliseconds(run_session, frame: np.ndarray, rounds: int = 150) -> tuple[float, float]:
     """Minimum and median process CPU milliseconds of one inference."""
     times = []
@@ -1136,7 +1055,7 @@ def export(arguments):
     model = load_model(arguments.work / f"{arguments.name}.pt")
     plain, small = out / "detector.onnx", out / "detector.int8.onnx"
     example = torch.rand(1, 1, HEIGHT, WIDTH)
-    torch.onnx.export(fused(model), (example,), str(plain), input_names=["frame"], output_names=["plates"], opset_version=17, dynamo=False)
+    torch.onnx.export(Export(model), (example,), str(plain), input_names=["frame"], output_names=["plates"], opset_version=17, dynamo=False)
     simplify_and_name(plain)
     fp32 = session(plain)
     with torch.inference_mode():
@@ -1286,6 +1205,9 @@ def main():
     t.add_argument("--width", type=int, default=384), t.add_argument("--height", type=int, default=256), t.add_argument("--batch", type=int, default=16)
     t.add_argument("--steps", type=int, default=9000), t.add_argument("--lr", type=float, default=2e-3), t.add_argument("--warmup", type=int, default=200)
     t.add_argument("--ema", type=float, default=0.998), t.add_argument("--every", type=int, default=500), t.add_argument("--seed", type=int, default=1)
+    t.add_argument("--scenes", type=Path, nargs="*", help="folders that `garita synth lane` wrote"), t.add_argument("--scene-share", type=float, default=0.35, help="share of canvases that show a rendered scene")
+    t.add_argument("--tune-scenes", type=Path, help="a folder of wide views (another seed), reported beside tune"), t.add_argument("--frozen", action="store_true", help="batch statistics stay: for starting from an exported network")
+    t.add_argument("--rectangles", type=float, default=0.15, help="how far a labelled rectangle is trusted as four corners")
     t.add_argument("--workers", type=int, default=1), t.add_argument("--pool", type=Path, help="folder that render_plates.py wrote"), t.add_argument("--init", type=Path), t.add_argument("--one-size", action="store_true", help="no canvases of the full input size"), t.add_argument("--coarse", action="store_true", help="without the block at stride 4"), t.add_argument("--minutes", type=float, help="lets the clock, not the steps, drive the learning rate and the end"), t.add_argument("--quads", action="store_true", help="use the corners that relabel found")
     e = commands.add_parser("export", parents=[shared])
     e.add_argument("--out", type=Path, default=MODELS), e.add_argument("--calibration", type=int, default=120, help="pictures to calibrate on")

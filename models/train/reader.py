@@ -26,7 +26,7 @@ import reader_export
 import splits
 from plate_formats import JURISDICTIONS
 from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, character_cells, jurisdiction_of, plain_input
-from reader_net import CLASSES, COLUMNS, Reader, beam, edits, fold, greedy
+from reader_net import CLASSES, COLUMNS, Reader, beam, edits, fold, greedy, weights
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -139,7 +139,7 @@ def train(chosen):
         start, seen_seconds = state["step"], state["seconds"]
     elif chosen.init:
         own = model.state_dict()
-        fits = {key: value for key, value in torch.load(chosen.init)["average"].items() if key in own and own[key].shape == value.shape}
+        fits = {key: value for key, value in weights(chosen.init).items() if key in own and own[key].shape == value.shape}
         model.load_state_dict(fits, strict=False)
         average.load_state_dict(fits, strict=False)
     log = open(runs / f"reader_{chosen.name}.log", "a", encoding="utf-8")
@@ -253,7 +253,7 @@ def align(chosen):
     """Write where the characters of the training crops stand, for those that the checkpoint reads exactly."""
     torch.set_num_threads(1)
     reader = Reader(len(JURISDICTIONS))
-    reader.load_state_dict(torch.load(chosen.checkpoint)["average"])
+    reader.load_state_dict(weights(chosen.checkpoint))
     rows, inputs = evaluation_set(chosen.data, "train")
     texts, logits, _ = measure(reader, rows, inputs)
     cells = {row["crop"]: character_cells(best) for row, text, best in zip(rows, texts, logits.argmax(2).tolist()) if text == row["text"]}
@@ -265,7 +265,7 @@ def align(chosen):
 def export(chosen):
     torch.set_num_threads(1)
     reader = Reader(len(JURISDICTIONS))
-    reader.load_state_dict(torch.load(chosen.checkpoint)["average"])
+    reader.load_state_dict(weights(chosen.checkpoint))
     rows, inputs = evaluation_set(chosen.data, "tune")
     _, logits, regions = measure(reader, rows, inputs)
     chosen.work.mkdir(parents=True, exist_ok=True)

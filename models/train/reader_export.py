@@ -89,7 +89,11 @@ class Calibration(CalibrationDataReader):
 
 
 def quantise(fp32: Path, int8: Path, inputs, scratch: Path):
-    """Static QDQ int8 (U8 activations, S8 weights per channel); normalisation, last layers and log-softmax stay float."""
+    """Static QDQ int8 (U8 activations, S8 weights per channel); normalisation, last layers and log-softmax stay float.
+
+    `Relu` is among the quantised operators so that it vanishes into the range of the convolution before it: left out, each convolution's output was
+    quantised twice, which cost 11 % of the time and a third of the difference to fp32.
+    """
     ready = scratch / "reader.ready.onnx"
     quant_pre_process(str(fp32), str(ready), skip_symbolic_shape=True)
     graph = onnx.load(str(ready)).graph
@@ -113,7 +117,7 @@ def quantise(fp32: Path, int8: Path, inputs, scratch: Path):
     quantize_static(
         str(ready), str(int8), Calibration(inputs), quant_format=QuantFormat.QDQ, per_channel=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=sorted(set(floating)),
-        op_types_to_quantize=["Conv", "Add", "Gemm"], calibrate_method=CalibrationMethod.Percentile,
+        op_types_to_quantize=["Conv", "Add", "Relu", "Gemm"], calibrate_method=CalibrationMethod.Percentile,
         extra_options={"CalibPercentile": 99.995},
     )
     # the quantiser declares operator domains that it does not use; an older runtime may refuse them
@@ -139,10 +143,14 @@ def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_ro
     gap = np.abs(run_all(fp32, tune_inputs[:32])[0] - expected).max()
     assert gap < 2e-3, f"reader.onnx differs from the network by {gap}"
     quantise(fp32, int8, calibration, scratch)
+    written = models / "reader.json"
+    kept = json.loads(written.read_text()) if written.exists() else {}
     settings = {
         "width": WIDTH, "height": HEIGHT, "columns_per_line": COLUMNS, "lines": 2, "alphabet": ALPHABET,
         "jurisdictions": list(JURISDICTIONS), "margin_x": MARGIN_X, "margin_y": MARGIN_Y,
         "temperature": 1.0, "temperature_in_graph": round(temperature, 3), "jurisdiction_temperature": round(region_temperature, 3),
     }
-    (models / "reader.json").write_text(json.dumps(settings, indent=1) + "\n")
+    # what was fitted on the whole product stays until calibrate.py fits it anew
+    settings |= {key: kept[key] for key in ("look_again_below", "calibration") if key in kept}
+    written.write_text(json.dumps(settings, indent=1) + "\n")
     return settings

@@ -86,6 +86,36 @@ class Export(nn.Module):
         return torch.log_softmax(chars / self.temperature, 2), jurisdiction
 
 
+def shipped_weights(path):
+    """State of a `Reader` that computes what an exported fp32 `reader.onnx` computes: each batch norm only adds the bias that was folded."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path)).graph
+    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    linear = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    reader = Reader(values[linear[-1].input[2]].numel())
+    state = reader.state_dict()
+    layers = [name for name, module in reader.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+    assert len(layers) == len(linear), "the network in the file is another one"
+    for name, node in zip(layers, linear):
+        weight, bias = values[node.input[1]], values[node.input[2]]
+        assert state[name + ".weight"].shape == weight.shape, name
+        state[name + ".weight"] = weight
+        if name + ".bias" in state:
+            state[name + ".bias"] = bias
+            continue
+        norm = name[:-1] + "1"  # a ConvBlock: convolution 0, batch norm 1
+        state[norm + ".weight"], state[norm + ".bias"] = torch.ones_like(bias), bias
+        state[norm + ".running_mean"], state[norm + ".running_var"] = torch.zeros_like(bias), torch.full_like(bias, 1 - 1e-5)
+    return state
+
+
+def weights(path):
+    """The averaged weights of a checkpoint, or those of an exported fp32 network."""
+    return shipped_weights(path) if str(path).endswith(".onnx") else torch.load(path)["average"]
+
+
 def greedy(best):
     """CTC text of a sequence of class indices (any iterable of int)."""
     text, last = [], 0

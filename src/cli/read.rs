@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Match reads against this watchlist: an index of `garita watchlist import`, or a CSV file with plate, jurisdiction, list, priority, reason, valid_from, valid_until.
     #[arg(long, value_name = "FILE")]
     watchlist: Option<PathBuf>,
-    /// Look also at overlapping tiles: for wide views with small plates. Costs a dozen times as much on a 4K picture.
+    /// Look also at overlapping tiles: for wide views with small plates. Costs some 25 times as much on a 4K picture.
     #[arg(long)]
     tiles: bool,
     /// Worker threads; as many as there are cores unless given.
@@ -68,7 +68,7 @@ struct TimingLine {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let paths = expand(&args.paths)?;
+    let jobs = expand(&args.paths).into_iter();
     let engine = Engine::load()?;
     let models = args.models.load()?;
     if let Some(folder) = &args.draw {
@@ -76,14 +76,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let watchlist = args.watchlist.as_deref().map(super::load_watchlist).transpose()?;
     let mut workers = super::workers(args.threads, || Ok((LaneWorker::open(&engine, &models)?, Matcher::default())))?;
-    let progress = super::progress(paths.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());
+    let progress = super::progress(jobs.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());
     let mut failed = 0;
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     let mut broken = None;
     ordered(
         &mut workers,
-        paths.iter(),
-        |(worker, matcher), path| one(worker, matcher, path, args, watchlist.as_ref()),
+        jobs,
+        |(worker, matcher), job| one(worker, matcher, job, args, watchlist.as_ref()),
         |line: Line| {
             failed += usize::from(line.error.is_some());
             let written = if args.json { writeln!(output, "{}", serde_json::to_string(&line).expect("plain data")) } else { write_text(&mut output, &line) };
@@ -103,12 +103,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(worker: &mut LaneWorker, matcher: &mut Matcher, path: &Path, args: &Args, watchlist: Option<&Snapshot>) -> Line {
+/// One file to read, or why there is none.
+struct Job {
+    path: PathBuf,
+    refused: Option<Error>,
+}
+
+fn one(worker: &mut LaneWorker, matcher: &mut Matcher, Job { path, refused }: Job, args: &Args, watchlist: Option<&Snapshot>) -> Line {
     let begin = Instant::now();
     let view = if args.tiles { View::Tiled } else { View::Whole };
     let mut line = Line { image: path.display().to_string(), width: None, height: None, error: None, plates: Vec::new(), timing_ms: TimingLine::default() };
     let mut reads = Vec::new();
-    let outcome = map_frame(path).and_then(|encoded| {
+    let encoded = refused.map_or_else(|| map_frame(&path), Err);
+    let outcome = encoded.and_then(|encoded| {
         let times = worker.analyse(&encoded, view, &mut reads)?;
         reads.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         let analysed = Instant::now();
@@ -116,7 +123,7 @@ fn one(worker: &mut LaneWorker, matcher: &mut Matcher, path: &Path, args: &Args,
         let matching = analysed.elapsed();
         if let Some(folder) = &args.draw {
             let drawn: Vec<_> = reads.iter().zip(&hits).map(|(read, hits)| (*read, !hits.is_empty())).collect();
-            draw::annotated(&encoded, &drawn)?.save_jpeg(&drawing_path(folder, path))?;
+            draw::annotated(&encoded, &drawn)?.save_jpeg(&drawing_path(folder, &path))?;
         }
         Ok((times, matching, hits))
     });
@@ -185,43 +192,48 @@ fn drawing_path(folder: &Path, path: &Path) -> PathBuf {
     folder.join(format!("{flat}.plates.jpg"))
 }
 
-/// Files stay as they are (also when they do not exist: that becomes a line), folders become their images, globs what they match.
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+/// Files stay as they are (also when they do not exist: that becomes a line), folders become their images, globs what they match. A folder or glob
+/// without images is a line too, so that it costs none of the others.
+fn expand(paths: &[PathBuf]) -> Vec<Job> {
+    let mut jobs = Vec::new();
     for path in paths {
         let text = path.to_string_lossy();
+        let before = jobs.len();
+        let refused = |message: &str| Job { path: path.clone(), refused: Some(Error::new(Fault::Caller, message)) };
         if path.is_dir() {
-            let before = files.len();
-            images_below(path, &mut files)?;
-            if files.len() == before {
-                return Err(Error::new(Fault::Caller, "no .jpg, .jpeg or .png in this folder or below").in_(path.display()));
+            images_below(path, &mut jobs);
+            if jobs.len() == before {
+                jobs.push(refused("is a folder with no .jpg, .jpeg or .png in it or below"));
             }
         } else if !path.exists() && text.contains(['*', '?', '[']) {
-            let matches = glob::glob(&text).map_err(|error| Error::new(Fault::Caller, error.to_string()).in_(&text))?;
-            let before = files.len();
-            files.extend(matches.filter_map(std::result::Result::ok));
-            if files.len() == before {
-                return Err(Error::new(Fault::Caller, "matches no file").in_(&text));
+            match glob::glob(&text) {
+                Err(error) => jobs.push(refused(&error.to_string())),
+                Ok(matches) => jobs.extend(matches.filter_map(std::result::Result::ok).map(|path| Job { path, refused: None })),
+            }
+            if jobs.len() == before {
+                jobs.push(refused("matches no file"));
             }
         } else {
-            files.push(path.clone());
+            jobs.push(Job { path: path.clone(), refused: None });
         }
     }
-    Ok(files)
+    jobs
 }
 
-fn images_below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn images_below(folder: &Path, jobs: &mut Vec<Job>) {
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
-    let mut entries: Vec<_> = entries.map_err(|error| Error::io(&error).in_(folder.display()))?.into_iter().map(|entry| entry.path()).collect();
+    let mut entries: Vec<_> = match entries {
+        Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+        Err(error) => return jobs.push(Job { path: folder.to_owned(), refused: Some(Error::io(&error)) }),
+    };
     entries.sort();
     for path in entries {
         let is_image = path.extension().is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)));
         // A folder that is a link could lead back up.
         if path.is_dir() && !path.is_symlink() {
-            images_below(&path, files)?;
+            images_below(&path, jobs);
         } else if is_image {
-            files.push(path);
+            jobs.push(Job { path, refused: None });
         }
     }
-    Ok(())
 }

@@ -184,8 +184,13 @@ impl Custody {
     pub fn frame(&self, lane: &str, key: &[u8; 32]) -> Result<Option<StoredFrame>> {
         self.ask(|connection| {
             let row = connection
-                .prepare_cached("SELECT id, sequence, digest, error FROM frame WHERE lane = ?1 AND key = ?2")?
-                .query_row(params![lane, key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                .prepare_cached("SELECT id, sequence, digest, error, fault FROM frame WHERE lane = ?1 AND key = ?2")?
+                .query_row(params![lane, key], |row| {
+                    let error: Option<String> = row.get(3)?;
+                    let fault: Option<String> = row.get(4)?;
+                    let error = error.map(|message| Error::new(fault.and_then(|name| Fault::named(&name)).unwrap_or(Fault::Damaged), message));
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, error))
+                })
                 .optional()?;
             let Some((id, sequence, digest, error)) = row else { return Ok(None) };
             let mut statement = connection.prepare_cached("SELECT seen FROM read WHERE frame = ?1 ORDER BY number")?;
@@ -205,7 +210,7 @@ pub struct StoredFrame {
     /// SHA-256 of its bytes.
     pub digest: evidence::Sha,
     /// Why it could not be looked at, for a bad one.
-    pub error: Option<String>,
+    pub error: Option<Error>,
     /// Its reads.
     pub reads: Vec<StoredRead>,
 }

@@ -42,6 +42,9 @@ impl Fate {
 /// Called once, when a record's fate is known, on the writer's thread: it must not wait.
 pub type Done = Box<dyn FnOnce(Fate) + Send>;
 
+/// A change of rows; answers a number for whoever waits.
+pub type Change = Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<i64> + Send>;
+
 /// One thing to keep.
 pub enum Record {
     /// A frame that was looked at.
@@ -67,7 +70,7 @@ pub enum Record {
         frames: u64,
     },
     /// Any other change, made in the group's transaction after its frames so far, before its sightings and passages; answers the number that [`Fate::Kept`] tells.
-    Change(Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<i64> + Send>, Done),
+    Change(Change, Done),
     /// Time to delete what has had its time.
     Sweep {
         /// Now, milliseconds since the Unix epoch.
@@ -127,6 +130,8 @@ pub struct SightingRecord {
     pub hits: Vec<Hit>,
     /// Now, milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// How long ago the frame came in, milliseconds by a clock that never jumps; `None` where none ran that long.
+    pub after_ms: Option<i64>,
 }
 
 /// A vehicle that has passed.
@@ -139,6 +144,8 @@ pub struct PassageRecord {
     pub hits: Vec<Hit>,
     /// Now, milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// How long ago its evidence's frame came in, milliseconds by a clock that never jumps; `None` where none ran that long.
+    pub after_ms: Option<i64>,
 }
 
 /// A read, complete enough to be given back to its lane after a restart.
@@ -153,6 +160,8 @@ pub struct StoredRead {
     probability: f32,
     /// Per position, the probability that nothing is there.
     absent: Vec<f32>,
+    /// Whether it took further looks.
+    looked_again: bool,
 }
 
 impl StoredRead {
@@ -163,6 +172,7 @@ impl StoredRead {
             score: read.plate.score,
             probability: read.probability,
             absent: read.posterior.positions().iter().map(|position| position.absent).collect(),
+            looked_again: read.looked_again,
         }
     }
 
@@ -186,6 +196,7 @@ impl StoredRead {
             posterior,
             probability: self.probability,
             confidence: self.line.confidence,
+            looked_again: self.looked_again,
             jurisdiction: self.line.jurisdiction.as_ref().and_then(|one| Some(Jurisdiction { code: Code::of(&one.code)?, confidence: one.confidence })),
         }
     }

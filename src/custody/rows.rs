@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::evidence::{Sha, sha256};
 use super::journal::{self, Place};
@@ -12,7 +12,7 @@ use crate::lane::hit::Hit;
 
 /// A frame and its reads; its row's number.
 pub(super) fn insert_frame(transaction: &Transaction<'_>, frame: &FrameRecord, place: Place) -> rusqlite::Result<i64> {
-    let fault = frame.error.as_ref().map(|error| format!("{:?}", error.fault).to_lowercase());
+    let fault = frame.error.as_ref().map(|error| error.fault.name());
     transaction
         .prepare_cached(
             "INSERT INTO frame (lane, sequence, key, digest, sender_sequence, captured_ms, received_ms, skipped, segment, at, length, fault, error)
@@ -75,7 +75,7 @@ pub(super) fn insert_passage(
     strip_frames: usize,
     journal: &Path,
 ) -> rusqlite::Result<Vec<(Sha, Bytes)>> {
-    let PassageRecord { lane, passage, hits, now_ms } = record;
+    let PassageRecord { lane, passage, hits, now_ms, .. } = record;
     if !close_track(transaction, lane, passage.track, "passed")? {
         return Ok(Vec::new());
     }
@@ -109,11 +109,9 @@ pub(super) fn insert_passage(
     for hit in hits {
         settle_hit(transaction, record, id, hit)?;
     }
-    let withdraw = "UPDATE hit SET state = 'withdrawn', passage = ?1, stored_ms = ?2 WHERE lane = ?3 AND track = ?4 AND passage IS NULL RETURNING id";
-    let withdrawn = transaction
-        .prepare_cached(withdraw)?
-        .query_map(params![id, now_ms, lane, passage.track as i64], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    let withdraw = "UPDATE hit SET state = 'withdrawn', passage = ?1 WHERE lane = ?2 AND track = ?3 AND passage IS NULL RETURNING id";
+    let withdrawn =
+        transaction.prepare_cached(withdraw)?.query_map(params![id, lane, passage.track as i64], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for hit in withdrawn {
         tell_outside(transaction, "hit.withdrawn", lane, passage.track, hit, *now_ms)?;
     }
@@ -136,7 +134,7 @@ pub(super) fn insert_passage(
 
 /// A hit that the vote of its passage says; news outside where no single read had said it.
 fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i64, hit: &Hit) -> rusqlite::Result<()> {
-    let PassageRecord { lane, passage: settled, now_ms, .. } = record;
+    let PassageRecord { lane, passage: settled, now_ms, after_ms, .. } = record;
     let known = "UPDATE hit SET state = 'confirmed', passage = ?1, class = ?2, edits = ?3, probability = ?4
                  WHERE lane = ?5 AND track = ?6 AND list = ?7 AND text = ?8 AND jurisdiction = ?9";
     let changed = transaction.prepare_cached(known)?.execute(params![
@@ -151,7 +149,7 @@ fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i6
         hit.entry.jurisdiction.to_string()
     ])?;
     if changed == 0 {
-        insert_hit(transaction, (lane, settled.track, settled.evidence.sequence), ("confirmed", Some(passage)), hit, *now_ms)?;
+        insert_hit(transaction, (lane, settled.track, settled.evidence.sequence), ("confirmed", Some(passage)), hit, (*now_ms, *after_ms))?;
     }
     Ok(())
 }
@@ -159,7 +157,7 @@ fn settle_hit(transaction: &Transaction<'_>, record: &PassageRecord, passage: i6
 /// The hits of one read, where they are new to its vehicle.
 pub(super) fn sight(transaction: &Transaction<'_>, record: &SightingRecord) -> rusqlite::Result<()> {
     for hit in &record.hits {
-        insert_hit(transaction, (&record.lane, record.track, record.sequence), ("sighted", None), hit, record.now_ms)?;
+        insert_hit(transaction, (&record.lane, record.track, record.sequence), ("sighted", None), hit, (record.now_ms, record.after_ms))?;
     }
     Ok(())
 }
@@ -169,16 +167,19 @@ fn insert_hit(
     (lane, track, sequence): (&str, u64, u64),
     (state, passage): (&str, Option<i64>),
     hit: &Hit,
-    now_ms: i64,
+    (now_ms, after_ms): (i64, Option<i64>),
 ) -> rusqlite::Result<()> {
     rise(transaction, lane, 0, track as i64 + 1)?;
     transaction.prepare_cached("INSERT OR IGNORE INTO track VALUES (?1, ?2, 'open')")?.execute(params![lane, track as i64])?;
     let entry = serde_json::to_string(&hit.entry).expect("plain data");
+    // What the time of day did since the frame came in has no say in how long it took.
+    let received = "SELECT received_ms FROM frame WHERE lane = ?1 AND sequence = ?2";
+    let received_ms: i64 = transaction.prepare_cached(received)?.query_row(params![lane, sequence as i64], |row| row.get(0)).optional()?.unwrap_or(now_ms);
+    let stored_ms = after_ms.map_or(now_ms.max(received_ms), |after_ms| received_ms + after_ms.max(0));
     let inserted = transaction
         .prepare_cached(
             "INSERT INTO hit (lane, track, passage, state, sequence, list, text, jurisdiction, class, edits, probability, priority, entry, received_ms, stored_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-                     coalesce((SELECT received_ms FROM frame WHERE lane = ?1 AND sequence = ?5), ?14), ?14)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -195,7 +196,8 @@ fn insert_hit(
             hit.probability,
             hit.entry.priority,
             entry,
-            now_ms
+            received_ms,
+            stored_ms
         ])?;
     if inserted > 0 {
         tell_outside(transaction, "hit", lane, track, transaction.last_insert_rowid(), now_ms)?;

@@ -74,7 +74,8 @@ fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<Vec<Pla
     let inset = CROP_MARGIN / (1.0 + 2.0 * CROP_MARGIN);
     let plate = PlateBox::of_hull([width * inset, height * inset, width * (1.0 - 2.0 * inset), height * (1.0 - 2.0 * inset)]);
     worker.reader.rectify(&worker.luma, &plate);
-    Ok(vec![worker.reader.read(&plate)?])
+    let first = worker.reader.read(&plate)?;
+    Ok(vec![worker.reader.read_again(&worker.luma, first)?])
 }
 
 /// Gives each truth the surest unused read that overlaps it enough.
@@ -150,20 +151,26 @@ pub struct Answer {
     pub score: f32,
     /// Characters of the text.
     pub length: usize,
+    /// Whether the plate was looked at again.
+    pub looked_again: bool,
     /// The calibrated confidence.
     pub confidence: f32,
+    /// Whether the box is a labelled plate's; where it is not, the text counts as wrong.
+    pub labelled: bool,
     /// Whether the text is right (folded).
     pub right: bool,
 }
 
 impl Answer {
-    fn of(read: &PlateRead, right: bool) -> Answer {
+    fn of(read: &PlateRead, labelled: bool, right: bool) -> Answer {
         Answer {
             probability: read.probability,
             width: read.plate.plate_width(),
             score: read.plate.score,
             length: read.text.len(),
+            looked_again: read.looked_again,
             confidence: read.confidence,
+            labelled,
             right,
         }
     }
@@ -180,11 +187,13 @@ pub struct Report {
     pub reading: Reading,
     /// The same by `source`, `region`, `width`, `lines`, `quality`, each by its values.
     pub by: BTreeMap<&'static str, BTreeMap<String, (Proportion, Reading)>>,
-    /// Expected calibration error of `confidence` (folded), and yield at 0.5 and 1 % error.
+    /// Expected calibration error of `confidence` (folded), boxes that are no labelled plate counted as wrong.
     pub calibration_error: Option<f64>,
-    /// As above.
+    /// The same over labelled plates only: background plates often have no label.
+    pub calibration_error_labelled: Option<f64>,
+    /// Share of the plates that can be answered at 0.5 % error.
     pub yield_at_half_percent: f64,
-    /// As above.
+    /// As above, at 1 %.
     pub yield_at_one_percent: f64,
     /// Every read with a text: those of plates whose text is known, and those of boxes that are no plate.
     pub answers: Vec<Answer>,
@@ -204,6 +213,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
         reading: Reading::default(),
         by: BTreeMap::new(),
         calibration_error: None,
+        calibration_error_labelled: None,
         yield_at_half_percent: 0.0,
         yield_at_one_percent: 0.0,
         answers: Vec::new(),
@@ -233,20 +243,22 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
                 report.by.entry(kind).or_default().entry(value).or_default().1.count(text, read.as_ref(), truth.region.as_deref());
             }
             if let Some(read) = read.filter(|read| !read.text.is_empty()) {
-                report.answers.push(Answer::of(&read, fold(read.text.as_str()) == fold(text)));
+                report.answers.push(Answer::of(&read, true, fold(read.text.as_str()) == fold(text)));
             }
         }
         for read in &outcome.false_plates {
             let [left, _, right, _] = read.plate.hull();
             if right - left >= min_width {
                 report.precision.count(false);
-                report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false)));
+                report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false, false)));
             }
         }
     }
     let trials = report.reading.exact.of;
     let answers: Vec<_> = report.answers.iter().map(|answer| (answer.confidence, answer.right)).collect();
     report.calibration_error = calibration_error(&answers);
+    let labelled: Vec<_> = report.answers.iter().filter(|answer| answer.labelled).map(|answer| (answer.confidence, answer.right)).collect();
+    report.calibration_error_labelled = calibration_error(&labelled);
     report.yield_at_half_percent = yield_at(&answers, trials, 0.005);
     report.yield_at_one_percent = yield_at(&answers, trials, 0.01);
     let wall: Vec<f64> = outcomes.iter().map(|outcome| outcome.wall_ms).collect();
@@ -288,6 +300,7 @@ pub struct ReportJson {
     within_one_folded: Cell,
     jurisdiction: Cell,
     calibration_error: Option<f64>,
+    calibration_error_labelled: Option<f64>,
     yield_at_half_percent: f64,
     yield_at_one_percent: f64,
     wall_ms: [f64; 3],
@@ -338,6 +351,7 @@ impl From<&Report> for ReportJson {
             within_one_folded: (&report.reading.within_one_folded).into(),
             jurisdiction: (&report.reading.jurisdiction).into(),
             calibration_error: report.calibration_error,
+            calibration_error_labelled: report.calibration_error_labelled,
             yield_at_half_percent: report.yield_at_half_percent,
             yield_at_one_percent: report.yield_at_one_percent,
             wall_ms: report.wall_ms,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::statistics::Proportion;
+
 /// The truth beside a scan (`shared/rail-samples/README.md`).
 #[derive(Debug, Clone, Deserialize)]
 pub struct Truth {
@@ -69,65 +71,30 @@ pub struct Answer {
     pub column_mm: f64,
 }
 
-/// Hits out of trials.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Share {
-    /// Hits.
-    pub hits: usize,
-    /// Trials.
-    pub n: usize,
-}
-
-impl Share {
-    fn count(&mut self, hit: bool) {
-        self.n += 1;
-        self.hits += usize::from(hit);
-    }
-
-    /// Wilson's interval at 95 %.
-    pub fn interval(&self) -> (f64, f64) {
-        if self.n == 0 {
-            return (0.0, 1.0);
-        }
-        let (n, p, z) = (self.n as f64, self.hits as f64 / self.n as f64, 1.96_f64);
-        let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
-        let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-        ((middle - half).max(0.0), (middle + half).min(1.0))
-    }
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (low, high) = self.interval();
-        let share = if self.n == 0 { f64::NAN } else { self.hits as f64 / self.n as f64 };
-        write!(formatter, "{:5.1} % ({}/{}, {:.1}-{:.1})", 100.0 * share, self.hits, self.n, 100.0 * low, 100.0 * high)
-    }
-}
-
 /// Detections at 1 % and 5 % false alarms, by group.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Detection {
     /// Cars over the threshold that 1 % of the normal cars are over.
-    pub at_1: Share,
+    pub at_1: Proportion,
     /// The same for 5 %.
-    pub at_5: Share,
+    pub at_5: Proportion,
 }
 
 /// All figures of a set.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Figures {
     /// Cars found.
-    pub found: Share,
+    pub found: Proportion,
     /// Cars found that are none.
     pub extra: usize,
     /// Of found cars, both ends within 1.0 m.
-    pub within_1_m: Share,
+    pub within_1_m: Proportion,
     /// Median and 95th percentile of the worse end's error, m.
     pub boundary_m: [f64; 2],
     /// Kind right.
-    pub kinds: Share,
+    pub kinds: Proportion,
     /// Mark right, of cars that have one.
-    pub marks: Share,
+    pub marks: Proportion,
     /// Normal cars that set the thresholds: empty, loaded.
     pub normals: [usize; 2],
     /// Score that 1 % and 5 % of normal cars are over: empty, loaded.
@@ -135,11 +102,11 @@ pub struct Figures {
     /// By class, d′ bin, kind of car and kind of anomaly.
     pub detection: BTreeMap<String, Detection>,
     /// Clean empties with `empty_probability` of at least 0.5.
-    pub cleared: Share,
+    pub cleared: Proportion,
     /// Loaded cars, and empties tampered with at d′ of at least 20, with the same.
-    pub wrongly_cleared: Share,
+    pub wrongly_cleared: Proportion,
     /// Detected anomalies whose most probable finding overlaps the truth's box.
-    pub located: Share,
+    pub located: Proportion,
     /// Expected calibration error of findings' probabilities against overlap with the truth.
     pub calibration_error: f64,
 }
@@ -242,7 +209,7 @@ impl std::fmt::Display for Figures {
         writeln!(out, "normals: {} empty, {} loaded; thresholds {:?}", self.normals[0], self.normals[1], self.thresholds)?;
         writeln!(out, "{:<34} {:<32} at 5 % false alarms", "detection", "at 1 % false alarms")?;
         for (group, detection) in &self.detection {
-            writeln!(out, "{group:<34} {:<32} {}", detection.at_1.to_string(), detection.at_5)?;
+            writeln!(out, "{group:<34} {:<32} {}", detection.at_1, detection.at_5)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Proportions with their intervals, calibration error, and yield.
 
 /// A count of successes among trials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Proportion {
     /// Successes.
     pub hits: usize,

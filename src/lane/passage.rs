@@ -374,7 +374,15 @@ mod tests {
     fn read(text: &str, x: f32, confidence: f32) -> PlateRead {
         let plate = PlateBox { corners: [[x, 0.0], [x + 100.0, 0.0], [x + 100.0, 50.0], [x, 50.0]], score: 0.9 };
         let posterior = Posterior::certain(text, 0.1).expect("a plate's text");
-        PlateRead { plate, text: Text::of(text).expect("a plate's text"), posterior, probability: confidence, confidence, jurisdiction: None }
+        PlateRead {
+            plate,
+            text: Text::of(text).expect("a plate's text"),
+            posterior,
+            probability: confidence,
+            confidence,
+            looked_again: false,
+            jurisdiction: None,
+        }
     }
 
     fn frame(sequence: u64) -> Frame {

@@ -5,7 +5,7 @@ use crate::infer::{Engine, Network};
 use crate::lane::ctc::{CLASSES, Column, Decoder, MAX_COLUMNS};
 use crate::lane::detect::PlateBox;
 use crate::lane::frame::Luma;
-use crate::lane::rectify::rectify;
+use crate::lane::rectify::{Corners, Homography, rectify};
 use crate::models::{Models, ReaderSettings};
 use crate::posterior::{Posterior, Text};
 
@@ -22,6 +22,8 @@ pub struct PlateRead {
     pub probability: f32,
     /// Calibrated probability that `text` is exactly right, in 0..=1.
     pub confidence: f32,
+    /// True where the first look was unsure and more were taken.
+    pub looked_again: bool,
     /// Whose plate; `None` where the reader does not know.
     pub jurisdiction: Option<Jurisdiction>,
 }
@@ -67,7 +69,47 @@ pub struct Reader {
     settings: ReaderSettings,
     codes: Vec<Code>,
     decoder: Decoder,
-    columns: Vec<Column>,
+    /// What the network said of the plate's characters, first look first.
+    looks: [Vec<Column>; 1 + AGAIN.len()],
+    /// Sum of the jurisdiction's logits over these looks.
+    jurisdictions: Vec<f32>,
+}
+
+/// Another way to see a plate: its quad, changed.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// Width and height, as shares of the plate's.
+    size: [f32; 2],
+    /// Shift down, as a share of its height.
+    down: f32,
+    /// Turn, degrees, clockwise in the picture.
+    turn: f32,
+}
+
+/// The further looks at a plate that the first look leaves unsure: higher, lower, closer, turned both ways. The detector's boxes are off by about as much.
+/// Chosen on the tuning slice among some forty sets, which hardly differed: 83.7 to 84.2 % of crops exact where the first look alone has 78.6 % (n = 196).
+const AGAIN: [Look; 5] = [
+    Look { size: [1.0, 1.0], down: -0.06, turn: 0.0 },
+    Look { size: [1.0, 1.0], down: 0.06, turn: 0.0 },
+    Look { size: [0.96, 0.92], down: 0.0, turn: 0.0 },
+    Look { size: [1.0, 1.0], down: 0.0, turn: 4.5 },
+    Look { size: [1.0, 1.0], down: 0.0, turn: -4.5 },
+];
+
+impl Look {
+    /// The quad of this look at the plate with these corners.
+    fn corners(&self, corners: &Corners) -> Corners {
+        let [top_left, top_right, bottom_right, bottom_left] = *corners;
+        let side = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+        let aspect = (side(top_left, top_right) + side(bottom_left, bottom_right)) / (side(top_left, bottom_left) + side(top_right, bottom_right)).max(1e-3);
+        let (sin, cos) = self.turn.to_radians().sin_cos();
+        let map = Homography::to_quad(corners);
+        [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]].map(|[u, v]: [f32; 2]| {
+            // Turned in a plane where both directions have the same unit, the plate's height.
+            let (across, down) = (u * self.size[0] * aspect, v * self.size[1]);
+            map.map((across * cos - down * sin) / aspect + 0.5, across * sin + down * cos + self.down + 0.5)
+        })
+    }
 }
 
 impl Reader {
@@ -89,13 +131,19 @@ impl Reader {
         if codes.len() != settings.jurisdictions.len() {
             return Err(crate::error::Error::new(crate::error::Fault::Model, "a jurisdiction's code is not 1 to 8 ASCII characters").in_("plate reader"));
         }
-        Ok(Reader { network, settings, codes, decoder: Decoder::default(), columns: Vec::with_capacity(MAX_COLUMNS) })
+        let looks = std::array::from_fn(|_| Vec::with_capacity(MAX_COLUMNS));
+        let jurisdictions = vec![0.0; codes.len()];
+        Ok(Reader { network, settings, codes, decoder: Decoder::default(), looks, jurisdictions })
     }
 
     /// Straightens `plate` into the network's input; [`Reader::read`] reads what was straightened last.
     pub fn rectify(&mut self, luma: &Luma, plate: &PlateBox) {
+        self.straighten(luma, &plate.corners);
+    }
+
+    fn straighten(&mut self, luma: &Luma, corners: &Corners) {
         let settings = &self.settings;
-        rectify(luma, &plate.corners, [settings.margin_x, settings.margin_y], self.network.input(), settings.width, settings.height);
+        rectify(luma, corners, [settings.margin_x, settings.margin_y], self.network.input(), settings.width, settings.height);
     }
 
     /// The network's input as it stands, `[height, width]` in 0..=1, with its width: for pictures of what the reader saw.
@@ -103,23 +151,56 @@ impl Reader {
         (self.network.input(), self.settings.width)
     }
 
-    /// Reads the straightened plate.
+    /// Reads the straightened plate, at one look.
     ///
     /// # Errors
     /// `Model` where inference fails.
     pub fn read(&mut self, plate: &PlateBox) -> Result<PlateRead> {
-        let outputs = self.network.run()?;
-        self.columns.clear();
-        for logs in outputs.get(0).as_chunks::<CLASSES>().0 {
-            self.columns.push(softmax(logs, self.settings.temperature));
+        self.jurisdictions.fill(0.0);
+        self.look(0)?;
+        Ok(self.decide(plate, 1))
+    }
+
+    /// Where `first`, which [`Reader::read`] just gave, is unsure: looks at the plate again from several quads and decides by all of them. Costs five more
+    /// reads; a sure read comes back as it is.
+    ///
+    /// # Errors
+    /// `Model` where inference fails.
+    pub fn read_again(&mut self, luma: &Luma, first: PlateRead) -> Result<PlateRead> {
+        if first.probability >= self.settings.look_again_below {
+            return Ok(first);
         }
+        for (index, look) in AGAIN.iter().enumerate() {
+            self.straighten(luma, &look.corners(&first.plate.corners));
+            self.look(1 + index)?;
+        }
+        Ok(self.decide(&first.plate, 1 + AGAIN.len()))
+    }
+
+    /// Runs the network on its input; what it says becomes look `index`.
+    fn look(&mut self, index: usize) -> Result<()> {
+        let outputs = self.network.run()?;
+        let columns = &mut self.looks[index];
+        columns.clear();
+        for logs in outputs.get(0).as_chunks::<CLASSES>().0 {
+            columns.push(softmax(logs, self.settings.temperature));
+        }
+        for (sum, logit) in self.jurisdictions.iter_mut().zip(outputs.get(1)) {
+            *sum += logit;
+        }
+        Ok(())
+    }
+
+    /// What the first `count` looks say together.
+    fn decide(&mut self, plate: &PlateBox, count: usize) -> PlateRead {
         let mut posterior = Posterior::default();
-        let (text, probability) = self.decoder.decode(&self.columns, &mut posterior);
-        let jurisdiction = jurisdiction(outputs.get(1), &self.settings, &self.codes);
+        let (text, probability) = self.decoder.decode(&self.looks[..count], &mut posterior);
+        let jurisdiction = jurisdiction(&self.jurisdictions, count as f32 * self.settings.jurisdiction_temperature, &self.settings, &self.codes);
         let probability = probability as f32;
         let calibration = &self.settings.calibration;
-        let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len()) };
-        Ok(PlateRead { plate: *plate, text, posterior, probability, confidence, jurisdiction })
+        let looked_again = count > 1;
+        let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len(), looked_again) };
+        PlateRead { plate: *plate, text, posterior, probability, confidence, looked_again, jurisdiction }
     }
 }
 
@@ -132,10 +213,33 @@ fn softmax(logs: &Column, temperature: f32) -> Column {
     column
 }
 
-/// The most probable jurisdiction, or `None` where it is not probable enough.
-fn jurisdiction(logits: &[f32], settings: &ReaderSettings, codes: &[Code]) -> Option<Jurisdiction> {
+/// The most probable jurisdiction by logits divided by `temperature`, or `None` where it is not probable enough.
+fn jurisdiction(logits: &[f32], temperature: f32, settings: &ReaderSettings, codes: &[Code]) -> Option<Jurisdiction> {
     let (best, &most) = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
-    let total: f32 = logits.iter().map(|logit| ((logit - most) / settings.jurisdiction_temperature).exp()).sum();
+    let total: f32 = logits.iter().map(|logit| ((logit - most) / temperature).exp()).sum();
     let confidence = 1.0 / total;
     (confidence >= settings.jurisdiction_threshold).then_some(Jurisdiction { code: codes[best], confidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turned_look_keeps_its_centre_and_its_sides() {
+        let corners = [[100.0, 50.0], [300.0, 50.0], [300.0, 100.0], [100.0, 100.0]];
+        let turned = Look { size: [1.0, 1.0], down: 0.0, turn: 90.0 }.corners(&corners);
+        for (corner, want) in turned.iter().zip([[225.0, -25.0], [225.0, 175.0], [175.0, 175.0], [175.0, -25.0]]) {
+            assert!((corner[0] - want[0]).abs() < 0.01 && (corner[1] - want[1]).abs() < 0.01, "{turned:?}");
+        }
+    }
+
+    #[test]
+    fn a_closer_look_is_smaller_and_a_lower_one_lower() {
+        let corners = [[0.0, 0.0], [200.0, 0.0], [200.0, 100.0], [0.0, 100.0]];
+        let look = Look { size: [0.5, 0.8], down: 0.1, turn: 0.0 }.corners(&corners);
+        for (corner, want) in look.iter().zip([[50.0, 20.0], [150.0, 20.0], [150.0, 100.0], [50.0, 100.0]]) {
+            assert!((corner[0] - want[0]).abs() < 0.01 && (corner[1] - want[1]).abs() < 0.01, "{look:?}");
+        }
+    }
 }

@@ -50,18 +50,57 @@ pub fn rectify(luma: &Luma, corners: &Corners, margin: [f32; 2], output: &mut [f
     let step = [(1.0 + 2.0 * margin[0]) / width as f32, (1.0 + 2.0 * margin[1]) / height as f32];
     let samples = samples_per_pixel(corners, step);
     let share = 1.0 / (255.0 * (samples[0] * samples[1]) as f32);
+    output.fill(0.0);
+    let mut spots = [Spot::default(); CHUNK];
     for (row, line) in output.chunks_exact_mut(width).enumerate() {
-        for (column, value) in line.iter_mut().enumerate() {
-            let mut sum = 0.0;
+        for (chunk, values) in line.chunks_mut(CHUNK).enumerate() {
             for j in 0..samples[1] {
                 let v = (row as f32 + (j as f32 + 0.5) / samples[1] as f32) * step[1] - margin[1];
                 for i in 0..samples[0] {
-                    let u = (column as f32 + (i as f32 + 0.5) / samples[0] as f32) * step[0] - margin[0];
-                    sum += bilinear(luma, map.map(u, v));
+                    // Where the samples lie first, without a branch, then what is there: the compiler makes the former wide.
+                    let first = (chunk * CHUNK) as f32 + (i as f32 + 0.5) / samples[0] as f32;
+                    for (column, spot) in spots.iter_mut().enumerate() {
+                        *spot = Spot::of(luma, map.map((first + column as f32) * step[0] - margin[0], v));
+                    }
+                    for (value, spot) in values.iter_mut().zip(&spots) {
+                        *value += share * spot.grey(luma);
+                    }
                 }
             }
-            *value = sum * share;
         }
+    }
+}
+
+/// Output pixels that are sampled together.
+const CHUNK: usize = 32;
+
+/// A point between four pixels of a frame.
+#[derive(Clone, Copy, Default)]
+struct Spot {
+    left: u32,
+    top: u32,
+    right: f32,
+    below: f32,
+}
+
+impl Spot {
+    /// The point in frame pixels, centres at half integers; outside the frame, its nearest edge; the corner for NaN.
+    fn of(luma: &Luma, [x, y]: [f32; 2]) -> Spot {
+        let x = (x - 0.5).max(0.0).min((luma.width - 1) as f32);
+        let y = (y - 0.5).max(0.0).min((luma.height - 1) as f32);
+        let (left, top) = (x as u32, y as u32);
+        Spot { left, top, right: x - left as f32, below: y - top as f32 }
+    }
+
+    /// The grey value there, 0..=255, between those of the four pixels.
+    fn grey(&self, luma: &Luma) -> f32 {
+        let (left, top) = (self.left as usize, self.top as usize);
+        let (next, down) = (usize::from(left + 1 < luma.width), if top + 1 < luma.height { luma.width } else { 0 });
+        let at = top * luma.width + left;
+        let grey = |at: usize| f32::from(luma.pixels[at]);
+        let upper = grey(at) + self.right * (grey(at + next) - grey(at));
+        let lower = grey(at + down) + self.right * (grey(at + down + next) - grey(at + down));
+        upper + self.below * (lower - upper)
     }
 }
 
@@ -72,19 +111,6 @@ fn samples_per_pixel(corners: &Corners, step: [f32; 2]) -> [usize; 2] {
     let across = side(top_left, top_right).max(side(bottom_left, bottom_right)) * step[0];
     let down = side(top_left, bottom_left).max(side(top_right, bottom_right)) * step[1];
     [across, down].map(|pixels| (pixels.round() as usize).clamp(1, MAX_SAMPLES))
-}
-
-/// The grey value (0..=255) at a point in frame pixels, centres at half integers; outside, that of the nearest edge; 0 for NaN.
-fn bilinear(luma: &Luma, [x, y]: [f32; 2]) -> f32 {
-    let x = (x - 0.5).clamp(0.0, (luma.width - 1) as f32);
-    let y = (y - 0.5).clamp(0.0, (luma.height - 1) as f32);
-    let (left, top) = (x as usize, y as usize);
-    let (right, bottom) = ((left + 1).min(luma.width - 1), (top + 1).min(luma.height - 1));
-    let (fx, fy) = (x - left as f32, y - top as f32);
-    let at = |row: usize, column: usize| f32::from(luma.pixels[row * luma.width + column]);
-    let upper = at(top, left) + fx * (at(top, right) - at(top, left));
-    let lower = at(bottom, left) + fx * (at(bottom, right) - at(bottom, left));
-    upper + fy * (lower - upper)
 }
 
 #[cfg(test)]

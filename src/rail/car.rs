@@ -92,7 +92,8 @@ impl CarImage {
             x += step_mm(scan, column);
             x_mm.push(x as f32);
         }
-        let length = f64::from(x_mm.iter().copied().fold(0.0, f32::max));
+        // Columns beyond it belong to the next car: the train came back from there.
+        let length = segment.length_mm;
         if length > LONGEST_MM {
             return Err(Error::new(
                 Fault::Limit,

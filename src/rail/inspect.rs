@@ -17,6 +17,7 @@ use super::residual::Residual;
 use super::scan::Scan;
 use super::segment::CarSegment;
 use super::shape::{Kind, Shape};
+use super::sought::MarkHit;
 use super::thresholds::Thresholds;
 use super::{manifest, opaque, structure};
 use crate::error::Result;
@@ -47,7 +48,7 @@ pub struct CarReport {
     /// Most probable first.
     pub findings: Vec<Finding>,
     /// Watchlist entries that the mark or a container met, as in `garita read`.
-    pub hits: Vec<serde_json::Value>,
+    pub hits: Vec<MarkHit>,
     /// Milliseconds by stage, from whoever keeps time.
     pub timing_ms: BTreeMap<&'static str, f64>,
     /// What prevented looking at this car.

@@ -9,6 +9,9 @@
 //! Assumptions: the couplers' band is where the AAR puts it (centre 0.876 m); speed is known to some 5 %, so that lengths are.
 //! Columns without beam (the source was shut for a locomotive) count as car, and the car that is mostly that is a locomotive.
 //!
+//! Stops and reversals: only columns in which the beam comes further along the train than it ever was are judged (*places*, counted from 0); what is seen
+//! again on the way back, and while the train stands, adds to the picture of the car ([`super::car`]) and to no boundary.
+//!
 //! Streaming: [`Segmenter::advance`] takes whatever columns are there, gives back every car that is complete, and calibrates in each gap.
 
 use std::collections::VecDeque;
@@ -71,6 +74,8 @@ const SMOOTH_MM: f64 = 100.0;
 /// What is kept of each column.
 #[derive(Debug, Clone, Copy)]
 struct Profile {
+    /// Column of the scan in which the beam first came here.
+    column: usize,
     /// Distance along the train, mm.
     x_mm: f32,
     /// Transmission of the darkest band above the couplers'.
@@ -122,7 +127,7 @@ impl Band {
 enum State {
     /// Before the first car, or between the end of one train and something else: nothing but air so far.
     Open,
-    /// In a car whose first column (coupler tip) is `from`.
+    /// In a car whose first place (coupler tip) is `from`.
     Car { from: usize },
 }
 
@@ -133,12 +138,14 @@ pub struct Segmenter {
     coupler: Band,
     tread: [Band; 4],
     hub: Band,
-    /// Profiles from column `first` on.
+    /// Columns taken so far.
+    taken: usize,
+    /// Profiles from place `first` on.
     profiles: VecDeque<Profile>,
     first: usize,
     smooth: usize,
     low_reach: usize,
-    /// Columns judged so far.
+    /// Places judged so far.
     judged: usize,
     state: State,
     /// Where the present clear stretch begins, and where the body before it ended.
@@ -146,7 +153,9 @@ pub struct Segmenter {
     body_from: Option<usize>,
     body_to: usize,
     cars: usize,
+    /// Where the beam is along the train, mm, and the furthest that it was.
     x_mm: f64,
+    furthest_mm: f64,
     /// A clear stretch that was taken into the calibration already (it is long, and the train has not come or has passed).
     absorbed: usize,
 }
@@ -169,6 +178,7 @@ impl Segmenter {
             coupler: band(COUPLER_MM),
             tread: TREAD_MM.map(band),
             hub: band(HUB_MM),
+            taken: 0,
             profiles: VecDeque::new(),
             first: 0,
             smooth,
@@ -180,6 +190,7 @@ impl Segmenter {
             body_to: 0,
             cars: 0,
             x_mm: 0.0,
+            furthest_mm: 0.0,
             absorbed: 0,
         }
     }
@@ -191,15 +202,15 @@ impl Segmenter {
     pub fn advance(&mut self, scan: &Scan, calibration: &mut Calibration, columns: usize, last: bool) -> Result<Vec<CarSegment>> {
         let mut cars = Vec::new();
         // In blocks, so that the level of the air follows the gaps that are found on the way.
-        while self.first + self.profiles.len() < columns {
-            let start = self.first + self.profiles.len();
-            let end = (start + 512).min(columns);
-            self.profile(scan, calibration, start..end)?;
-            self.judge(scan, calibration, end - self.low_reach.min(end), &mut cars)?;
+        while self.taken < columns {
+            let end = (self.taken + 512).min(columns);
+            self.profile(scan, calibration, self.taken..end)?;
+            self.taken = end;
+            self.judge(scan, calibration, self.places().saturating_sub(self.low_reach), &mut cars)?;
         }
-        if last {
-            self.judge(scan, calibration, columns, &mut cars)?;
-            self.finish(columns, &mut cars);
+        if last && self.places() > self.first {
+            self.judge(scan, calibration, self.places(), &mut cars)?;
+            self.finish(scan, &mut cars);
         }
         Ok(cars)
     }
@@ -210,11 +221,16 @@ impl Segmenter {
         for (column, values) in block.clone().zip(counts.chunks_exact(scan.detectors())) {
             let row = scan.column(column);
             self.x_mm += step_mm(scan, column);
+            if self.x_mm < self.furthest_mm || row.flags & FLAG_STOPPED != 0 {
+                continue;
+            }
+            self.furthest_mm = self.x_mm;
             let level = calibration.level(scan, column);
             // A detector that has died since is in the band still: the worst that it does is 1/15 of the band.
             let darkest = self.bands.iter().map(|band| band.transmission(values, level)).fold(f32::MAX, f32::min);
             let brightest = self.bands.iter().map(|band| band.transmission(values, level)).fold(0.0, f32::max);
             self.profiles.push_back(Profile {
+                column,
                 x_mm: self.x_mm as f32,
                 darkest,
                 low: self.low.iter().map(|band| band.transmission(values, level)).fold(1.0, f32::min),
@@ -227,102 +243,107 @@ impl Segmenter {
         Ok(())
     }
 
-    fn at(&self, column: usize) -> &Profile {
-        &self.profiles[column.clamp(self.first, self.first + self.profiles.len() - 1) - self.first]
+    /// Places known so far.
+    fn places(&self) -> usize {
+        self.first + self.profiles.len()
     }
 
-    fn x(&self, column: usize) -> f64 {
-        f64::from(self.at(column).x_mm)
+    fn at(&self, place: usize) -> &Profile {
+        &self.profiles[place.clamp(self.first, self.first + self.profiles.len() - 1) - self.first]
     }
 
-    /// Mean of a value over the smoothing window about a column.
-    fn smoothed(&self, column: usize, value: impl Fn(&Profile) -> f32) -> f32 {
-        self.mean(column, self.smooth, value)
+    fn x(&self, place: usize) -> f64 {
+        f64::from(self.at(place).x_mm)
     }
 
-    /// Mean of a value over `reach` columns to either side.
-    fn mean(&self, column: usize, reach: usize, value: impl Fn(&Profile) -> f32) -> f32 {
-        let from = column.saturating_sub(reach).max(self.first);
-        let to = (column + reach + 1).min(self.first + self.profiles.len());
+    /// Mean of a value over the smoothing window about a place.
+    fn smoothed(&self, place: usize, value: impl Fn(&Profile) -> f32) -> f32 {
+        self.mean(place, self.smooth, value)
+    }
+
+    /// Mean of a value over `reach` places to either side.
+    fn mean(&self, place: usize, reach: usize, value: impl Fn(&Profile) -> f32) -> f32 {
+        let from = place.saturating_sub(reach).max(self.first);
+        let to = (place + reach + 1).min(self.first + self.profiles.len());
         (from..to).map(|k| value(self.at(k))).sum::<f32>() / (to - from) as f32
     }
 
-    /// Judges columns up to `end` one by one.
+    /// Judges places up to `end` one by one.
     fn judge(&mut self, scan: &Scan, calibration: &mut Calibration, end: usize, cars: &mut Vec<CarSegment>) -> Result<()> {
         // The band's noise in a window: five sigma, but never closer than what drift may do between gaps (3 % was the worst that is allowed for).
         let quanta = self.bands.iter().map(|band| band.air / calibration.gain).fold(f32::MAX, f32::min) * (2 * self.smooth + 1) as f32;
         let clear_above = 1.0 - (5.0 / quanta.max(1.0).sqrt()).clamp(0.045, 0.2);
         while self.judged < end {
-            let column = self.judged;
+            let place = self.judged;
             self.judged += 1;
-            let profile = *self.at(column);
-            let above = self.smoothed(column, |p| p.darkest) > clear_above - self.bias(calibration);
-            let below = self.mean(column, self.low_reach, |p| p.low) > TRUCK_T;
+            let profile = *self.at(place);
+            let above = self.smoothed(place, |p| p.darkest) > clear_above - self.bias(calibration);
+            let below = self.mean(place, self.low_reach, |p| p.low) > TRUCK_T;
             let clear = !profile.blank && above && below;
             match (clear, self.clear_from) {
-                (true, None) => self.clear_from = Some(column),
-                (true, Some(from)) => self.still_clear(scan, calibration, from, column, cars)?,
-                (false, from) => self.body(scan, calibration, from, column, cars)?,
+                (true, None) => self.clear_from = Some(place),
+                (true, Some(from)) => self.still_clear(scan, calibration, from, place, cars)?,
+                (false, from) => self.body(scan, calibration, from, place, cars)?,
             }
         }
         self.forget();
         Ok(())
     }
 
-    /// The minimum over bands is below 1 even in air: about two sigma of one column's band for some 20 bands.
+    /// The minimum over bands is below 1 even in air: about two sigma of one place's band for some 20 bands.
     fn bias(&self, calibration: &Calibration) -> f32 {
         let quanta = self.bands.iter().map(|band| band.air / calibration.gain).fold(f32::MAX, f32::min);
         (2.0 / quanta.max(1.0).sqrt()).min(0.2)
     }
 
-    /// A column with a car in it.
-    fn body(&mut self, scan: &Scan, calibration: &mut Calibration, clear_from: Option<usize>, column: usize, cars: &mut Vec<CarSegment>) -> Result<()> {
+    /// A place with a car in it.
+    fn body(&mut self, scan: &Scan, calibration: &mut Calibration, clear_from: Option<usize>, place: usize, cars: &mut Vec<CarSegment>) -> Result<()> {
         if let Some(from) = clear_from {
             self.clear_from = None;
-            let length = self.x(column) - self.x(from);
+            let length = self.x(place) - self.x(from);
             match self.state {
                 State::Open => {
-                    let tip = self.tip_before(column, from);
+                    let tip = self.tip_before(place, from);
                     self.calibrate(scan, calibration, from..tip)?;
                     self.state = State::Car { from: tip };
-                    self.body_from = Some(column);
+                    self.body_from = Some(place);
                 }
-                State::Car { from: start } if length >= GAP_MM && self.is_gap(from..column) => {
-                    let cut = self.thinnest(from..column);
+                State::Car { from: start } if length >= GAP_MM && self.is_gap(from..place) => {
+                    let cut = self.thinnest(from..place);
                     if self.x(cut) - self.x(start) >= SHORTEST_CAR_MM {
-                        self.calibrate(scan, calibration, from..column)?;
-                        self.close(start, cut, false, cars);
+                        self.calibrate(scan, calibration, from..place)?;
+                        self.close(scan, start..cut, false, cars);
                         self.state = State::Car { from: cut };
-                        self.body_from = Some(column);
+                        self.body_from = Some(place);
                     }
                 }
                 State::Car { .. } => {}
             }
         } else if self.state == State::Open {
             // The scan begins inside a car.
-            self.state = State::Car { from: column };
-            self.body_from = Some(column);
+            self.state = State::Car { from: place };
+            self.body_from = Some(place);
         }
-        self.body_to = column + 1;
+        self.body_to = place + 1;
         Ok(())
     }
 
-    /// One more clear column: perhaps the train has passed.
-    fn still_clear(&mut self, scan: &Scan, calibration: &mut Calibration, from: usize, column: usize, cars: &mut Vec<CarSegment>) -> Result<()> {
+    /// One more clear place: perhaps the train has passed.
+    fn still_clear(&mut self, scan: &Scan, calibration: &mut Calibration, from: usize, place: usize, cars: &mut Vec<CarSegment>) -> Result<()> {
         let State::Car { from: start } = self.state else {
             // Waiting for the first car, or after the last one: long air is calibration too.
-            if column - from.max(self.absorbed) >= 256 {
-                self.calibrate(scan, calibration, from.max(self.absorbed)..column - 64)?;
-                self.absorbed = column - 64;
+            if place - from.max(self.absorbed) >= 256 {
+                self.calibrate(scan, calibration, from.max(self.absorbed)..place - 64)?;
+                self.absorbed = place - 64;
             }
             return Ok(());
         };
-        if self.x(column) - self.x(from) < END_MM || !self.is_open(column) {
+        if self.x(place) - self.x(from) < END_MM || !self.is_open(place) {
             return Ok(());
         }
-        let tip = self.tip_after(from, column);
-        if self.x(column) - self.x(tip) >= END_MM {
-            self.close(start, tip, false, cars);
+        let tip = self.tip_after(from, place);
+        if self.x(place) - self.x(tip) >= END_MM {
+            self.close(scan, start..tip, false, cars);
             self.state = State::Open;
             self.absorbed = tip;
         }
@@ -330,83 +351,98 @@ impl Segmenter {
     }
 
     /// Nothing at the couplers' height either.
-    fn is_open(&self, column: usize) -> bool {
-        self.smoothed(column, |p| p.coupler) > 0.93
+    fn is_open(&self, place: usize) -> bool {
+        self.smoothed(place, |p| p.coupler) > 0.93
     }
 
     /// Whether a clear stretch inside a train is a gap: short enough, or empty at the couplers' height somewhere (a parted train).
     fn is_gap(&self, stretch: Range<usize>) -> bool {
-        self.x(stretch.end) - self.x(stretch.start) <= LONGEST_GAP_MM || stretch.clone().any(|column| self.is_open(column))
+        self.x(stretch.end) - self.x(stretch.start) <= LONGEST_GAP_MM || stretch.clone().any(|place| self.is_open(place))
     }
 
     /// Where to cut a gap: the middle, or where the coupler is thinnest within 0.35 m of it (two knuckles meet in the narrowest place).
     fn thinnest(&self, gap: Range<usize>) -> usize {
         let middle_mm = (self.x(gap.start) + self.x(gap.end)) / 2.0;
         let mut best = (f64::MIN, (gap.start + gap.end) / 2);
-        for column in gap {
-            let off = (self.x(column) - middle_mm).abs();
+        for place in gap {
+            let off = (self.x(place) - middle_mm).abs();
             if off <= 350.0 {
                 // A slight pull to the middle decides between equals.
-                let value = f64::from(self.smoothed(column, |p| p.coupler)) - off / 350.0 * 0.05;
+                let value = f64::from(self.smoothed(place, |p| p.coupler)) - off / 350.0 * 0.05;
                 if value > best.0 {
-                    best = (value, column);
+                    best = (value, place);
                 }
             }
         }
         best.1
     }
 
-    /// The first column of the coupler that leads to a body at `body`, looking back no further than `from` or 2 m.
+    /// The first place of the coupler that leads to a body at `body`, looking back no further than `from` or 2 m.
     fn tip_before(&self, body: usize, from: usize) -> usize {
         let mut tip = body;
-        for column in (from.max(self.first)..body).rev() {
-            if self.x(body) - self.x(column) > 2000.0 || (self.is_open(column) && self.x(tip) - self.x(column) > 150.0) {
+        for place in (from.max(self.first)..body).rev() {
+            if self.x(body) - self.x(place) > 2000.0 || (self.is_open(place) && self.x(tip) - self.x(place) > 150.0) {
                 break;
             }
-            if !self.is_open(column) {
-                tip = column;
+            if !self.is_open(place) {
+                tip = place;
             }
         }
         tip
     }
 
-    /// The column after the last of the coupler that follows a body which ended at `from`.
+    /// The place after the last of the coupler that follows a body which ended at `from`.
     fn tip_after(&self, from: usize, to: usize) -> usize {
-        (from..to).rev().find(|&column| !self.is_open(column)).map_or(from, |column| column + 1)
+        (from..to).rev().find(|&place| !self.is_open(place)).map_or(from, |place| place + 1)
     }
 
-    /// Completes the car that began at `start` and ends before `end`.
-    fn close(&mut self, start: usize, end: usize, cut_off: bool, cars: &mut Vec<CarSegment>) {
-        let body = self.body_from.unwrap_or(start)..self.body_to.min(end);
-        let length_mm = self.x(end) - self.x(start);
+    /// Completes the car between two places.
+    fn close(&mut self, scan: &Scan, places: Range<usize>, cut_off: bool, cars: &mut Vec<CarSegment>) {
+        let body = self.body_from.unwrap_or(places.start)..self.body_to.min(places.end);
+        let length_mm = self.x(places.end) - self.x(places.start);
         if length_mm < SHORTEST_CAR_MM && !cut_off {
             // Too short for a car (a bird, a signal arm): nothing is reported for it.
             return;
         }
         self.cars += 1;
         let blank = body.clone().filter(|&k| self.at(k).blank).count() as f64 / body.len().max(1) as f64;
-        let axles_mm = self.axles(start..end);
-        cars.push(CarSegment { position: self.cars, columns: start..end, body, length_mm, axles_mm, blank, cut_off });
+        let axles_mm = self.axles(places.clone());
+        let from = self.column(places.start);
+        cars.push(CarSegment {
+            position: self.cars,
+            columns: from..last_before(scan, self.column(places.end)),
+            body: self.column(body.start)..self.column(body.end),
+            length_mm,
+            axles_mm,
+            blank,
+            cut_off,
+        });
+    }
+
+    /// The column in which the beam first came to a place; the end of the columns taken for the place after the last.
+    fn column(&self, place: usize) -> usize {
+        if place < self.places() { self.at(place).column } else { self.taken }
     }
 
     /// The scan ends: whatever is open ends with it.
-    fn finish(&mut self, columns: usize, cars: &mut Vec<CarSegment>) {
+    fn finish(&mut self, scan: &Scan, cars: &mut Vec<CarSegment>) {
+        let places = self.places();
         if let State::Car { from } = self.state
-            && columns > from
+            && places > from
         {
-            let in_air = self.clear_from.is_some_and(|clear| self.x(columns - 1) - self.x(clear) > GAP_MM);
-            let end = if in_air { self.tip_after(self.clear_from.unwrap_or(columns), columns).min(columns) } else { columns };
-            self.close(from, end, !in_air, cars);
+            let in_air = self.clear_from.is_some_and(|clear| self.x(places - 1) - self.x(clear) > GAP_MM);
+            let end = if in_air { self.tip_after(self.clear_from.unwrap_or(places), places).min(places) } else { places };
+            self.close(scan, from..end, !in_air, cars);
         }
         self.state = State::Open;
     }
 
-    /// Wheel sets between two columns, mm from the first, as the strip and threshold see them that see most of them in trucks.
-    fn axles(&self, columns: Range<usize>) -> Vec<f64> {
+    /// Wheel sets between two places, mm from the first, as the strip and threshold see them that see most of them in trucks.
+    fn axles(&self, places: Range<usize>) -> Vec<f64> {
         let mut best: (f64, Vec<f64>) = (0.0, Vec::new());
         for strip in (0..TREAD_MM.len()).filter(|&strip| self.tread[strip].air > 0.0) {
             for dark in TREAD_T {
-                let (axles, strays) = in_trucks(self.axles_in(strip, dark, columns.clone()));
+                let (axles, strays) = in_trucks(self.axles_in(strip, dark, places.clone()));
                 // A stray says that this threshold sees springs or a belly as well.
                 let worth = axles.len() as f64 - 0.6 * strays as f64;
                 if worth > best.0 {
@@ -418,18 +454,18 @@ impl Segmenter {
     }
 
     /// Where a strip is darker than a threshold over the width of a wheel, and the hub's height is dark too: (middle, width), mm.
-    fn axles_in(&self, strip: usize, dark: f32, columns: Range<usize>) -> Vec<(f64, f64)> {
+    fn axles_in(&self, strip: usize, dark: f32, places: Range<usize>) -> Vec<(f64, f64)> {
         let mut axles: Vec<(f64, f64)> = Vec::new();
         let mut run: Option<usize> = None;
-        for column in columns.start..=columns.end {
-            let wheel = column < columns.end && self.smoothed(column, |p| p.tread[strip]) < dark;
+        for place in places.start..=places.end {
+            let wheel = place < places.end && self.smoothed(place, |p| p.tread[strip]) < dark;
             match (wheel, run) {
-                (true, None) => run = Some(column),
+                (true, None) => run = Some(place),
                 (false, Some(from)) => {
                     run = None;
-                    let width = self.x(column) - self.x(from);
-                    if WHEEL_MM.contains(&width) && self.smoothed((from + column) / 2, |p| p.hub) < 0.5 {
-                        axles.push(((self.x(from) + self.x(column)) / 2.0 - self.x(columns.start), width));
+                    let width = self.x(place) - self.x(from);
+                    if WHEEL_MM.contains(&width) && self.smoothed((from + place) / 2, |p| p.hub) < 0.5 {
+                        axles.push(((self.x(from) + self.x(place)) / 2.0 - self.x(places.start), width));
                     }
                 }
                 _ => {}
@@ -450,10 +486,12 @@ impl Segmenter {
         if stretch.len() < 8 {
             return Ok(());
         }
-        let open = stretch.clone().all(|column| self.is_open(column));
+        let open = stretch.clone().all(|place| self.is_open(place));
         // Hoses and brake gear hang below the coupler: nothing under it is taken in a gap.
         let clear: Vec<bool> = (0..scan.detectors()).map(|i| open || i < self.coupler.rows.start.saturating_sub(4)).collect();
-        calibration.absorb(scan, stretch, &clear)
+        let columns = self.column(stretch.start)..self.column(stretch.end);
+        // Where the train went back within the stretch, the columns between show more than the stretch.
+        if columns.len() == stretch.len() { calibration.absorb(scan, columns, &clear) } else { Ok(()) }
     }
 
     /// Drops the profiles that nothing needs any more.
@@ -476,6 +514,22 @@ fn in_trucks(axles: Vec<(f64, f64)>) -> (Vec<f64>, usize) {
     let paired: Vec<f64> = (0..axles.len()).filter(|&i| (0..axles.len()).any(|j| j != i && mates(axles[i], axles[j]))).map(|i| axles[i].0).collect();
     let strays = axles.len() - paired.len();
     (paired, strays)
+}
+
+/// The end of the columns, known so far, in which the beam was before the place that it first came to in `column`: later where the train went back after.
+fn last_before(scan: &Scan, column: usize) -> usize {
+    // 10 m on: a train that brakes from 2 m/s passes 4 m more, and rolls back hardly further than it came.
+    const AHEAD_MM: f64 = 10_000.0;
+    let (mut x_mm, mut end) = (0.0, column);
+    for later in column + 1..scan.columns() {
+        x_mm += step_mm(scan, later);
+        if x_mm < 0.0 {
+            end = later + 1;
+        } else if x_mm > AHEAD_MM {
+            break;
+        }
+    }
+    end
 }
 
 /// Travel of the train in one column, mm; the nominal one where the table says nothing sensible, none where it stood, negative where it went back.

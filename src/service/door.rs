@@ -90,12 +90,23 @@ pub struct Kept {
     pub took_ms: f64,
 }
 
+/// Why a frame was refused before the door saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There was no place or time for it; sending it again may help.
+    Shed,
+    /// It is not what a frame may be, or its sender may not send it.
+    Rejected,
+}
+
 /// What the door has counted of one lane.
+///
+/// A frame that several handed in is counted for each.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Looked at, result durable.
     pub accepted: AtomicU64,
-    /// Displaced, or the store took nothing.
+    /// Displaced, or there was no place, or the store took nothing.
     pub shed: AtomicU64,
     /// Damaged, too large, or not what the sender says.
     pub rejected: AtomicU64,
@@ -124,8 +135,8 @@ struct Gate {
     next_sequence: u64,
     under_way: HashMap<u64, UnderWay>,
     by_key: HashMap<Sha, u64>,
-    /// Displaced in this minute, not told to the store yet.
-    shed: (i64, u64),
+    /// Displaced, not told to the store yet.
+    shed: u64,
 }
 
 struct UnderWay {
@@ -140,7 +151,7 @@ struct UnderWay {
 impl Door {
     /// A door to `lanes`, whose ids are `ids` and whose next frames' numbers are `next`.
     pub fn new(lanes: Lanes, ids: Vec<String>, next: &[u64], custody: Custody) -> Door {
-        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new(), shed: (0, 0) });
+        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new(), shed: 0 });
         let counts = ids.iter().map(|_| Counts::default()).collect();
         let gates = next.iter().map(gate).collect();
         Door { desk: Arc::new(Desk { lanes: Mutex::new(Some(Arc::new(lanes))), ids, gates, counts, custody, begun: Instant::now() }) }
@@ -152,12 +163,22 @@ impl Door {
     /// Where `incoming.lane` is no lane of the site.
     pub async fn submit(&self, incoming: Incoming) -> Answer {
         let lane = incoming.lane;
-        let answer = match self.desk.enter(incoming) {
+        match self.desk.enter(incoming) {
+            // Counted when it is told, whether or not anybody still waits for it here.
             Entered::Waiting(answer) => answer.await.unwrap_or_else(|_| Answer::Stopped("the service is stopping".to_owned())),
-            Entered::Known(answer) => answer,
-        };
-        self.desk.count(lane, &answer);
-        answer
+            Entered::Known(answer) => {
+                self.desk.count(lane, &answer);
+                answer
+            }
+        }
+    }
+
+    /// Counts a frame that was refused before it came this far, so that what was sent adds up.
+    ///
+    /// # Panics
+    /// Where `lane` is no lane of the site.
+    pub fn refused(&self, lane: usize, outcome: Refused) {
+        self.desk.refused(lane, outcome);
     }
 
     /// A lane's trigger: the vehicle before it has passed.
@@ -191,11 +212,7 @@ impl Door {
             if let Some(lanes) = &lanes {
                 lanes.quiet(lane, clock_ms);
             }
-            let shed = {
-                let mut gate = lock(&self.desk.gates[lane]);
-                if gate.shed.0 == minute(now_ms) { None } else { Some(std::mem::take(&mut gate.shed)) }
-            };
-            self.desk.tell_shed(lane, shed);
+            self.desk.tell_shed(lane, now_ms);
         }
     }
 
@@ -203,8 +220,7 @@ impl Door {
     pub fn close(&self) -> Option<Lanes> {
         let lanes = lock(&self.desk.lanes).take()?;
         for lane in 0..self.desk.ids.len() {
-            let shed = std::mem::take(&mut lock(&self.desk.gates[lane]).shed);
-            self.desk.tell_shed(lane, Some(shed));
+            self.desk.tell_shed(lane, now_ms());
         }
         // Whoever is handing a frame in holds it for microseconds.
         let mut lanes = lanes;
@@ -294,42 +310,57 @@ impl Desk {
         let encoded = Bytes::from(incoming.bytes);
         let displaced = lanes.submit(Frame { lane: incoming.lane, sequence, captured_ms, clock_ms: self.clock_ms(), skipped: 0, encoded });
         if let Some(displaced) = displaced {
-            let shed = self.shed(&mut gate, received_ms);
             if let Some(displaced) = gate.take(displaced.sequence) {
-                displaced.tell(&Answer::Shed { retry_after_s: SHED_RETRY_S });
+                gate.shed += displaced.waiting.len() as u64;
+                self.tell(incoming.lane, displaced, &Answer::Shed { retry_after_s: SHED_RETRY_S });
             }
-            drop(gate);
-            self.tell_shed(incoming.lane, shed);
         }
         Entered::Waiting(waiting)
     }
 
-    /// Counts a displaced frame; answers what an earlier minute had, once that is over.
-    fn shed(&self, gate: &mut Gate, received_ms: i64) -> Option<(i64, u64)> {
-        let minute = minute(received_ms);
-        let over = (gate.shed.0 != minute).then(|| std::mem::replace(&mut gate.shed, (minute, 0)));
-        gate.shed.1 += 1;
-        over
+    /// Tells the store what was displaced since it was told last. May wait for the store.
+    fn tell_shed(&self, lane: usize, now_ms: i64) {
+        let frames = std::mem::take(&mut lock(&self.gates[lane]).shed);
+        if frames > 0 {
+            self.custody.put(Record::Shed { lane: self.ids[lane].clone(), minute_ms: minute(now_ms), frames });
+        }
     }
 
-    fn tell_shed(&self, lane: usize, shed: Option<(i64, u64)>) {
-        if let Some((minute_ms, frames)) = shed.filter(|shed| shed.1 > 0) {
-            self.custody.put(Record::Shed { lane: self.ids[lane].clone(), minute_ms, frames });
+    /// Tells everybody who waits for a frame, and counts each; all but the first handed in what was under way already.
+    fn tell(&self, lane: usize, first: UnderWay, answer: &Answer) {
+        for (number, waiting) in first.waiting.into_iter().enumerate() {
+            let mut answer = answer.clone();
+            if let Answer::Kept(kept) = &mut answer {
+                kept.replay = number > 0;
+            }
+            self.count(lane, &answer);
+            // Who has gone away finds out when asking again.
+            let _ = waiting.send(answer);
         }
     }
 
     fn count(&self, lane: usize, answer: &Answer) {
+        match answer {
+            Answer::Kept(_) => {
+                self.counts[lane].accepted.fetch_add(1, Ordering::Relaxed);
+                metrics::frame(&self.ids[lane], "accepted");
+            }
+            Answer::Bad(error) => {
+                metrics::bad_frame(&self.ids[lane], error.fault);
+                self.refused(lane, Refused::Rejected);
+            }
+            Answer::Shed { .. } | Answer::Full | Answer::Stopped(_) => self.refused(lane, Refused::Shed),
+        }
+    }
+
+    fn refused(&self, lane: usize, outcome: Refused) {
         let counts = &self.counts[lane];
-        let (counter, outcome) = match answer {
-            Answer::Kept(_) => (&counts.accepted, "accepted"),
-            Answer::Bad(_) => (&counts.rejected, "rejected"),
-            Answer::Shed { .. } | Answer::Full | Answer::Stopped(_) => (&counts.shed, "shed"),
+        let (counter, name) = match outcome {
+            Refused::Shed => (&counts.shed, "shed"),
+            Refused::Rejected => (&counts.rejected, "rejected"),
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        metrics::frame(&self.ids[lane], outcome);
-        if let Answer::Bad(error) = answer {
-            metrics::bad_frame(&self.ids[lane], error.fault);
-        }
+        metrics::frame(&self.ids[lane], name);
     }
 
     fn relay(self: &Arc<Self>, event: LaneEvent) {
@@ -342,14 +373,16 @@ impl Desk {
                 self.keep(frame, kept, Ok((plates, times)));
             }
             LaneEvent::BadFrame { frame, error } => self.keep(frame, Vec::new(), Err(error)),
-            LaneEvent::Sighting { lane, track, sequence, hits } => {
-                let record = SightingRecord { lane: self.ids[lane].clone(), track, sequence, hits, now_ms: now_ms() };
+            LaneEvent::Sighting { lane, track, sequence, clock_ms, hits } => {
+                let after_ms = Some(self.clock_ms() - clock_ms);
+                let record = SightingRecord { lane: self.ids[lane].clone(), track, sequence, hits, now_ms: now_ms(), after_ms };
                 self.custody.put(Record::Sighting(Box::new(record)));
             }
             LaneEvent::Passage(passage, hits) => {
                 let lane = self.ids[passage.lane].clone();
                 metrics::passage(&lane, &hits);
-                self.custody.put(Record::Passage(Box::new(PassageRecord { lane, passage: *passage, hits, now_ms: now_ms() })));
+                let after_ms = Some(self.clock_ms() - passage.evidence.clock_ms);
+                self.custody.put(Record::Passage(Box::new(PassageRecord { lane, passage: *passage, hits, now_ms: now_ms(), after_ms })));
             }
             LaneEvent::Unread { lane, track } => self.custody.put(Record::Unread { lane: self.ids[lane].clone(), track }),
             LaneEvent::Watchlist(error) => tracing::error!(%error, "a watchlist could not be searched; hits may be missing"),
@@ -379,7 +412,7 @@ impl Desk {
                 (Fate::Stopped(why), _) => Answer::Stopped(why),
                 (Fate::Failed(error), _) => Answer::Stopped(error.to_string()),
             };
-            first.tell(&answer);
+            desk.tell(lane, first, &answer);
         };
         self.custody.put(Record::Frame(Box::new(FrameRecord {
             lane: self.ids[lane].clone(),
@@ -406,20 +439,6 @@ impl Gate {
     }
 }
 
-impl UnderWay {
-    /// Tells everybody who waits; all but the first handed in what was under way already.
-    fn tell(self, answer: &Answer) {
-        for (number, waiting) in self.waiting.into_iter().enumerate() {
-            let mut answer = answer.clone();
-            if let Answer::Kept(kept) = &mut answer {
-                kept.replay = number > 0;
-            }
-            // Who has gone away finds out when asking again.
-            let _ = waiting.send(answer);
-        }
-    }
-}
-
 fn kept_reads(reads: &Reads) -> Vec<(u64, StoredRead)> {
     reads.tracks().iter().copied().zip(reads.iter().map(StoredRead::of)).collect()
 }
@@ -427,7 +446,7 @@ fn kept_reads(reads: &Reads) -> Vec<(u64, StoredRead)> {
 /// What a frame that was kept before answers now.
 fn replayed(stored: StoredFrame, received: Instant) -> Answer {
     if let Some(error) = stored.error {
-        return Answer::Bad(Error::new(Fault::Damaged, error));
+        return Answer::Bad(error);
     }
     Answer::Kept(Kept {
         frame: stored.id,

@@ -1,14 +1,19 @@
 //! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, and the Plate-Recognizer-compatible `POST /v1/plate-reader/`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Service;
-use super::door::{Answer, Incoming, Kept};
+use super::access::Credentials;
+use super::door::{Answer, Incoming, Kept, Refused};
 use super::problem::Problem;
 use crate::custody::evidence::Sha;
 use crate::error::{Error, Fault};
@@ -16,31 +21,59 @@ use crate::lane::line::PlateLine;
 
 /// When the sender captured the frame: RFC 3339, or milliseconds since the Unix epoch.
 const CAPTURED: &str = "garita-captured-at";
+/// Bytes of frames that are being received or looked at, all senders together; a guess: sixteen of the largest that the site file allows by default. However many
+/// connections there are, they cost no more memory than this.
+pub(super) const MOST_BYTES_AT_ONCE: usize = 256 << 20;
+
 /// The sender's own count.
 const SEQUENCE: &str = "garita-sequence";
 
 type Answered = Result<(StatusCode, Json<Value>), Problem>;
 
 /// Takes one frame, as the body or as the first file of a multipart form.
-pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Answered {
+pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
     let lane = service.lane(&id)?;
-    let (incoming, _) = incoming(&service, lane, request).await?;
+    let sent = match admitted(&service, credentials, lane) {
+        Ok(()) => incoming(&service, lane, request).await,
+        Err(problem) => Err(problem),
+    };
+    let (incoming, _, _room) = sent.inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
     let kept = kept(service.door.submit(incoming).await)?;
     Ok((StatusCode::CREATED, Json(serde_json::to_value(kept).expect("plain data"))))
 }
 
+/// That a sender may post to a lane, and that there is a place for what it posts.
+fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
+    credentials.sender(&service.site)?.may_use_lane(lane)?;
+    if service.door.under_way() >= service.site.limits.waiting {
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way").retry(1));
+    }
+    Ok(())
+}
+
+/// How a frame counts that was refused with `problem`.
+fn refused(problem: &Problem) -> Refused {
+    match problem.status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Refused::Shed,
+        _ => Refused::Rejected,
+    }
+}
+
 /// A vehicle has left: what was seen before belongs to it.
-pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>) -> Answered {
+pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered {
     let lane = service.lane(&id)?;
+    credentials.sender(&service.site)?.may_use_lane(lane)?;
     service.door.trigger(lane);
     Ok((StatusCode::ACCEPTED, Json(json!({ "lane": id }))))
 }
 
 /// The same as other readers speak it: multipart `upload`, `camera_id` (a lane's id), `timestamp`.
-pub(super) async fn plate_reader(State(service): State<Service>, request: Request) -> Answered {
-    let (incoming, fields) = incoming(&service, usize::MAX, request).await?;
+pub(super) async fn plate_reader(State(service): State<Service>, credentials: Credentials, request: Request) -> Answered {
+    credentials.sender(&service.site)?;
+    let (incoming, fields, _room) = incoming(&service, usize::MAX, request).await?;
     let camera = fields.camera_id.ok_or_else(|| bad("no camera_id: say which lane the picture is of"))?;
     let lane = service.lane(&camera)?;
+    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
     let kept = kept(service.door.submit(Incoming { lane, ..incoming }).await)?;
     let results: Vec<Value> = kept.plates.iter().filter(|plate| !plate.text.is_empty()).map(result_of).collect();
     let answer = json!({
@@ -89,18 +122,16 @@ struct Fields {
     filename: Option<String>,
 }
 
-async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(Incoming, Fields), Problem> {
+/// The frame of a request, and its room in memory, to be kept until it is answered.
+async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(Incoming, Fields, OwnedSemaphorePermit), Problem> {
     let headers = request.headers().clone();
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
     let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    let (bytes, mut fields) = if multipart {
-        tokio::time::timeout(patience, form(request, limit)).await.map_err(slow)??
-    } else {
-        let whole = tokio::time::timeout(patience, axum::body::to_bytes(request.into_body(), limit)).await.map_err(slow)?;
-        (whole.map_err(|error| body_error(&error, limit))?, Fields::default())
-    };
+    let most = if multipart { limit.saturating_add(FORM_BYTES) } else { limit };
+    let (bytes, room) = tokio::time::timeout(patience, whole(request.into_body(), most, &service.room)).await.map_err(slow)??;
+    let (bytes, mut fields) = if multipart { form(&headers, bytes, limit).await? } else { (bytes, Fields::default()) };
     let captured = text_of(&headers, CAPTURED)?.map(str::to_owned).or(fields.timestamp.take());
     let captured_ms = captured.as_deref().map(time_of).transpose()?;
     fields.timestamp = captured;
@@ -117,12 +148,35 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
         Some(text) => digest_of(text)?,
         None => None,
     };
-    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, fields))
+    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, fields, room))
+}
+
+/// What a form may have beside its picture.
+const FORM_BYTES: usize = 64 << 10;
+
+/// A body of at most `limit` bytes; takes from `room` as its bytes come, so that who only declares much takes none.
+async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
+    let full = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No room", "other senders' frames take all the memory that frames may take").retry(1);
+    let mut held = Arc::clone(room).try_acquire_many_owned(0).map_err(full)?;
+    let mut bytes = bytes::BytesMut::new();
+    while let Some(piece) = body.frame().await {
+        let piece =
+            piece.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete; send it again"))?;
+        let Ok(piece) = piece.into_data() else { continue };
+        if bytes.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        // A piece is what one read of the connection brought: some hundred KB at most.
+        held.merge(Arc::clone(room).try_acquire_many_owned(piece.len() as u32).map_err(full)?);
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes.freeze(), held))
 }
 
 /// The first file of a form, and its texts.
-async fn form(request: Request, limit: usize) -> Result<(bytes::Bytes, Fields), Problem> {
-    let request = request.map(|body| Body::new(http_body_util::Limited::new(body, limit.saturating_add(64 << 10))));
+async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize) -> Result<(bytes::Bytes, Fields), Problem> {
+    let mut request = Request::new(Body::from(body));
+    *request.headers_mut() = headers.clone();
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| bad(error.body_text()))?;
     let (mut fields, mut picture) = (Fields::default(), None);
     while let Some(field) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
@@ -187,17 +241,6 @@ fn digest_of(text: &str) -> Result<Option<Sha>, Problem> {
         }
     }
     Ok(None)
-}
-
-fn body_error(error: &axum::Error, limit: usize) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(one) = cause {
-        if one.is::<http_body_util::LengthLimitError>() {
-            return too_large(limit);
-        }
-        cause = one.source();
-    }
-    Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete; send it again")
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::error::Result;
 use crate::site::List;
+use crate::watchlist::index::Index;
 use crate::watchlist::snapshot::{self, Snapshot, Watchlist};
 
 /// All lists of the site. Cheap to clone.
@@ -38,7 +39,7 @@ impl Lists {
         let lists = lists
             .iter()
             .map(|list| {
-                let (snapshot, stamp, error) = match load(list) {
+                let (snapshot, stamp, error) = match load(list, snapshot::load_index) {
                     Ok(snapshot) => (snapshot, stamp(&list.file), None),
                     Err(error) => {
                         tracing::error!(list = list.name, %error, "the list is empty until its file is right");
@@ -88,7 +89,7 @@ impl One {
         if found.is_some_and(|(_, changed)| changed.elapsed().is_ok_and(|age| age < Duration::from_secs(1))) {
             return;
         }
-        match load(&self.list) {
+        match load(&self.list, snapshot::load_index_gently) {
             Ok(snapshot) => {
                 tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
                 self.watchlist.replace(Arc::clone(snapshot.base()));
@@ -123,6 +124,6 @@ fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
     Some((metadata.len(), metadata.modified().ok()?))
 }
 
-fn load(list: &List) -> Result<Snapshot> {
-    snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now())
+fn load(list: &List, open: fn(&Path) -> Result<Index>) -> Result<Snapshot> {
+    snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now(), open)
 }

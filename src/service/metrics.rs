@@ -48,7 +48,7 @@ pub(super) fn frame(lane: &str, outcome: &'static str) {
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {
-    counter!("garita_bad_frames_total", "lane" => lane.to_owned(), "fault" => format!("{fault:?}").to_lowercase()).increment(1);
+    counter!("garita_bad_frames_total", "lane" => lane.to_owned(), "fault" => fault.name()).increment(1);
 }
 
 pub(super) fn passage(lane: &str, hits: &[Hit]) {

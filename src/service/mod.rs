@@ -3,6 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | [`door`] | a frame in, its fate out |
+//! | `access` | who may post |
 //! | `frames` | frames and triggers over HTTP |
 //! | `connections` | accepting them, within limits of number and patience |
 //! | `lists` | the watchlists, and their files when they change |
@@ -12,6 +13,7 @@
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
 //! them and closes.
 
+mod access;
 mod connections;
 pub mod door;
 mod frames;
@@ -32,20 +34,22 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
 use self::problem::Problem;
 use crate::bytes::Bytes;
-use crate::custody::record::Record;
+use crate::custody::record::{Record, SightingRecord};
 use crate::custody::{Custody, Settings};
 use crate::error::{Error, Fault, Result};
 use crate::infer::Engine;
 use crate::lane::frame::Frame;
+use crate::lane::hit::Matcher;
 use crate::lane::passage::{Passages, Settled};
 use crate::models::{Models, Precision};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::site::Site;
+use crate::watchlist::snapshot::Watchlist;
 
 /// What requests need. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +60,8 @@ pub(crate) struct Service {
     lists: lists::Lists,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
+    /// One permit for each byte of a frame that is being received or looked at.
+    room: Arc<Semaphore>,
 }
 
 impl Service {
@@ -88,7 +94,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     };
     let custody = Custody::open(&site.data_dir, settings)?;
     let lists = lists::Lists::load(&site.lists)?;
-    let (passages, next) = resume(&site, &custody)?;
+    let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
     let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
     let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
     let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
@@ -97,7 +103,8 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         let door = door.clone();
         std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
     };
-    let service = Service { site: Arc::new(site), door, custody, lists, recorder, stopping: Arc::default() };
+    let service =
+        Service { site: Arc::new(site), door, custody, lists, recorder, stopping: Arc::default(), room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)) };
     let served = runtime.block_on(run(service.clone(), ready));
     // No more frames; what is under way gets its answer before the connections go.
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
@@ -110,9 +117,10 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     served
 }
 
-/// Each lane's passages as they were left, and the number of its next frame.
-fn resume(site: &Site, custody: &Custody) -> Result<(Vec<Passages>, Vec<u64>)> {
-    let (mut all, mut next) = (Vec::new(), Vec::new());
+/// Each lane's passages as they were left, and the number of its next frame. What of their reads meets a list is told again: a crash may have come
+/// between a frame's commit and its hit's.
+fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Result<(Vec<Passages>, Vec<u64>)> {
+    let (mut all, mut next, mut matcher) = (Vec::new(), Vec::new(), Matcher::default());
     for (index, lane) in site.lanes.iter().enumerate() {
         let state = custody.lane_state(&lane.id)?;
         let mut passages = Passages::new(lane.gap_ms, state.next_track);
@@ -120,7 +128,15 @@ fn resume(site: &Site, custody: &Custody) -> Result<(Vec<Passages>, Vec<u64>)> {
         for open in state.open {
             // By the frames' clock it is seen just now: the time that the service was away does not count.
             let frame = Frame { lane: index, sequence: open.sequence, captured_ms: open.captured_ms, clock_ms: 0, skipped: 0, encoded: open.encoded };
-            passages.resume(open.track, &open.read.to_read(), &frame, &mut settled);
+            let (read, mut hits) = (open.read.to_read(), Vec::new());
+            for watchlist in watchlists {
+                matcher.hits(&watchlist.load(), (&read.text, &read.posterior), read.jurisdiction, open.captured_ms, &mut hits)?;
+            }
+            if !hits.is_empty() {
+                let record = SightingRecord { lane: lane.id.clone(), track: open.track, sequence: open.sequence, hits, now_ms: now_ms(), after_ms: None };
+                custody.put(Record::Sighting(Box::new(record)));
+            }
+            passages.resume(open.track, &read, &frame, &mut settled);
         }
         debug_assert!(settled.passages.is_empty(), "no more tracks were open than a lane has");
         all.push(passages);
@@ -199,21 +215,17 @@ fn router(service: Service) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "Not found", "there is nothing at this address"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(service.clone(), bounded))
         .with_state(service)
 }
 
-/// Refuses what cannot be dealt with now: too much waits, or the service is stopping.
+/// Refuses what cannot be dealt with any more: the service is stopping.
 async fn bounded(State(service): State<Service>, request: Request, next: Next) -> Response {
     if request.method() == axum::http::Method::POST {
         if service.stopping.load(Ordering::SeqCst) {
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
-        }
-        if service.door.under_way() >= service.site.limits.waiting {
-            return Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way")
-                .retry(1)
-                .into_response();
         }
     }
     next.run(request).await

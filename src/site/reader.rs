@@ -119,13 +119,13 @@ impl<'t> Reader<'t> {
         Reader { text, name, folder, environment: environment.into_iter().collect(), outcome: RefCell::default() }
     }
 
-    /// Parses the file; what is no TOML is a mistake, and the rest is still asked.
-    pub(super) fn root(&self) -> Section<'_, 't> {
+    /// Parses the file. `None` where it is no TOML, which is told alone: what else is wrong would be guesses.
+    pub(super) fn root(&self) -> Option<Section<'_, 't>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in errors {
+        for error in &errors {
             self.mistake(self.place(error.span().map_or(0, |span| span.start)), error.message().trim().replace('\n', ", "));
         }
-        Section::new(self, String::new(), String::new(), 0, table.into_inner())
+        errors.is_empty().then(|| Section::new(self, String::new(), String::new(), 0, table.into_inner()))
     }
 
     pub(super) fn mistake(&self, place: impl fmt::Display, message: impl Into<String>) {

@@ -30,7 +30,8 @@ pub(super) fn from_file(path: &Path, environment: impl IntoIterator<Item = (Stri
 
 pub(super) fn from_text(text: &str, name: &str, folder: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Explained, Vec<Mistake>> {
     let reader = Reader::new(text, name, folder, environment);
-    let site = site(reader.root());
+    let Some(root) = reader.root() else { return Err(reader.finish().mistakes) };
+    let site = site(root);
     let outcome = reader.finish();
     match site {
         Some(site) if outcome.mistakes.is_empty() => Ok(Explained { site, settings: outcome.settings, notes: outcome.notes }),
@@ -51,7 +52,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     must_be_folder(&root, "models", models.as_deref());
     let lanes = root.sections("lane", "id");
     let portals = root.sections("portal", "id");
-    let ids = |sections: &[(String, Section<'_, '_>)]| sections.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    let ids = |sections: &[(String, Section<'_, '_>)]| sections.iter().map(|(id, _)| id.clone()).filter(|id| !id.starts_with('#')).collect::<Vec<_>>();
     let (lane_ids, portal_ids) = (ids(&lanes), ids(&portals));
     // Each is read to its end before the first wrong one ends it all: every mistake is told.
     let lanes: Vec<_> = lanes.into_iter().map(lane).collect();
@@ -172,11 +173,11 @@ fn url_mistake(url: &str, schemes: &[&str]) -> Option<String> {
 }
 
 fn password(path: &Path) -> Result<Secret, String> {
-    let bytes = Bytes::read(path, 4096).map_err(|error| format!("{}: cannot be read: {}", path.display(), error.message))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is no UTF-8 text", path.display()))?;
+    let bytes = Bytes::read(path, 4096).map_err(|error| format!("names {}, which cannot be read: {}", path.display(), error.message))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("names {}, which is no UTF-8 text", path.display()))?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() || text.contains(['\r', '\n']) {
-        return Err(format!("{}: the password is its one line", path.display()));
+        return Err(format!("names {}, which must have one line, the password", path.display()));
     }
     Ok(Secret(text.to_owned()))
 }
@@ -337,8 +338,8 @@ fn fraction(section: &mut Section<'_, '_>, key: &'static str, default: &str, ran
 fn choice<T: Copy>(section: &mut Section<'_, '_>, key: &'static str, default: &str, choices: &[(&str, T)]) -> Option<T> {
     let otherwise = if default.is_empty() { Otherwise::Required } else { Otherwise::Value(default) };
     section.take(key, Kind::Text, otherwise, |text| {
-        let names = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ");
-        choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| format!("it takes {names}"))
+        let names = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| format!("it takes one of {names}"))
     })
 }
 
@@ -353,13 +354,13 @@ fn size(section: &mut Section<'_, '_>, key: &'static str, default: &str, range: 
             unit => UNITS.iter().find(|(name, _)| *name == unit).map(|(_, bytes)| *bytes),
         };
         let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)).filter(|bytes| range.contains(bytes));
-        bytes.ok_or_else(|| format!("it takes bytes from {} to {}, such as \"64 MiB\" or \"8 GiB\"", in_units(*range.start()), in_units(*range.end())))
+        bytes.ok_or_else(|| format!("it takes {} to {}, as bytes or as a text such as \"2 MiB\"", in_units(*range.start()), in_units(*range.end())))
     })
 }
 
 /// A size in the largest unit that it is a whole number of.
 fn in_units(bytes: u64) -> String {
-    let (name, unit) = UNITS.iter().rev().find(|(_, unit)| bytes >= *unit && bytes % unit == 0).unwrap_or(&UNITS[0]);
+    let (name, unit) = UNITS.iter().rev().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)).unwrap_or(&UNITS[0]);
     format!("{} {name}", bytes / unit)
 }
 

@@ -38,16 +38,7 @@ pub struct Advice {
 /// The classes in the order of [`Advice::false_a_day`].
 pub const CLASSES: [MatchClass; 4] = [MatchClass::Exact, MatchClass::Equivalent, MatchClass::Near, MatchClass::OtherJurisdiction];
 
-/// A plate and what is known of it.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// What was seen.
-    pub seen: PlateSeen,
-    /// Who issued the plate, if known; with [`PlateSeen::truth`] it tells a true hit from a false one.
-    pub issued_by: Option<Jurisdiction>,
-}
-
-/// Matches samples and tallies them.
+/// Matches reads and tallies them.
 pub struct Adviser<'a> {
     snapshot: &'a Snapshot,
     finder: Finder,
@@ -80,9 +71,8 @@ impl<'a> Adviser<'a> {
         }
     }
 
-    /// Takes one read into account.
-    pub fn add(&mut self, sample: &Sample) {
-        let seen = &sample.seen;
+    /// Takes one read into account; its truth and who issued the plate, where known, tell a true hit from a false one.
+    pub fn add(&mut self, seen: &PlateSeen) {
         let query = Query { threshold: Some(THRESHOLDS[0]), ..Query::new(&seen.posterior, seen.text, seen.jurisdiction, self.at) };
         self.finder.find(self.snapshot, &query, &mut self.matches);
         self.reads += 1;
@@ -91,7 +81,7 @@ impl<'a> Adviser<'a> {
             && let Ok(entry) = self.snapshot.entry(found.entry)
         {
             // Without a truth the reader's text stands for it: exact matches then count as right.
-            let right = entry.key() == Ok(seen.truth.unwrap_or(seen.text)) && sample.issued_by.is_none_or(|issued| issued.agrees(entry.jurisdiction));
+            let right = entry.key() == Ok(seen.truth.unwrap_or(seen.text)) && seen.issued_by.is_none_or(|issued| issued.agrees(entry.jurisdiction));
             let class = CLASSES.iter().position(|class| *class == found.class).unwrap_or(0);
             for (at, _) in THRESHOLDS.iter().enumerate().filter(|(_, threshold)| found.probability >= **threshold) {
                 if right { self.right[at] += 1 } else { self.wrong[at][class] += 1 }
@@ -100,7 +90,7 @@ impl<'a> Adviser<'a> {
         if let Some(truth) = seen.truth {
             self.truths += 1;
             let text = Likelihood::new(&seen.posterior, &self.model).of(truth);
-            let (_, share) = agreement(sample.issued_by.unwrap_or(Jurisdiction::ANY), seen.jurisdiction, self.model.unknown);
+            let (_, share) = agreement(seen.issued_by.unwrap_or(Jurisdiction::ANY), seen.jurisdiction, self.model.unknown);
             for (at, threshold) in THRESHOLDS.iter().enumerate() {
                 self.found[at] += u64::from(text * share >= *threshold);
             }

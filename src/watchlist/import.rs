@@ -120,6 +120,11 @@ pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, 
     let mut entry = Entry::default();
     while let Some(result) = records.next(&mut record).map_err(|error| Error::io(&error))? {
         imported.lines += 1;
+        if let Err(bad) = &result
+            && bad.endless
+        {
+            return Err(Error::new(Fault::Damaged, format!("line {}: {}; the old list stays", bad.line, bad.why)));
+        }
         let outcome = result.map_err(told).and_then(|()| plan.read(&record, &mut entry));
         match outcome {
             Ok(action) => {

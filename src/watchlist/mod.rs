@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`entry`], `codes` | an entry, its list, its jurisdiction; what codes must look like |
 //! | [`text`] | texts normalised, packed, folded by what readers confuse |
-//! | [`import`], [`mapping`], `encoding` | files of others become entries |
 //! | [`import`], [`mapping`], `records`, `encoding` | files of others become entries |
 //! | [`build`], `tables`, `format` | entries become an index file, in bounded memory |
 //! | [`update`] | a file imported into an index, or nothing; what differs between two |
@@ -14,6 +13,7 @@
 //! | [`pattern`] | wildcards and partial plates |
 //! | [`reads`] | files of reads, for look-back and advice |
 //! | [`advise`] | false hits a day by threshold |
+//! | [`fit`] | the reader's model, from reads whose truth is known |
 //!
 //! [`load`] takes an index or a plain CSV file. A lane's worker keeps a [`Finder`] and asks it for each read:
 //!
@@ -40,6 +40,7 @@ mod codes;
 pub mod encoding;
 pub mod entry;
 pub mod find;
+pub mod fit;
 mod format;
 pub mod import;
 pub mod index;
@@ -58,5 +59,5 @@ pub use find::{Finder, Match, MatchClass, Query, ReaderModel, absent};
 pub use index::Index;
 pub use mapping::Mapping;
 pub use pattern::Pattern;
-pub use snapshot::{Handle, Snapshot, Watchlist, load, load_index, open_index};
+pub use snapshot::{Handle, Snapshot, Watchlist, load, load_index, load_index_gently, open_index};
 pub use text::{Key, normalise};

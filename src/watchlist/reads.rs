@@ -2,7 +2,7 @@
 //!
 //! Of each line are used `plates[].text`, `plates[].chars` (per position the likeliest characters with their probabilities; an empty
 //! character says "nothing is here") and `plates[].jurisdiction`; and, where there are any, `image`, `captured_at` (RFC 3339) and
-//! `plates[].truth`, which `garita read` does not write but a labelled set may have. What the alternatives leave of a position's
+//! `plates[].truth` and `truth_jurisdiction`, which `garita eval plates --reads` writes of a labelled set. What the alternatives leave of a position's
 //! probability is spread evenly over the characters that are not named.
 
 use std::io::{BufRead, Read};
@@ -34,6 +34,8 @@ pub struct PlateSeen {
     pub jurisdiction: Option<(Jurisdiction, f32)>,
     /// What the plate says, if the file knows.
     pub truth: Option<Key>,
+    /// Who issued it, if the file knows.
+    pub issued_by: Option<Jurisdiction>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,7 @@ struct Plate {
     chars: Vec<Vec<(String, f32)>>,
     jurisdiction: Option<Named>,
     truth: Option<String>,
+    truth_jurisdiction: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,8 +107,9 @@ pub fn each_read(mut input: impl BufRead, mut each: impl FnMut(PlateSeen) -> Res
             };
             let jurisdiction = plate.jurisdiction.and_then(|named| Jurisdiction::of(&named.code).map(|code| (code, named.confidence)));
             let truth = plate.truth.as_deref().and_then(|truth| normalise(truth).ok());
+            let issued_by = plate.truth_jurisdiction.as_deref().and_then(Jurisdiction::of).filter(|code| !code.is_any());
             report.plates += 1;
-            each(PlateSeen { image: line.image.clone(), captured_at: line.captured_at, posterior, text: key, jurisdiction, truth })?;
+            each(PlateSeen { image: line.image.clone(), captured_at: line.captured_at, posterior, text: key, jurisdiction, truth, issued_by })?;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Delimited and fixed-width files as records of fields, each of which knows the line and column that it began at.
 //!
 //! Goal: an error names the character at fault, and no input takes more than a fixed amount of memory: not ten gigabytes without a line
-//! end, not a quote that is never closed (its line is reported, and reading goes on with the next).
+//! end (given up after [`MAX_SKIPPED`]), not a quote that is never closed (its line is reported, and reading goes on with the next).
 //! Why not the `csv` crate here: it grows its record to whatever the file holds, and knows lines but not columns.
 //! Quoting is RFC 4180's: a field that begins with `"` ends with `"`, may hold anything in between, and `""` is one `"`.
 
@@ -9,6 +9,8 @@ use std::io::{self, Read};
 
 /// The most bytes of a record; the longest sensible one, with a page of text as its reason, is a tenth.
 pub(crate) const MAX_RECORD: usize = 1 << 16;
+/// The most bytes of a bad line that are read to find its end: what has none by then is no list.
+pub(crate) const MAX_SKIPPED: usize = 1 << 26;
 /// The most fields of a record.
 const MAX_FIELDS: usize = 512;
 /// What is read at once.
@@ -45,6 +47,8 @@ pub(crate) struct BadRecord {
     pub(crate) line: u64,
     pub(crate) column: u32,
     pub(crate) why: String,
+    /// Whether its line goes on for more than [`MAX_SKIPPED`]: there is nothing to go on with.
+    pub(crate) endless: bool,
 }
 
 /// How fields are told apart.
@@ -105,8 +109,11 @@ impl<R: Read> Records<R> {
                         return Ok(Some(Ok(())));
                     }
                 }
-                Parsed::Bad(bad) => {
-                    self.skip_line()?;
+                Parsed::Bad(mut bad) => {
+                    bad.endless = !self.skip_line()?;
+                    if bad.endless {
+                        bad.why = format!("the line goes on for more than {} MiB; is this the right file?", MAX_SKIPPED >> 20);
+                    }
                     return Ok(Some(Err(bad)));
                 }
             }
@@ -130,17 +137,22 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// Takes everything up to the next line end, however far it is.
-    fn skip_line(&mut self) -> io::Result<()> {
+    /// Takes everything up to the next line end; false if there is none within [`MAX_SKIPPED`].
+    fn skip_line(&mut self) -> io::Result<bool> {
+        let mut skipped = 0;
         loop {
             let rest = &self.buffer[self.taken..];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 self.take(end + 1, 1);
-                return Ok(());
+                return Ok(true);
             }
+            skipped += rest.len();
             self.take(rest.len(), 0);
             if self.ended {
-                return Ok(());
+                return Ok(true);
+            }
+            if skipped > MAX_SKIPPED {
+                return Ok(false);
             }
             self.fill()?;
         }
@@ -155,7 +167,8 @@ enum Parsed {
 /// Parses one record from the beginning of `bytes`, which hold all of the file that is left if `whole`.
 fn parse(bytes: &[u8], whole: bool, line: u64, separation: Separation, record: &mut Record) -> Parsed {
     let too_long = |column: u32| {
-        Parsed::Bad(BadRecord { line, column, why: format!("the line is longer than {MAX_RECORD} bytes; is this the right file, and are its lines ended?") })
+        let why = format!("the line is longer than {MAX_RECORD} bytes; is this the right file, and are its lines ended?");
+        Parsed::Bad(BadRecord { line, column, why, endless: false })
     };
     let Separation::Delimited { delimiter, quotes } = separation else {
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -178,6 +191,7 @@ fn parse(bytes: &[u8], whole: bool, line: u64, separation: Separation, record: &
                 line: line + lines,
                 column: column(line_begin, at),
                 why: format!("more than {MAX_FIELDS} fields; is the delimiter right?"),
+                endless: false,
             });
         }
         let from = record.text.len();
@@ -187,7 +201,7 @@ fn parse(bytes: &[u8], whole: bool, line: u64, separation: Separation, record: &
             loop {
                 let Some(length) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\n')) else {
                     let why = format!("a quote is opened here and not closed within {MAX_RECORD} bytes");
-                    return Parsed::Bad(BadRecord { line: begin.line, column: begin.column, why });
+                    return Parsed::Bad(BadRecord { line: begin.line, column: begin.column, why, endless: false });
                 };
                 record.text.extend_from_slice(&bytes[at..at + length]);
                 at += length + 1;

@@ -24,6 +24,9 @@ use crate::error::{Error, Fault, Result};
 /// The most entries that are added by hand: building their index takes 10 ms CPU (`benches/watchlist.rs`), of the 50 ms in which they are to be visible.
 pub const MAX_OVERLAY: usize = 10_000;
 
+/// See [`load_index_gently`].
+const REST: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// Names an entry of one snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle {
@@ -251,17 +254,18 @@ impl Watchlist {
 /// # Errors
 /// As [`load_index`] and [`import::read`](super::import::read), naming the file.
 pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
-    load_with(path, &Mapping::preset("garita")?, at)
+    load_with(path, &Mapping::preset("garita")?, at, load_index)
 }
 
-/// The watchlist at `path`: an index, verified, or a list's file in the layout of `mapping`, indexed in memory.
+/// The watchlist at `path`: an index, opened by `open` ([`load_index`], or [`load_index_gently`] while lanes run), or a list's file in the layout of
+/// `mapping`, indexed in memory.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp) -> Result<Snapshot> {
+pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnce(&Path) -> Result<Index>) -> Result<Snapshot> {
     let bytes = Bytes::map(path)?;
     if bytes.starts_with(&super::format::MAGIC) {
-        return load_index(path).map(Arc::new).map(Snapshot::new);
+        return open(path).map(Arc::new).map(Snapshot::new);
     }
     let mut builder = Builder::in_memory(&mapping.lists);
     let mut file = |action, entry: &Entry| match action {
@@ -279,6 +283,17 @@ pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp) -> Result<Snapsh
 pub fn load_index(path: &Path) -> Result<Index> {
     let index = open_index(path)?;
     index.verify().map_err(|error| error.in_(path.display()))?;
+    Ok(index)
+}
+
+/// [`load_index`], resting 5 ms after every millisecond of work: a million entries take about half a second, and lanes that are fully loaded keep their
+/// latency (`benches/swap.rs`).
+///
+/// # Errors
+/// As [`load_index`].
+pub fn load_index_gently(path: &Path) -> Result<Index> {
+    let index = open_index(path)?;
+    index.verify_in_pieces(|| std::thread::sleep(REST)).map_err(|error| error.in_(path.display()))?;
     Ok(index)
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn plate_read(text: &str) -> PlateRead {
         posterior: Posterior::certain(text, 0.1).expect("a short text"),
         probability: 0.8,
         confidence: 0.9,
+        looked_again: false,
         jurisdiction: None,
     }
 }
@@ -107,11 +108,11 @@ pub(crate) fn passage_at(lane: &str, track: u64, sequence: u64, hits: Vec<Hit>, 
         evidence,
         seen_ms: (captured_ms, captured_ms),
     };
-    Record::Passage(Box::new(PassageRecord { lane: lane.to_owned(), passage, hits, now_ms }))
+    Record::Passage(Box::new(PassageRecord { lane: lane.to_owned(), passage, hits, now_ms, after_ms: None }))
 }
 
 pub(crate) fn sighting(lane: &str, track: u64, sequence: u64, hits: Vec<Hit>) -> Record {
-    Record::Sighting(Box::new(SightingRecord { lane: lane.to_owned(), track, sequence, hits, now_ms: BEGIN_MS + 500 * sequence as i64 }))
+    Record::Sighting(Box::new(SightingRecord { lane: lane.to_owned(), track, sequence, hits, now_ms: BEGIN_MS + 500 * sequence as i64, after_ms: None }))
 }
 
 /// Puts one record that is answered, and waits for its fate.

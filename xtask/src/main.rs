@@ -1,4 +1,4 @@
-//! The task runner: provisions ONNX Runtime, then runs the demo or the tests. Standard library only, so that it builds in a second.
+//! The task runner: provisions ONNX Runtime, then runs the demo, the tests, or the chaos harness. Standard library only, so that it builds in a second.
 //!
 //! `cargo demo` and `cargo tests` are its aliases (`.cargo/config.toml`). The library comes from the official `onnxruntime` wheel, by
 //! exact version and sha256, through `pip download`; `ORT_DYLIB_PATH` in the environment is respected and nothing is fetched then.
@@ -42,7 +42,8 @@ fn main() -> ExitCode {
         "runtime" => runtime(),
         "demo" => runtime().and_then(|()| cargo(&["run", "--release", "--quiet", "--bin", "garita", "--", "demo"], rest)),
         "tests" => runtime().and_then(|()| cargo(&["test", "--workspace"], rest)),
-        _ => Err("usage: cargo xtask runtime|demo|tests [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests".to_owned()),
+        "chaos" => runtime().and_then(|()| chaos(rest)),
+        _ => Err("usage: cargo xtask runtime|demo|tests|chaos [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests\n  chaos    what must never go wrong, and the service's figures; --long: for hours".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,6 +52,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The chaos tests' variables in the long form (`tests/chaos/main.rs`).
+const LONG: [(&str, &str); 5] =
+    [("GARITA_HANG_MS", "1000"), ("GARITA_KILLS", "1000"), ("GARITA_MUTATIONS", "10000"), ("GARITA_TRUNCATION_STEP", "1"), ("GARITA_OVERLOAD_S", "60")];
+
+/// The chaos tests, then the service's figures, both optimised; figures are told also where a test fails.
+fn chaos(rest: &[String]) -> Result<(), String> {
+    let (long, rest): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|argument| argument == "--long");
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(["test", "--release", "--test", "chaos", "--", "--nocapture", "--test-threads=1"]).current_dir(root());
+    if !long.is_empty() {
+        tests.envs(LONG);
+    }
+    let tested = run(&mut tests, "cargo test");
+    let seconds = if long.is_empty() { "60" } else { "600" };
+    let measured = cargo(&["bench", "--bench", "service", "--", "--seconds", seconds], &rest);
+    tested.and(measured)
 }
 
 /// Puts the library at `.runtime/libonnxruntime.so` unless it is there, or unless `ORT_DYLIB_PATH` names another one.

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 
 use garita::error::{Error, Fault, Result};
-use garita::eval::manifest;
-use garita::eval::plates::{Report, ReportJson, look, report};
+use garita::eval::manifest::{self, Truth};
+use garita::eval::plates::{Outcome, Report, ReportJson, look, report};
 use garita::eval::sheet;
 use garita::infer::Engine;
 use garita::lane::detect::View;
+use garita::lane::line::PlateLine;
+use garita::lane::read::PlateRead;
 use garita::pipeline::{LaneWorker, ordered};
 
 /// Smaller rows of the break-down say nothing and are printed only by `--json`.
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     /// Write every read with what its confidence was made of, as JSON lines: what `models/train/calibrate.py` fits on.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Write every read as `garita read --json` does, each with the truth it met: what `garita watchlist fit`, `advise` and `find --reads` take.
+    #[arg(long, value_name = "FILE")]
+    reads: Option<PathBuf>,
     /// Look also at overlapping tiles, as `garita read --tiles` does.
     #[arg(long)]
     tiles: bool,
@@ -77,15 +82,33 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let lines: String = report.answers.iter().map(|answer| serde_json::to_string(answer).expect("plain data") + "\n").collect();
         std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
     }
+    if let Some(path) = &args.reads {
+        let lines: String = outcomes.iter().map(|outcome| reads_line(&samples[outcome.sample].name, outcome) + "\n").collect();
+        std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
+    }
     let text = if args.json { serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data") + "\n" } else { tables(&report, samples.len()) };
     crate::cli::say(&text)?;
     report.errors.iter().for_each(|error| eprintln!("{error}"));
     Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The reads of one sample, in the shape of `garita read --json`; `truth` and `truth_jurisdiction` where the label knows them.
+fn reads_line(image: &str, outcome: &Outcome) -> String {
+    let plate = |read: &PlateRead, truth: Option<&Truth>| {
+        let mut plate = serde_json::to_value(PlateLine::of(read, &[])).expect("plain data");
+        plate["truth"] = truth.and_then(Truth::full_text).into();
+        plate["truth_jurisdiction"] = truth.and_then(|truth| truth.region.as_deref()).into();
+        plate
+    };
+    let met = outcome.truths.iter().filter_map(|(truth, read)| read.as_ref().map(|read| plate(read, Some(truth))));
+    let plates: Vec<_> = met.chain(outcome.false_plates.iter().map(|read| plate(read, None))).collect();
+    serde_json::json!({"image": image, "plates": plates}).to_string()
+}
+
 /// The figures for people.
 fn tables(report: &Report, images: usize) -> String {
     let mut text = String::new();
+    let error = |error: Option<f64>| error.map_or("-".to_owned(), |error| format!("{error:.3}"));
     let _ = writeln!(text, "{images} images; share (95 % interval, n)");
     let _ = writeln!(text, "detection recall    {}", report.recall);
     let _ = writeln!(text, "detection precision {}", report.precision);
@@ -94,8 +117,9 @@ fn tables(report: &Report, images: usize) -> String {
     let _ = writeln!(text, "state               {}", report.reading.jurisdiction);
     let _ = writeln!(
         text,
-        "calibration error   {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
-        report.calibration_error.map_or("-".to_owned(), |error| format!("{error:.3}")),
+        "calibration error   {}   of labelled plates {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
+        error(report.calibration_error),
+        error(report.calibration_error_labelled),
         100.0 * report.yield_at_half_percent,
         100.0 * report.yield_at_one_percent
     );

@@ -13,7 +13,9 @@ use garita::rail::inspect::{CarReport, Earlier, Examined, ScanReport};
 use garita::rail::scan::Scan;
 use garita::rail::segment::CarSegment;
 use garita::rail::session::Session;
+use garita::rail::sought::Seeker;
 use garita::rail::thresholds::Thresholds;
+use garita::watchlist::snapshot::Snapshot;
 use serde::Serialize;
 
 pub(crate) mod files;
@@ -54,6 +56,9 @@ pub(crate) struct Args {
     /// Thresholds made by `garita calibrate rail` from normal cars of this site.
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Match marks and containers against this watchlist: an index of `garita watchlist import`, or a CSV file.
+    #[arg(long, value_name = "FILE")]
+    watchlist: Option<PathBuf>,
 }
 
 /// Everything that stays the same from scan to scan.
@@ -62,6 +67,8 @@ struct Desk<'a> {
     thresholds: Thresholds,
     consist: Option<Consist>,
     earlier: Option<EarlierScans>,
+    watchlist: Option<Snapshot>,
+    seeker: Seeker,
 }
 
 /// Inspects each scan; exit code 0 if all were read, 1 if any failed.
@@ -75,7 +82,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for folder in [&args.draw, &args.thickness].into_iter().flatten() {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
-    let mut desk = Desk { args, thresholds, consist, earlier };
+    let watchlist = args.watchlist.as_deref().map(crate::cli::load_watchlist).transpose()?;
+    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, seeker: Seeker::default() };
     let mut failed = false;
     for path in scan_files(&args.scans, args.follow)? {
         let report = match desk.scan(&path) {
@@ -189,6 +197,11 @@ impl Desk<'_> {
             Ok(examined) => examined.report(name, segment, mark, confidence),
             Err(error) => CarReport::failed(name, segment, error.to_string()),
         };
+        if let Some(watchlist) = &self.watchlist {
+            // A scan on disk says no day that could be relied on: entries in force now are sought, as `garita read` does.
+            let containers = entry.map_or(&[][..], |entry| &entry.containers);
+            report.hits = self.seeker.hits(watchlist, report.mark.as_deref(), containers, identity.confidence, jiff::Timestamp::now())?;
+        }
         let total = started.elapsed();
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
         report.timing_ms.extend(shared.iter().map(|&(stage, duration)| (stage, milliseconds(duration))));
@@ -217,7 +230,7 @@ impl Desk<'_> {
             report.findings.iter().map(|finding| format!("{} p={:.2} {:+.0} kg", finding.kind, finding.probability, finding.mass_kg)).collect();
         let state = if report.empty_probability >= 0.5 { "empty" } else { "not empty" };
         line(&format!(
-            "{:>4}  {:<11} {:<10} {:<9} score {:>5.2}  not seen through {:>3.0} %  {}{}",
+            "{:>4}  {:<11} {:<10} {:<9} score {:>5.2}  not seen through {:>3.0} %  {}{}{}",
             report.position,
             mark,
             report.kind,
@@ -225,6 +238,7 @@ impl Desk<'_> {
             report.score,
             100.0 * report.penetration_limited,
             found.join("; "),
+            report.hits.iter().map(|hit| format!("  HIT {:?} {} on {} ({:.0} %)", hit.class, hit.entry, hit.list, 100.0 * hit.probability)).collect::<String>(),
             report.error.as_ref().map_or_else(String::new, |error| format!("  ERROR {error}"))
         ))
     }
@@ -253,7 +267,7 @@ fn line(text: &str) -> Result<()> {
 /// The pictures of one car.
 fn draw(folder: &Path, name: &str, segment: &CarSegment, examined: &Examined) -> Result<()> {
     let stem = Path::new(name).file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
-    for (what, picture) in garita::draw_rail::pictures(examined) {
+    for (what, picture) in garita::draw::rail::pictures(examined) {
         let path = folder.join(format!("{stem}-{:03}-{what}.png", segment.position));
         picture.save(&path).map_err(|error| Error::new(Fault::Machine, error.to_string()).in_(path.display()))?;
     }

@@ -217,16 +217,16 @@ pub(super) fn synth(args: &SynthArgs) -> Result<ExitCode> {
     let mut maker = Maker::new(args.seed);
     if let Some(reads) = args.reads {
         for number in 0..reads {
-            let sample = made_up(&mut maker);
+            let seen = made_up(&mut maker);
             let alternatives = |position: &Position| {
                 let mut all: Vec<(char, f32)> = ALPHABET.iter().map(|character| *character as char).zip(position.characters).collect();
                 all.sort_by(|one, other| other.1.total_cmp(&one.1));
                 all.truncate(6);
                 all.into_iter().map(|(character, probability)| serde_json::json!([character.to_string(), probability])).collect::<Vec<_>>()
             };
-            let chars: Vec<_> = sample.seen.posterior.positions().iter().map(alternatives).collect();
-            let jurisdiction = sample.seen.jurisdiction.map(|(code, confidence)| serde_json::json!({"code": code.to_string(), "confidence": confidence}));
-            let plate = serde_json::json!({"text": sample.seen.text.to_string(), "chars": chars, "jurisdiction": jurisdiction, "truth": sample.seen.truth.unwrap_or_default().to_string()});
+            let chars: Vec<_> = seen.posterior.positions().iter().map(alternatives).collect();
+            let jurisdiction = seen.jurisdiction.map(|(code, confidence)| serde_json::json!({"code": code.to_string(), "confidence": confidence}));
+            let plate = serde_json::json!({"text": seen.text.to_string(), "chars": chars, "jurisdiction": jurisdiction, "truth": seen.truth.map(|truth| truth.to_string()), "truth_jurisdiction": seen.issued_by.map(|code| code.to_string())});
             writeln!(out, "{}", serde_json::json!({"image": format!("made-up-{number}.jpg"), "plates": [plate]})).map_err(machine)?;
         }
     } else {

@@ -43,6 +43,9 @@ enum Command {
     Export(ExportArgs),
     /// Matches reads of the last days against entries: was it here before it was sought?
     Lookback(LookbackArgs),
+    /// Tells how a reader errs, from reads whose truth is known (`garita eval plates --reads`), and the constants that fit it.
+    #[command(hide = true)]
+    Fit(FitArgs),
     /// Writes a made-up list as CSV, or made-up reads as JSON lines.
     #[command(hide = true)]
     Synth(SynthArgs),
@@ -237,6 +240,12 @@ struct LookbackArgs {
 }
 
 #[derive(ClapArgs)]
+struct FitArgs {
+    /// The reads.
+    reads: PathBuf,
+}
+
+#[derive(ClapArgs)]
 struct SynthArgs {
     /// Entries.
     #[arg(long, default_value_t = 1000)]
@@ -260,6 +269,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         Command::Advise(args) => questions::advise(&args),
         Command::Export(args) => lists::export(&args),
         Command::Lookback(args) => questions::lookback(&args),
+        Command::Fit(args) => questions::fit(&args.reads),
         Command::Synth(args) => lists::synth(&args),
     }
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use garita::error::{Error, Fault, Result};
 use garita::synth::watchlist::Maker;
-use garita::watchlist::advise::{Adviser, CLASSES, Sample, plot};
-use garita::watchlist::find::posterior_of_text;
+use garita::watchlist::advise::{Adviser, CLASSES, plot};
+use garita::watchlist::find::{KNOWN_JURISDICTION, posterior_of_text};
+use garita::watchlist::fit::Fit;
 use garita::watchlist::reads::{PlateSeen, TEXT_ALONE, each_read};
 use garita::watchlist::{Entry, Finder, Jurisdiction, Key, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load, load_index, normalise};
 use indicatif::ProgressBar;
@@ -34,8 +35,15 @@ pub(super) fn find(args: &FindArgs) -> Result<ExitCode> {
     }
     let key = normalise(text).map_err(|refused| Error::new(Fault::Caller, refused.to_string()).in_(format!("{text:?}")))?;
     let posterior = posterior_of_text(key, TEXT_ALONE);
-    let seen =
-        PlateSeen { image: String::new(), captured_at: None, posterior, text: key, jurisdiction: jurisdiction(args.jurisdiction.as_ref())?, truth: None };
+    let seen = PlateSeen {
+        image: String::new(),
+        captured_at: None,
+        posterior,
+        text: key,
+        jurisdiction: jurisdiction(args.jurisdiction.as_ref())?,
+        truth: None,
+        issued_by: None,
+    };
     let found = find_one(args, &snapshot, &seen, at, &mut Finder::default())?;
     eprintln!("{found} entries");
     Ok(ExitCode::SUCCESS)
@@ -175,6 +183,37 @@ pub(super) fn lookback(args: &LookbackArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub(super) fn fit(path: &Path) -> Result<ExitCode> {
+    let mut fit = Fit::default();
+    each_read(BufReader::new(open_with_progress(path)?), |seen| {
+        fit.add(seen);
+        Ok(())
+    })
+    .map_err(|error| error.in_(path.display()))?;
+    if fit.reads() == 0 {
+        return Err(Error::new(Fault::Caller, "has no read with a truth; `garita eval plates --reads FILE` writes some").in_(path.display()));
+    }
+    let share = |count: u64, of: u64| format!("{:.3} % ({count} of {of})", 100.0 * count as f64 / of.max(1) as f64);
+    let [replaced, equivalent] = fit.replacements();
+    println!("reads, exactly right            {} of {}", fit.exact(), fit.reads());
+    println!("characters replaced             {}", share(replaced, fit.characters));
+    println!("  of these by an equivalent one {}", share(equivalent, replaced));
+    println!("characters missed               {}", share(fit.missed, fit.characters));
+    println!("characters added                {}", share(fit.additional, fit.characters));
+    for (name, [told, agree]) in [("at least", fit.sure), ("less than", fit.unsure)] {
+        println!("jurisdictions named with {name} {KNOWN_JURISDICTION}: right {}", share(agree, told));
+    }
+    let most: Vec<String> = fit.confusions().iter().take(20).map(|(truth, read, count)| format!("{}→{} {count}", *truth as char, *read as char)).collect();
+    println!("most frequent: {}", most.join(", "));
+    let (before, model) = (ReaderModel::default(), fit.model(ReaderModel::default()));
+    println!(
+        "\nas built in: log-likelihood {:.4} a read, {before:?}\nfitted:      log-likelihood {:.4} a read, {model:?}",
+        fit.score(&before),
+        fit.score(&model)
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(super) fn check(path: &Path) -> Result<ExitCode> {
     let index = load_index(path)?;
     let bar = ProgressBar::new(index.len() as u64);
@@ -225,7 +264,7 @@ pub(super) fn advise(args: &AdviseArgs) -> Result<ExitCode> {
         Some(path) => {
             let input = BufReader::new(open_with_progress(path)?);
             each_read(input, |seen| {
-                adviser.add(&Sample { seen, issued_by: None });
+                adviser.add(&seen);
                 Ok(())
             })
             .map_err(|error| error.in_(path.display()))?;
@@ -305,10 +344,10 @@ fn few(count: f64) -> String {
     }
 }
 
-pub(super) fn made_up(maker: &mut Maker) -> Sample {
+pub(super) fn made_up(maker: &mut Maker) -> PlateSeen {
     let (text, issued_by) = maker.plate();
     let seen = maker.see(&text, issued_by);
     let jurisdiction = seen.jurisdiction.and_then(|(code, confidence)| Jurisdiction::of(code).map(|code| (code, confidence)));
-    let seen = PlateSeen { image: String::new(), captured_at: None, posterior: seen.posterior, text: seen.text, jurisdiction, truth: Key::of(&text) };
-    Sample { seen, issued_by: Jurisdiction::of(issued_by) }
+    let (posterior, issued_by) = (seen.posterior, Jurisdiction::of(issued_by));
+    PlateSeen { image: String::new(), captured_at: None, posterior, text: seen.text, jurisdiction, truth: Key::of(&text), issued_by }
 }

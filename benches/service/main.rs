@@ -1,0 +1,82 @@
+//! The service's figures, held: exit code 1 when one is missed. `cargo bench --bench service -- [--seconds N] [--only NAME]… [--rows N]`
+//!
+//! | name | figure |
+//! |---|---|
+//! | `load` | L1: 16 lanes at 2 frames a second, 1280x720, a plate in every frame, 1 % hits: p99 frame→hit ≤ 500 ms, p99 last byte→acknowledgement ≤ 50 ms, memory |
+//! | `overload` | L3: at three times what can be looked at, goodput ≥ 90 % of the most; back to normal p99 within 10 s |
+//! | `overhead` | CPU time a frame, the service against the bare pipeline: ≤ 15 % more |
+//! | `slow` | R8: p99 beside 500 half-open connections < 2x |
+//! | `ready` | R1: ready again after kill -9 within 3 s, with a million rows |
+//!
+//! The server is the real one, in a process of its own; frames are rendered here from their seed. What two runs are compared for runs in turns. Memory's slope is
+//! judged from 600 seconds on; before that it is mostly caches that fill. Senders share the machine with the server, as they would not in the field.
+
+#[allow(dead_code, reason = "shared with tests/chaos, which uses more of it")]
+#[path = "../../tests/chaos/camera.rs"]
+mod camera;
+mod pictures;
+mod runs;
+#[allow(dead_code, reason = "shared with tests/chaos, which uses more of it")]
+#[path = "../../tests/chaos/server.rs"]
+mod server;
+
+use std::process::ExitCode;
+
+/// One figure: what it is, as measured, its limit, and whether it holds; `None`: told, not judged.
+pub(crate) struct Figure {
+    name: String,
+    measured: String,
+    limit: &'static str,
+    holds: Option<bool>,
+}
+
+impl Figure {
+    pub(crate) fn at_most(name: impl Into<String>, measured: f64, most: f64, unit: &str, limit: &'static str) -> Figure {
+        Figure { name: name.into(), measured: format!("{measured:.1} {unit}"), limit, holds: Some(measured <= most) }
+    }
+
+    pub(crate) fn told(name: impl Into<String>, measured: impl Into<String>) -> Figure {
+        Figure { name: name.into(), measured: measured.into(), limit: "", holds: None }
+    }
+}
+
+fn main() -> ExitCode {
+    let (mut seconds, mut rows, mut only) = (60, 1_000_000, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    let whole = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok()).expect("a whole number after --seconds and --rows");
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seconds" => seconds = whole(arguments.next()),
+            "--rows" => rows = whole(arguments.next()),
+            "--only" => only.push(arguments.next().expect("a name after --only")),
+            // What cargo adds.
+            "--bench" => {}
+            other => panic!("{other}: known are --seconds N, --rows N, --only load|overload|overhead|slow|ready"),
+        }
+    }
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let frames = pictures::Frames::render();
+    let mut figures = vec![Figure::told("frames", frames.told())];
+    type Run<'run> = (&'run str, &'run dyn Fn() -> Vec<Figure>);
+    let all: [Run<'_>; 5] = [
+        ("overhead", &|| runs::overhead(&frames)),
+        ("load", &|| runs::load(&frames, seconds)),
+        ("overload", &|| runs::overload(&frames)),
+        ("slow", &|| runs::slow(&frames)),
+        ("ready", &|| runs::ready(&frames, rows)),
+    ];
+    for (name, run) in all.into_iter().filter(|(name, _)| wanted(name)) {
+        eprintln!("{name} …");
+        figures.extend(run());
+    }
+    println!("\n| figure | measured | limit | |\n|---|---|---|---|");
+    for figure in &figures {
+        let verdict = match figure.holds {
+            Some(true) => "holds",
+            Some(false) => "**missed**",
+            None => "",
+        };
+        println!("| {} | {} | {} | {verdict} |", figure.name, figure.measured, figure.limit);
+    }
+    if figures.iter().any(|figure| figure.holds == Some(false)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,155 @@
+//! R3, R4: a full disk, and a disk that fails to sync.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::camera::{Connection, Shot, pictures, unlike};
+use super::have;
+use super::ledger::Ledger;
+use super::server::{SOUGHT, Server, Site, signal};
+
+/// Posts frame `number` and writes down what came of it.
+fn post(server: &Server, ledger: &Ledger, number: u64) -> u16 {
+    let pictures = pictures("lane000-");
+    let shot = Shot::new("lane-0", number.to_string(), unlike(&pictures[number as usize % pictures.len()], number));
+    let outcome = Connection::open(server.address).and_then(|mut connection| shot.post(&mut connection));
+    let reply = ledger.note(&shot, outcome).expect("an answer");
+    if reply.status >= 400 {
+        reply.assert_problem();
+    }
+    reply.status
+}
+
+/// Asks again and again until `done`; false after some seconds.
+fn within_seconds(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        if done() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+#[test]
+fn a_full_disk_is_said_and_heals() {
+    if !have("unshare with mounts of its own (util-linux, user namespaces)", Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"])) {
+        return;
+    }
+    let site = Site::new(1, "[retention]\nframes_without_passage_s = 3600");
+    std::fs::create_dir(&site.data).expect("creates");
+    // A disk of 40 MiB of which 24 must stay free, seen by the server alone.
+    let mounted = format!("mount -t tmpfs -o size=40m none '{}' && exec \"$0\" \"$@\"", site.data.display());
+    let start = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", script]).arg(env!("CARGO_BIN_EXE_garita"));
+        site.start_under(command)
+    };
+    let server = start(&mounted);
+    let inside = std::path::PathBuf::from(format!("/proc/{}/root{}", server.pid, site.data.display()));
+    let ledger = Ledger::default();
+    assert_eq!(post(&server, &ledger, 0), 201);
+
+    // Full by somebody else's file.
+    let filler = inside.join("filler");
+    std::fs::write(&filler, vec![0; 17 << 20]).expect("fills");
+    assert_eq!(post(&server, &ledger, 1), 507);
+    let ready = server.get("/readyz");
+    assert!(ready.status == 503 && ready.text().contains("full"), "{}", ready.text());
+    assert_eq!(post(&server, &ledger, 1), 507);
+    std::fs::remove_file(&filler).expect("heals");
+    assert_eq!(post(&server, &ledger, 1), 201);
+    assert_eq!(server.get("/readyz").status, 200);
+
+    // Full by the server's own doing: it stops before anything breaks, and what fitted is there.
+    let filled = (2..4_000).find(|&number| post(&server, &ledger, number) == 507);
+    assert!(filled.is_some(), "40 MiB took 4,000 frames: {}", server.get("/readyz").text());
+    // It does not take a frame for the server to notice that there is space again.
+    std::fs::write(inside.join("filler"), vec![0; 1 << 20]).expect("fills");
+    assert_eq!(post(&server, &ledger, 5_000), 507);
+    assert_eq!(server.get("/readyz").status, 503);
+    std::fs::remove_file(inside.join("filler")).expect("heals");
+
+    let counts = server.counts();
+    let tally = ledger.tally();
+    assert_eq!(counts, [tally.accepted, tally.shed, tally.rejected]);
+    // The disk ends with its server: it is looked at while that still runs.
+    ledger.check(&inside, SOUGHT);
+    assert!(!site.log().contains("panicked"), "{}", site.log());
+}
+
+#[test]
+fn a_full_disk_heals_by_its_own_retention() {
+    if !have("unshare with mounts of its own (util-linux, user namespaces)", Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"])) {
+        return;
+    }
+    let site = Site::new(1, "[retention]\nframes_without_passage_s = 1");
+    std::fs::create_dir(&site.data).expect("creates");
+    let mounted = format!("mount -t tmpfs -o size=36m none '{}' && exec \"$0\" \"$@\"", site.data.display());
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &mounted]).arg(env!("CARGO_BIN_EXE_garita"));
+    let server = site.start_under(command);
+    let ledger = Ledger::default();
+    // Pictures of an empty lane: nothing of them is kept for long.
+    let empty = pictures("lane000-00008").swap_remove(0);
+    let mut number = 0;
+    let post = |number: u64| {
+        let shot = Shot::new("lane-0", format!("empty {number}"), unlike(&empty, number));
+        ledger.note(&shot, Connection::open(server.address).and_then(|mut connection| shot.post(&mut connection))).expect("an answer").status
+    };
+    let filled = within_seconds(120, || {
+        number += 1;
+        post(number) == 507
+    });
+    assert!(filled, "{number} frames fitted");
+    let healed = within_seconds(40, || server.get("/readyz").status == 200);
+    assert!(healed, "what had had its time was not deleted on a full disk: {}", server.get("/readyz").text());
+    assert_eq!(post(0), 201);
+}
+
+#[test]
+fn a_disk_that_fails_to_sync_is_not_trusted_again() {
+    if !have("strace", Command::new("strace").args(["-f", "-e", "trace=fsync", "true"])) {
+        return;
+    }
+    let site = Site::new(1, "");
+    let server = site.start();
+    let ledger = Ledger::default();
+    for number in 0..5 {
+        assert_eq!(post(&server, &ledger, number), 201);
+    }
+    let (strace_log, broken) = (site.path("strace"), "inject=fsync,fdatasync,sync_file_range:error=EIO");
+    let strace = Command::new("strace")
+        .args(["-f", "-o"])
+        .arg(&strace_log)
+        .args(["-e", "trace=fsync,fdatasync,sync_file_range", "-e", broken, "-p", &server.pid.to_string()])
+        .stderr(Stdio::null())
+        .spawn();
+    let mut strace = strace.expect("strace, probed above");
+    let attached = within_seconds(10, || std::fs::read_to_string(format!("/proc/{}/status", server.pid)).is_ok_and(|status| !status.contains("TracerPid:\t0")));
+    assert!(attached, "strace did not attach");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(post(&server, &ledger, 5), 503);
+    let said = server.get("/readyz");
+    assert!(said.status == 503 && said.text().contains("stopped"), "{}", said.text());
+    // The disk works again, as far as anybody can tell. It is not believed.
+    signal(strace.id(), "INT");
+    let _ = strace.wait();
+    let traced = std::fs::read_to_string(&strace_log).expect("a trace");
+    assert!(traced.contains("EIO") && traced.contains("INJECTED"), "nothing was injected: {traced}");
+    for number in [5, 6, 0] {
+        assert_eq!(post(&server, &ledger, number), 503);
+    }
+    assert_eq!(server.get("/readyz").status, 503);
+    assert_eq!(server.get("/healthz").status, 200);
+    server.kill();
+    // Opened anew it takes frames, those of before included.
+    let server = site.start();
+    assert_eq!(server.get("/readyz").status, 200, "{}", server.get("/readyz").text());
+    for number in 0..7 {
+        assert_eq!(post(&server, &ledger, number), 201);
+    }
+    assert!(server.stop().1, "{}", site.log());
+    ledger.check(&site.data, SOUGHT);
+}

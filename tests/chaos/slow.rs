@@ -1,0 +1,111 @@
+//! R8: connections that say little or nothing hold nobody up, and are ended.
+
+use std::time::{Duration, Instant};
+
+use super::camera::{Connection, pictures, unlike};
+use super::server::Site;
+
+/// How many there are at once.
+const SLOW: usize = 500;
+
+#[test]
+fn five_hundred_slow_connections_hold_nobody_up() {
+    let site = Site::new(2, "[limits]\nbody_timeout_s = 3\nfree_bytes = \"24 MiB\"");
+    let server = site.start();
+    let picture = pictures("lane000-").swap_remove(2);
+    let begun = Instant::now();
+    let mut slow: Vec<Connection> = (0..SLOW)
+        .map(|number| {
+            let mut connection = Connection::open(server.address).expect("connects");
+            let said: &[u8] = match number % 4 {
+                0 => b"",
+                1 => b"POST /v1/lanes/lane-0/fra",
+                2 => b"POST /v1/lanes/lane-0/frames HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n\xff\xd8",
+                _ => b"POST /v1/plate-reader/ HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=B\r\ntransfer-encoding: chunked\r\n\r\n5\r\n--B\r\n\r\n",
+            };
+            connection.send(said).expect("sends");
+            connection
+        })
+        .collect();
+    let mut good = Connection::open(server.address).expect("connects");
+    let mut posted = 0;
+    while begun.elapsed() < Duration::from_secs(2) || posted < 10 {
+        let bytes = unlike(&picture, posted);
+        let reply = good.request("POST", "/v1/lanes/lane-1/frames", &[("idempotency-key", &posted.to_string())], &bytes).expect("an answer");
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        posted += 1;
+    }
+    // All are ended, those in the middle of a body with an answer. A drop every second does not keep one alive.
+    let mut told = 0;
+    for (number, connection) in slow.iter_mut().enumerate() {
+        let answer = connection.reply();
+        if number % 4 == 2 {
+            let reply = answer.expect("a slow body is told so");
+            reply.assert_problem();
+            assert_eq!(reply.status, 408, "{}", reply.text());
+            told += 1;
+        }
+    }
+    let ended = begun.elapsed();
+    assert!(ended < Duration::from_secs(30), "slow connections were held for {ended:?}");
+    println!("{posted} good frames beside {SLOW} slow connections, which were all ended after {ended:?}");
+    assert_eq!(server.counts(), [posted, 0, told]);
+    assert!(server.stop().1, "{}", site.log());
+}
+
+#[test]
+fn a_body_in_drops_is_ended() {
+    let site = Site::new(1, "[limits]\nbody_timeout_s = 2\nfree_bytes = \"24 MiB\"");
+    let server = site.start();
+    let mut connection = Connection::open(server.address).expect("connects");
+    connection.send(b"POST /v1/lanes/lane-0/frames HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n").expect("sends");
+    let begun = Instant::now();
+    let ended = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        connection.send(b"d").is_err()
+    });
+    assert!(ended && begun.elapsed() < Duration::from_secs(15), "still taking drops after {:?}", begun.elapsed());
+}
+
+#[test]
+fn stopping_does_not_wait_for_idle_connections() {
+    let site = Site::new(1, "");
+    let server = site.start();
+    let idle: Vec<Connection> = (0..20).map(|_| Connection::open(server.address).expect("connects")).collect();
+    let (took, well) = server.stop();
+    assert!(well && took < Duration::from_secs(12), "stopping took {took:?}: {}", site.log());
+    drop(idle);
+}
+
+#[test]
+fn many_large_bodies_cost_bounded_memory() {
+    // Each may be 16 MiB, and all come at once but for their last byte: 640 MiB where 256 are allowed.
+    let site = Site::new(1, "");
+    let server = site.start();
+    let before = server.rss_kib();
+    let body = vec![0x55; (16 << 20) - 1];
+    let mut connections: Vec<Connection> = (0..40)
+        .map(|_| {
+            let mut connection = Connection::open(server.address).expect("connects");
+            let head = format!("POST /v1/lanes/lane-0/frames HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 16 << 20);
+            // It may be refused before everything is sent.
+            let _ = connection.send(head.as_bytes()).and_then(|()| connection.send(&body));
+            connection
+        })
+        .collect();
+    let grown = server.rss_kib().saturating_sub(before) >> 10;
+    println!("memory grew by {grown} MiB under 640 MiB of bodies");
+    assert!(grown < 450, "memory grew by {grown} MiB");
+    let refused = connections.iter_mut().filter_map(|connection| connection.reply().ok()).filter(|reply| reply.status == 503).count();
+    assert!(refused > 0, "nobody was refused");
+    drop(connections);
+    // Whoever held the memory is gone: there is room again.
+    let room = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let picture = pictures("lane000-").swap_remove(2);
+        Connection::open(server.address)
+            .and_then(|mut connection| connection.request("POST", "/v1/lanes/lane-0/frames", &[], &picture))
+            .is_ok_and(|reply| reply.status == 201)
+    });
+    assert!(room, "no frame was taken afterwards");
+}
