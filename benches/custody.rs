@@ -90,21 +90,17 @@ fn frame(sequence: u64, encoded: Bytes, done: garita::custody::record::Done) -> 
 
 /// What could be spared in a group, microseconds of CPU each.
 fn parts() {
-    let each = |what: &str, times: u32, mut work: Box<dyn FnMut()>| {
+    fn each(what: &str, times: u32, mut work: impl FnMut()) {
         let cpu = ProcessTime::now();
         (0..times).for_each(|_| work());
         println!("{what:<44} {:>8.2} us", 1e6 * cpu.elapsed().as_secs_f64() / f64::from(times));
-    };
+    }
     let (bytes, read, folder) = (vec![0x5Au8; FRAME_BYTES], read(), std::env::temp_dir());
-    each(
-        "SHA-256 of a frame (250 kB)",
-        200,
-        Box::new(move || {
-            std::hint::black_box(sha256(&bytes));
-        }),
-    );
-    each("a read as JSON", 5_000, Box::new(move || drop(std::hint::black_box(serde_json::to_string(&read)))));
-    each("free space (statvfs)", 5_000, Box::new(move || drop(std::hint::black_box(rustix::fs::statvfs(&folder)))));
+    each("SHA-256 of a frame (250 kB)", 200, || {
+        std::hint::black_box(sha256(&bytes));
+    });
+    each("a read as JSON", 5_000, || drop(std::hint::black_box(serde_json::to_string(&read))));
+    each("free space (statvfs)", 5_000, || drop(std::hint::black_box(rustix::fs::statvfs(&folder))));
 }
 
 /// A store of this many frames and half as many passages, made by SQL, without bytes: how long does it take to open, and to sweep once?

@@ -130,7 +130,7 @@ fn a_bad_frame_is_kept_aside() {
         assert_eq!(newest.count(), 1, "it lies there before its sender is told");
     }
     let stored = custody.frame("north", &key("north", 5)).unwrap().unwrap();
-    assert_eq!(stored.error.as_ref().map(|error| error.message.as_str()), Some("cut off at byte 9"));
+    assert_eq!(stored.error, Some(Error::new(Fault::Damaged, "cut off at byte 9")), "with whose fault it was");
     let kept = files(&folder.path().join("quarantine"), "bin");
     assert!((1..=3).contains(&kept), "the oldest gave way: {kept} files of 2 to 3 kB in 6 kB");
     assert_eq!(files(&folder.path().join("quarantine"), "txt"), kept);

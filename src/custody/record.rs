@@ -42,6 +42,9 @@ impl Fate {
 /// Called once, when a record's fate is known, on the writer's thread: it must not wait.
 pub type Done = Box<dyn FnOnce(Fate) + Send>;
 
+/// A change of rows; answers a number for whoever waits.
+pub type Change = Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<i64> + Send>;
+
 /// One thing to keep.
 pub enum Record {
     /// A frame that was looked at.
@@ -67,7 +70,7 @@ pub enum Record {
         frames: u64,
     },
     /// Any other change, made in the group's transaction after its frames so far, before its sightings and passages; answers the number that [`Fate::Kept`] tells.
-    Change(Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<i64> + Send>, Done),
+    Change(Change, Done),
     /// Time to delete what has had its time.
     Sweep {
         /// Now, milliseconds since the Unix epoch.

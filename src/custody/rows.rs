@@ -109,11 +109,9 @@ pub(super) fn insert_passage(
     for hit in hits {
         settle_hit(transaction, record, id, hit)?;
     }
-    let withdraw = "UPDATE hit SET state = 'withdrawn', passage = ?1, stored_ms = ?2 WHERE lane = ?3 AND track = ?4 AND passage IS NULL RETURNING id";
-    let withdrawn = transaction
-        .prepare_cached(withdraw)?
-        .query_map(params![id, now_ms, lane, passage.track as i64], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    let withdraw = "UPDATE hit SET state = 'withdrawn', passage = ?1 WHERE lane = ?2 AND track = ?3 AND passage IS NULL RETURNING id";
+    let withdrawn =
+        transaction.prepare_cached(withdraw)?.query_map(params![id, lane, passage.track as i64], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
     for hit in withdrawn {
         tell_outside(transaction, "hit.withdrawn", lane, passage.track, hit, *now_ms)?;
     }

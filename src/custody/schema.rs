@@ -94,12 +94,13 @@ pub fn version(connection: &Connection) -> Result<usize> {
 /// # Errors
 /// As [`version`], and `Machine` where a change fails; the database is then as it was.
 pub fn migrate(connection: &mut Connection) -> Result<()> {
-    for version in version(connection)?..VERSION {
-        let step = |error: rusqlite::Error| sqlite(&error).in_(format!("migration to version {}", version + 1));
+    let found = version(connection)?;
+    for (version, script) in (1i64..).zip(MIGRATIONS).skip(found) {
+        let step = |error: rusqlite::Error| sqlite(&error).in_(format!("migration to version {version}"));
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(step)?;
-        transaction.execute_batch(MIGRATIONS[version]).map_err(step)?;
+        transaction.execute_batch(script).map_err(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(step)?;
-        transaction.pragma_update(None, "user_version", version as i64 + 1).map_err(step)?;
+        transaction.pragma_update(None, "user_version", version).map_err(step)?;
         transaction.commit().map_err(step)?;
     }
     Ok(())
