@@ -254,17 +254,22 @@ impl Watchlist {
 /// # Errors
 /// As [`load_index`] and [`import::read`](super::import::read), naming the file.
 pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
-    load_with(path, &Mapping::preset("garita")?, at)
+    load_by(path, &Mapping::preset("garita")?, at, load_index)
 }
 
-/// The watchlist at `path`: an index, verified, or a list's file in the layout of `mapping`, indexed in memory.
+/// The watchlist at `path`: an index, verified gently ([`load_index_gently`]: lanes may be running), or a list's file in the layout of `mapping`, indexed in
+/// memory.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp) -> Result<Snapshot> {
+    load_by(path, mapping, at, load_index_gently)
+}
+
+fn load_by(path: &Path, mapping: &Mapping, at: Timestamp, index: impl Fn(&Path) -> Result<Index>) -> Result<Snapshot> {
     let bytes = Bytes::map(path)?;
     if bytes.starts_with(&super::format::MAGIC) {
-        return load_index(path).map(Arc::new).map(Snapshot::new);
+        return index(path).map(Arc::new).map(Snapshot::new);
     }
     let mut builder = Builder::in_memory(&mapping.lists);
     let mut file = |action, entry: &Entry| match action {
