@@ -5,6 +5,10 @@
 //! | [`door`] | a frame in, its fate out |
 //! | `frames` | frames and triggers over HTTP |
 //! | `connections` | accepting them, within limits of number and patience |
+//! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
+//! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
+//! | [`multipart`] | bodies of many parts, taken apart as they arrive |
+//! | [`edge`] | reads that cameras made themselves: a second opinion |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
 //! | `problem` | errors as HTTP tells them |
@@ -14,12 +18,20 @@
 
 mod connections;
 pub mod door;
+pub mod edge;
+pub mod folder;
 mod frames;
 mod health;
 mod lists;
 pub(crate) mod metrics;
+pub mod mjpeg;
+pub mod multipart;
 mod problem;
 mod replay;
+#[cfg(feature = "rtsp")]
+pub mod rtsp;
+pub mod source;
+mod sources;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,6 +66,7 @@ pub(crate) struct Service {
     door: Door,
     custody: Custody,
     lists: lists::Lists,
+    fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
 }
@@ -94,7 +107,8 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         let door = door.clone();
         std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
     };
-    let service = Service { site: Arc::new(site), door, custody, lists, recorder, stopping: Arc::default() };
+    let fetched = sources::Fetched::of(&site).into();
+    let service = Service { site: Arc::new(site), door, custody, lists, fetched, recorder, stopping: Arc::default() };
     let served = runtime.block_on(run(service.clone(), ready));
     // No more frames; what is under way gets its answer before the connections go.
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
@@ -136,6 +150,7 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     tokio::spawn(tick(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
     replay::start(&service, &stopped);
+    sources::start(&service, &stopped);
     ready(address);
     let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
     let connections = tokio::spawn(connections);
@@ -188,6 +203,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
+        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
