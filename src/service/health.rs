@@ -66,6 +66,8 @@ fn told(service: &Service) -> Result<Value, Problem> {
             json!({
                 "id": lane.id, "name": lane.name, "accepted": of(&counts.accepted), "shed": of(&counts.shed), "rejected": of(&counts.rejected),
                 "last_frame_ms": (last_ms > 0).then_some(last_ms),
+                "pull": service.fetched[index].pull.as_ref().map(|source| source.told()),
+                "folder": service.fetched[index].folder.as_ref().map(|source| source.told()),
             })
         })
         .collect();

@@ -47,6 +47,13 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_portal_source_activity_gbq", "The activity of a portal's source as its newest scan states it");
     describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
     describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
+    describe_counter!("garita_edge_reads_total", "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs");
+    describe_gauge!("garita_source_up", "1 while frames come from a camera that is pulled or a folder that is watched, by lane and source");
+    describe_counter!(
+        "garita_source_incidents_total",
+        "Times that a camera that is pulled or a folder that is watched went from up to down, by lane and source"
+    );
+    describe_counter!("garita_source_connects_total", "Connections made to a camera that is pulled, by lane");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -56,6 +63,23 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
 
 pub(super) fn frame(lane: &str, outcome: &'static str) {
     counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// Whether frames come from a source that is fetched.
+pub(super) fn source_up(lane: &str, kind: &'static str, up: bool) {
+    gauge!("garita_source_up", "lane" => lane.to_owned(), "source" => kind).set(f64::from(u8::from(up)));
+    if !up {
+        counter!("garita_source_incidents_total", "lane" => lane.to_owned(), "source" => kind).increment(1);
+    }
+}
+
+pub(super) fn source_connected(lane: &str) {
+    counter!("garita_source_connects_total", "lane" => lane.to_owned()).increment(1);
+}
+
+/// A read that a camera made itself, and how ours compares.
+pub(super) fn edge_read(lane: &str, opinion: &str) {
+    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion.to_owned()).increment(1);
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {

@@ -9,6 +9,10 @@
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
 //! | `connections` | accepting them, within limits of number and patience |
+//! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
+//! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
+//! | [`multipart`] | bodies of many parts, taken apart as they arrive |
+//! | [`edge`] | reads that cameras made themselves: a second opinion |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `activity` | which sources something came from lately |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
@@ -21,15 +25,23 @@ mod access;
 mod activity;
 mod connections;
 pub mod door;
+pub mod edge;
 pub mod fields;
+pub mod folder;
 mod frames;
 mod health;
 mod lists;
 pub(crate) mod metrics;
+pub mod mjpeg;
+pub mod multipart;
 mod portal_files;
 mod portals;
 mod problem;
 mod replay;
+#[cfg(feature = "rtsp")]
+pub mod rtsp;
+pub mod source;
+mod sources;
 mod trace;
 mod uploads;
 
@@ -72,6 +84,7 @@ pub(crate) struct Service {
     uploads: uploads::Uploads,
     waker: Waker,
     activity: Arc<activity::Activity>,
+    fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
     /// One permit for each byte of a frame that is being received or looked at.
@@ -130,6 +143,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
+    let fetched = sources::Fetched::of(&site).into();
     let service = Service {
         site: Arc::new(site),
         door,
@@ -138,6 +152,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         uploads,
         waker,
         activity,
+        fetched,
         recorder,
         stopping: Arc::default(),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
@@ -193,6 +208,7 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     tokio::spawn(tick(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
     replay::start(&service, &stopped);
+    sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
     ready(address);
     let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
@@ -262,6 +278,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
+        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))

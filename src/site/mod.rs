@@ -110,7 +110,7 @@ impl Mode {
 pub struct Pull {
     /// How it is spoken to.
     pub kind: PullKind,
-    /// `http(s)://` for MJPEG, `rtsp(s)://` for RTSP; without user and password.
+    /// `http://` for MJPEG, `rtsp://` for RTSP; without user and password.
     pub url: String,
     /// Who the service is to the camera.
     pub user: Option<String>,

@@ -129,9 +129,9 @@ fn sound<T>(given: Option<Option<T>>) -> Option<Option<T>> {
 fn pull(mut section: Section<'_, '_>) -> Option<Pull> {
     let kind = choice(&mut section, "kind", "", &[("mjpeg", PullKind::Mjpeg), ("rtsp", PullKind::Rtsp)]);
     let schemes: &[&str] = match kind {
-        Some(PullKind::Mjpeg) => &["http", "https"],
-        Some(PullKind::Rtsp) => &["rtsp", "rtsps"],
-        None => &["http", "https", "rtsp", "rtsps"],
+        Some(PullKind::Mjpeg) => &["http"],
+        Some(PullKind::Rtsp) => &["rtsp"],
+        None => &["http", "rtsp"],
     };
     // Not shown when it is wrong: a password may stand in it.
     let url = section.take("url", Kind::Text, Otherwise::Required, |text| Ok(text.to_owned()));
