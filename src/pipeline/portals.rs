@@ -269,7 +269,7 @@ impl Worker {
     }
 
     fn bad(&mut self, row: ScanRow, error: &Error) -> Result<()> {
-        let (id, text, now_ms) = (row.id, error.clone().in_(name_of(&row)).to_string(), now_ms());
+        let (id, text, now_ms) = (row.id, format!("{}: {}", name_of(&row), error.message), now_ms());
         if scans::kept(self.custody.change(move |transaction| scans::mark_bad(transaction, id, &text, now_ms)))? > 0 {
             tracing::warn!(portal = row.portal, scan = row.id, %error, "a scan is bad; its file is kept");
             (self.told)(ScanNews::Bad(&row, error));

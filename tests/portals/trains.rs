@@ -25,9 +25,10 @@ fn stream_of(name: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
     (line, columns.collect())
 }
 
-/// What `garita inspect --json` says of a file: cars, and the scan's own report.
-fn inspect(path: &Path) -> (Vec<Value>, Value) {
-    let done = Command::new(env!("CARGO_BIN_EXE_garita")).args(["inspect", "--json"]).arg(path).output().expect("garita runs");
+/// What `garita inspect --json` says in `testdata/rail`: cars, and the scan's own report.
+fn inspect(arguments: &[&str]) -> (Vec<Value>, Value) {
+    let rail = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail");
+    let done = Command::new(env!("CARGO_BIN_EXE_garita")).args(["inspect", "--json"]).args(arguments).current_dir(rail).output().expect("garita runs");
     let text = String::from_utf8(done.stdout).expect("text");
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let summary = lines.pop().expect("a report");
@@ -49,10 +50,26 @@ fn the_store_says_of_a_scan_what_garita_inspect_says() {
     assert_eq!((paper.status, &paper.json()["scan"]), (202, &Value::Null), "{}", paper.text());
     let scan = server.post("/v1/portals/bridge/scans", &named, &rail("G-3.tif")).scan();
     let told = server.inspected(scan);
-    let (cars, summary) = inspect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail/G-3.tif"));
+    let (cars, summary) = inspect(&["G-3.tif"]);
     let essences = |cars: &[Value]| cars.iter().map(essence).collect::<Vec<_>>();
     assert_eq!(essences(told["cars"].as_array().expect("cars")), essences(&cars));
     assert_eq!((&told["summary"]["consist"], &told["summary"]["image_quality"]), (&json!("matched"), &summary["image_quality"]));
+}
+
+#[test]
+fn a_car_is_compared_with_its_earlier_scan_in_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "");
+    let mut told = Value::Null;
+    for (name, file) in [("before", "earlier/G-3-e"), ("now", "G-3")] {
+        let list = server.post(&format!("/v1/portals/bridge/scans/{name}/consist"), &[], &rail(&format!("{file}.consist.json")));
+        assert_eq!(list.status, 202, "{}", list.text());
+        told = server.inspected(server.post("/v1/portals/bridge/scans", &[("Idempotency-Key", name)], &rail(&format!("{file}.tif"))).scan());
+    }
+    let (cars, _) = inspect(&["--earlier", "earlier", "G-3.tif"]);
+    let essences = |cars: &[Value]| cars.iter().map(essence).collect::<Vec<_>>();
+    assert!(essences(&cars) != essences(&inspect(&["G-3.tif"]).0), "the earlier scan makes a difference");
+    assert_eq!(essences(told["cars"].as_array().expect("cars")), essences(&cars));
 }
 
 #[test]
@@ -140,7 +157,7 @@ fn the_first_car_is_told_while_the_train_still_passes() {
     let told = server.inspected(scan);
     assert_eq!((&told["state"], &told["sha256"], &told["hits"][0]["state"]), (&json!("inspected"), &hex(&whole).into(), &json!("confirmed")), "{told}");
     // The same columns in another container: the same cars.
-    let (cars, _) = inspect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail/G-3.tif"));
+    let (cars, _) = inspect(&["G-3.tif"]);
     let essences = |cars: &[Value]| cars.iter().map(essence).collect::<Vec<_>>();
     assert_eq!(essences(told["cars"].as_array().expect("cars")), essences(&cars));
 }
