@@ -54,7 +54,8 @@ impl Credentials {
             };
         }
         let key = self.key.ok_or_else(|| unknown("no key: send `Authorization: Bearer KEY`, `Authorization: Token KEY` or `X-Api-Key: KEY`"))?;
-        let known = site.devices.iter().filter(|device| same(&device.key_sha256, &key)).last();
+        // Not `find`, which stops at the first.
+        let known = site.devices.iter().fold(None, |known, device| if same(&device.key_sha256, &key) { Some(device) } else { known });
         known.map(Sender::Device).ok_or_else(|| unknown("no [[device]] of this site has this key"))
     }
 }

@@ -304,10 +304,8 @@ fn router(service: Service) -> Router {
 
 /// Refuses what cannot be dealt with any more: the service is stopping.
 async fn bounded(State(service): State<Service>, request: Request, next: Next) -> Response {
-    if request.method() == axum::http::Method::POST {
-        if service.stopping.load(Ordering::SeqCst) {
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
-        }
+    if request.method() == axum::http::Method::POST && service.stopping.load(Ordering::SeqCst) {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
     }
     next.run(request).await
 }
