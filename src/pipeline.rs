@@ -53,14 +53,22 @@ pub struct LaneWorker {
 }
 
 impl LaneWorker {
-    /// Loads the networks for one worker.
+    /// Loads the networks for one worker that looks at whole frames; at tiles too, but with the same network.
     ///
     /// # Errors
     /// `Model` where one does not load.
     pub fn open(engine: &Engine, models: &Models) -> Result<LaneWorker> {
+        LaneWorker::open_for(engine, models, View::Whole)
+    }
+
+    /// Loads the networks for one worker that looks at frames by `view`.
+    ///
+    /// # Errors
+    /// `Model` where one does not load.
+    pub fn open_for(engine: &Engine, models: &Models, view: View) -> Result<LaneWorker> {
         Ok(LaneWorker {
             luma: Luma::default(),
-            detector: Detector::open(engine, models)?,
+            detector: Detector::open(engine, models, view)?,
             reader: Reader::open(engine, models)?,
             plates: Vec::with_capacity(MAX_PLATES),
         })
@@ -250,7 +258,7 @@ impl Lanes {
         let buffers = bounded::<Vec<PlateRead>>(SPARE_BUFFERS);
         let mut threads = Vec::new();
         for number in 0..settings.workers.max(1) {
-            let worker = LaneWorker::open(engine, models)?;
+            let worker = LaneWorker::open_for(engine, models, settings.view)?;
             let (slots, tokens, analysed, view, buffers) = (Arc::clone(&slots), tokens.clone(), analysed.clone(), settings.view, buffers.clone());
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, &tokens, &analysed, &buffers, view))?);
         }
