@@ -55,14 +55,22 @@ pub struct LaneWorker {
 }
 
 impl LaneWorker {
-    /// Loads the networks for one worker.
+    /// Loads the networks for one worker that looks at whole frames; at tiles too, but with the same network.
     ///
     /// # Errors
     /// `Model` where one does not load.
     pub fn open(engine: &Engine, models: &Models) -> Result<LaneWorker> {
+        LaneWorker::open_for(engine, models, View::Whole)
+    }
+
+    /// Loads the networks for one worker that looks at frames by `view`.
+    ///
+    /// # Errors
+    /// `Model` where one does not load.
+    pub fn open_for(engine: &Engine, models: &Models, view: View) -> Result<LaneWorker> {
         Ok(LaneWorker {
             luma: Luma::default(),
-            detector: Detector::open(engine, models)?,
+            detector: Detector::open(engine, models, view)?,
             reader: Reader::open(engine, models)?,
             plates: Vec::with_capacity(MAX_PLATES),
         })
@@ -319,8 +327,10 @@ impl Lanes {
         let (event, events) = bounded::<LaneEvent>(WAITING_EVENTS);
         let buffers = bounded::<Buffer>(SPARE_BUFFERS);
         let mut threads = Vec::new();
+        // Every worker takes frames of every lane.
+        let view = if lanes.iter().any(|lane| lane.view == View::Tiled) { View::Tiled } else { View::Whole };
         for number in 0..workers.max(1) {
-            let worker = LaneWorker::open(engine, models)?;
+            let worker = LaneWorker::open_for(engine, models, view)?;
             let (slots, said, views, buffers) = (Arc::clone(&slots), said.clone(), Arc::clone(&views), buffers.clone());
             let tokens = [first_tokens.clone(), other_tokens.clone()];
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);
