@@ -200,10 +200,7 @@ impl Writer {
     ) -> std::result::Result<(), Failure> {
         let journal_failed = |error: std::io::Error| Failure::io("the journal of frames", &error);
         let evidence_failed = |error: std::io::Error| Failure::io("evidence", &error);
-        let space = rustix::fs::statvfs(&self.folder).map_err(|error| Failure::Stopped(format!("{}: {error}", self.folder.display())))?;
-        if space.f_bavail * space.f_frsize < self.settings.free_bytes {
-            return Err(Failure::Full(format!("{}: less than {} MB are free", self.folder.display(), self.settings.free_bytes.div_ceil(1 << 20))));
-        }
+        self.has_space()?;
         let mut places = VecDeque::new();
         for record in &*awaited {
             if let Record::Frame(frame) = record {
@@ -263,6 +260,25 @@ impl Writer {
         transaction.commit().map_err(|error| Failure::sqlite(&error))
     }
 
+    /// That as much is free as must be.
+    fn has_space(&self) -> std::result::Result<(), Failure> {
+        let space = rustix::fs::statvfs(&self.folder).map_err(|error| Failure::Stopped(format!("{}: {error}", self.folder.display())))?;
+        if space.f_bavail * space.f_frsize < self.settings.free_bytes {
+            return Err(Failure::Full(format!("{}: less than {} MB are free", self.folder.display(), self.settings.free_bytes.div_ceil(1 << 20))));
+        }
+        Ok(())
+    }
+
+    /// A full store takes things in again once there is space, without waiting for one to try: who asks whether it is ready may send nothing before it is.
+    fn heal(&mut self) {
+        if matches!(self.state(), State::Full(_)) && self.has_space().is_ok() {
+            match self.held.is_empty() {
+                true => self.set_state(State::Open),
+                false => self.group(Vec::new()),
+            }
+        }
+    }
+
     /// One step of a sweep that is due; also on a full disk, which may heal by it.
     fn sweep(&mut self) {
         // After a failed sync nobody knows which rows there are: no file may go.
@@ -285,6 +301,7 @@ impl Writer {
                 if swept.rows > 0 && !swept.more {
                     self.empty_log();
                 }
+                self.heal();
             }
             Err(failure) => {
                 self.sweeping = None;

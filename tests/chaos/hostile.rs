@@ -344,7 +344,7 @@ fn wrong_requests_say_what_is_wrong() {
         (400, "POST", frames, vec![("content-type", "multipart/form-data")], &upload),
         (201, "POST", frames, vec![multipart], &upload),
         (400, "POST", "/v1/plate-reader/", vec![multipart], &upload),
-        (415, "POST", "/v1/plate-reader/", vec![("content-type", "application/json")], b"{}"),
+        (400, "POST", "/v1/plate-reader/", vec![("content-type", "application/json")], b"{}"),
     ];
     let mut rejected = 0;
     for (status, method, path, headers, body) in cases {

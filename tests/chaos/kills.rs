@@ -59,6 +59,10 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
         for _ in 0..kills {
             std::thread::sleep(Duration::from_millis(dice.random_range(5..600)));
             server.kill();
+            // Also while it puts in order what the kill before left behind.
+            if dice.random_range(0..4) == 0 {
+                site.start_and_kill(Duration::from_millis(dice.random_range(0..400)));
+            }
             server = site.start();
             ready_after.push(server.ready_after.as_secs_f64());
             proxy.aim(server.address);

@@ -74,6 +74,16 @@ impl Site {
         self.start_under(Command::new(env!("CARGO_BIN_EXE_garita")))
     }
 
+    /// Starts the server and kills it after a while, ready or not.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
+        command.args(["serve", "--site"]).arg(self.path("site.toml")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("starts");
+        std::thread::sleep(after);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     /// As [`Site::start`], with a command that ends in the server's executable: `strace … garita`.
     pub(crate) fn start_under(&self, mut command: Command) -> Server {
         let begun = Instant::now();

@@ -84,7 +84,7 @@ fn many_large_bodies_cost_bounded_memory() {
     let server = site.start();
     let before = server.rss_kib();
     let body = vec![0x55; (16 << 20) - 1];
-    let mut connections: Vec<Connection> = (0..40)
+    let connections: Vec<Connection> = (0..40)
         .map(|_| {
             let mut connection = Connection::open(server.address).expect("connects");
             let head = format!("POST /v1/lanes/lane-0/frames HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 16 << 20);
@@ -96,8 +96,8 @@ fn many_large_bodies_cost_bounded_memory() {
     let grown = server.rss_kib().saturating_sub(before) >> 10;
     println!("memory grew by {grown} MiB under 640 MiB of bodies");
     assert!(grown < 450, "memory grew by {grown} MiB");
-    let refused = connections.iter_mut().filter_map(|connection| connection.reply().ok()).filter(|reply| reply.status == 503).count();
-    assert!(refused > 0, "nobody was refused");
+    // Who is still sending when the answer comes may never read it: the server's own count says it.
+    assert!(server.counts()[1] > 0, "nobody was refused");
     drop(connections);
     // Whoever held the memory is gone: there is room again.
     let room = (0..100).any(|_| {
