@@ -1,4 +1,6 @@
-//! Annotated pictures: what was read, drawn on the frame that it was read from.
+//! Annotated pictures: what was read, drawn on the frame that it was read from; of rail cars in [`rail`].
+
+pub mod rail;
 
 use std::path::Path;
 
