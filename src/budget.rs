@@ -89,6 +89,24 @@ const fn parts() -> u32 {
 
 const _: () = assert!(parts() <= LANE[Stage::Frame as usize].p99_us, "the parts of a frame do not fit its budget");
 
+/// A budget of the rail line, for a train of six empties as `garita synth rail` makes it (368 detectors, 16 mm a column).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RailBudget {
+    /// What is timed.
+    pub name: &'static str,
+    /// What its p99 may take, microseconds of CPU time.
+    pub p99_us: u32,
+    /// Where the number comes from.
+    pub origin: &'static str,
+}
+
+/// The rail line's budgets.
+pub const RAIL: [RailBudget; 3] = [
+    RailBudget { name: "rail open", p99_us: 5_000, origin: "issue 4: open and map within 5 ms" },
+    RailBudget { name: "rail cut", p99_us: 60_000, origin: "issue 4: calibration and cutting of 100 cars within 1 s, so of six within 60 ms" },
+    RailBudget { name: "rail car", p99_us: 150_000, origin: "issue 4: 100 cars within 15 s in all" },
+];
+
 /// How long a stage took, as a histogram that never allocates: buckets grow by 2^(1/8), so a quantile is at most 9 % high.
 #[derive(Debug, Clone)]
 pub struct Meter {

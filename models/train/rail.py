@@ -544,6 +544,26 @@ def command_export(args):
     print(f"step {step}: {out} {out.stat().st_size / 1e3:.0f} kB, largest difference to torch {worst:.1e}")
 
 
+def command_curve(args):
+    """The loss of one or more logs of `train`, as a picture beside the card."""
+    import re
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    said = [line for log in args.logs for line in pathlib.Path(log).read_text().splitlines()]
+    points = {int(m[1]): float(m[2]) for line in said if (m := re.match(r"step (\d+) loss ([0-9.]+)", line))}
+    steps = sorted(points)
+    plt.figure(figsize=(6, 3))
+    plt.plot(steps, [points[s] for s in steps])
+    plt.xlabel("step")
+    plt.ylabel("loss (running mean)")
+    plt.tight_layout()
+    plt.savefig(HERE / "rail_curve.png", dpi=110)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True)
@@ -562,6 +582,9 @@ if __name__ == "__main__":
     c = commands.add_parser("eval")
     c.add_argument("--threads", type=int, default=1)
     c.set_defaults(run=command_eval)
+    c = commands.add_parser("curve")
+    c.add_argument("logs", nargs="+")
+    c.set_defaults(run=command_curve)
     c = commands.add_parser("export")
     c.set_defaults(run=command_export)
     args = parser.parse_args()

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 use garita::error::{Error, Fault, Result};
+use garita::infer::Engine;
+use garita::rail::anomaly::Anomaly;
 use garita::rail::consist::{self, Identity};
 use garita::rail::inspect::{Earlier, mark_of};
 use garita::rail::scan::Scan;
@@ -38,7 +40,10 @@ pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
     let Kind::Rail(args) = kind;
     let mut earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
     let mut made: Option<Thresholds> = None;
+    let mut normal = Vec::new();
     let known = Thresholds::built_in();
+    // Thresholds of the network too: without it there is nothing to calibrate.
+    let mut network = Anomaly::open(&Engine::load()?)?;
     for path in scan_files(&args.scans, false)? {
         let (scan, cut_short) = Scan::open_or_recover(&path)?;
         if let Some(error) = cut_short {
@@ -54,18 +59,19 @@ pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
             let mark = list.as_ref().and_then(|list| mark_of(identity, list).0);
             let before = earlier.as_mut().zip(mark).and_then(|(scans, mark)| scans.find(&mark, &name));
             let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
-            let car = session.examine(&scan, segment, None, before.as_ref(), &known)?;
+            let car = session.examine(&scan, segment, None, before.as_ref(), &known, Some(&mut network))?;
             let thresholds = made.get_or_insert_with(|| Thresholds::empty(source.clone(), car.image.air_quanta));
             if thresholds.source != source {
                 let message = format!("source {source}, the scans before it have {}: make thresholds for each source", thresholds.source);
                 return Err(Error::new(Fault::Caller, message).in_(name));
             }
             let highest: Vec<(&'static str, f64)> = car.scores.iter().map(|&(detector, score, _)| (detector, score)).collect();
-            thresholds.add(car.shape.kind, car.unloaded, &highest);
+            thresholds.add(car.shape.compared_as(), car.unloaded, &highest);
+            normal.push((car.shape.compared_as(), car.unloaded, highest));
         }
     }
     let mut thresholds = made.ok_or_else(|| Error::new(Fault::Caller, "no cars in these scans"))?;
-    thresholds.settle();
+    thresholds.complete(&normal);
     let text = serde_json::to_string(&thresholds).map_err(|error| Error::new(Fault::Machine, error.to_string()))?;
     eprintln!("garita: thresholds from {} cars, {}", thresholds.cars, thresholds.source);
     match &args.out {

@@ -67,8 +67,8 @@ pub struct Answer {
     pub empty_probability: f64,
     /// Findings: box and probability.
     pub findings: Vec<([usize; 4], f64)>,
-    /// Millimetres of travel per column.
-    pub column_mm: f64,
+    /// How far the ends found are from the true ones, along the train (a train that stands or rolls back passes many columns in no distance), m.
+    pub off_m: [f64; 2],
 }
 
 /// Detections at 1 % and 5 % false alarms, by group.
@@ -121,9 +121,8 @@ impl Figures {
         let mut errors: Vec<f64> = Vec::new();
         for answer in answers {
             figures.found.count(answer.columns.is_some());
-            if let Some(columns) = answer.columns {
-                let off = |end: usize| columns[end].abs_diff(answer.truth.columns[end]) as f64 * answer.column_mm / 1000.0;
-                let worse = off(0).max(off(1));
+            if answer.columns.is_some() {
+                let worse = answer.off_m[0].max(answer.off_m[1]);
                 figures.within_1_m.count(worse <= 1.0);
                 errors.push(worse);
                 figures.kinds.count(answer.kind == answer.truth.kind);

@@ -27,6 +27,7 @@ use crate::custody::Custody;
 use crate::custody::record::Fate;
 use crate::custody::scans::{self, CarHit, Inspected, MOST_ATTEMPTS, Paper, ScanRow};
 use crate::error::{Error, Fault, Result};
+use crate::rail::anomaly::Anomaly;
 use crate::rail::calibrate::Calibration;
 use crate::rail::consist::{self, Consist, Identity};
 use crate::rail::inspect::{CarReport, Earlier, mark_of};
@@ -94,7 +95,7 @@ impl Waker {
 }
 
 impl Portals {
-    /// Starts the worker over the scans of `custody`; `told` hears of each result after its commit, on the worker's thread.
+    /// Starts the worker over the scans of `custody`, with its anomaly network; `told` hears of each result after its commit, on the worker's thread.
     ///
     /// # Errors
     /// `Machine` where no thread can be had.
@@ -102,6 +103,7 @@ impl Portals {
         custody: Custody,
         portals: Vec<PortalSettings>,
         watchlists: Vec<Arc<Watchlist>>,
+        network: Anomaly,
         told: impl FnMut(ScanNews<'_>) + Send + 'static,
     ) -> Result<Portals> {
         let (calls, called) = bounded(1);
@@ -109,6 +111,7 @@ impl Portals {
             let worker = Worker {
                 custody,
                 portals,
+                network,
                 lists: Lists { watchlists, sought: Sought::default() },
                 told: Box::new(told),
                 passing: BTreeMap::new(),
@@ -136,6 +139,7 @@ impl Portals {
 struct Worker {
     custody: Custody,
     portals: Vec<PortalSettings>,
+    network: Anomaly,
     lists: Lists,
     told: Box<dyn FnMut(ScanNews<'_>)>,
     passing: BTreeMap<i64, Passing>,
@@ -218,7 +222,7 @@ impl Worker {
         let Some(mut current) = self.current.take() else { return Ok(()) };
         let thresholds = thresholds(&self.portals, &current.row.portal);
         let before = current.next_mark().and_then(|mark| self.earlier_car(&mark, current.row.id));
-        let stepped = guarded(|| Ok(current.step(&thresholds, before.as_ref())));
+        let stepped = guarded(|| Ok(current.step(&thresholds, &mut self.network, before.as_ref())));
         match stepped {
             Ok(true) => self.current = Some(current),
             Ok(false) => {
@@ -323,7 +327,7 @@ impl Worker {
                     }
                 }
             };
-            match guarded(|| train.advance(&thresholds)) {
+            match guarded(|| train.advance(&thresholds, &mut self.network)) {
                 Ok(fresh) => {
                     for (index, mut report) in fresh {
                         let hits = self.lists.of_car(train.consist.as_ref(), &train.identities()[index], &mut report, row.received_ms);
@@ -364,11 +368,12 @@ impl Inspection {
     }
 
     /// Looks at the next car; false when there is none.
-    fn step(&mut self, thresholds: &Thresholds, before: Option<&(Rc<Cut>, usize)>) -> bool {
+    fn step(&mut self, thresholds: &Thresholds, network: &mut Anomaly, before: Option<&(Rc<Cut>, usize)>) -> bool {
         let Some(segment) = self.cars.get(self.reports.len()) else { return false };
         let identity = &self.identities[self.reports.len()];
         let earlier = before.map(|(cut, index)| Earlier { scan: &cut.scan, calibration: &cut.calibration, segment: &cut.cars[*index] });
-        let (report, _) = self.session.look(&name_of(&self.row), &self.scan, segment, (identity, self.consist.as_ref()), earlier.as_ref(), thresholds);
+        let (report, _) =
+            self.session.look(&name_of(&self.row), &self.scan, segment, (identity, self.consist.as_ref()), earlier.as_ref(), thresholds, Some(network));
         self.reports.push(report);
         true
     }
@@ -385,7 +390,7 @@ impl Passing {
     }
 
     /// Takes the columns that have come; the cars that are complete with them, each with its index.
-    fn advance(&mut self, thresholds: &Thresholds) -> Result<Vec<(usize, CarReport)>> {
+    fn advance(&mut self, thresholds: &Thresholds, network: &mut Anomaly) -> Result<Vec<(usize, CarReport)>> {
         if self.scan.is_none() {
             // Before the first line has come there is nothing to open.
             if !self.path.exists() || crate::rail::scan::stream::head(&self.path)?.is_none() {
@@ -409,7 +414,7 @@ impl Passing {
         let name = name_of(&self.row);
         let fresh = (first..self.cars.len()).map(|index| {
             let identity = (&identities[index], self.consist.as_ref());
-            (index, session.look(&name, scan, &self.cars[index], identity, None, thresholds).0)
+            (index, session.look(&name, scan, &self.cars[index], identity, None, thresholds, Some(&mut *network)).0)
         });
         Ok(fresh.collect())
     }

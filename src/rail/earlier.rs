@@ -13,7 +13,7 @@ use super::car::{CELL_MM, CarImage};
 use super::finding::Suspect;
 use super::residual::{quantile, smoothed};
 use super::segment::CarSegment;
-use super::shape::{Kind, Shape};
+use super::shape::Shape;
 
 /// Shifts reach ±1 m about the line through the body's ends.
 const REACH: i32 = (1000.0 / CELL_MM * 2.0) as i32;
@@ -146,7 +146,7 @@ impl Change {
                 let height = image.height_mm(y);
                 let seen = height > 150.0 && height < f64::from(shape.top_mm[x]) + 100.0 && !(near_axle && height < 1050.0);
                 change.mask[index] = seen && !(image.limited[index] && earlier.limited[a]);
-                change.floor[index] = change.mask[index] && on_floor(shape.kind, height);
+                change.floor[index] = change.mask[index] && shape.on_floor(height);
                 if change.mask[index] {
                     offsets.push(change.mm[index]);
                 }
@@ -170,14 +170,5 @@ impl Change {
             }
         }
         suspects
-    }
-}
-
-/// Where dunnage and debris lie: the half metre above the floor of cars that have an open one.
-fn on_floor(kind: Kind, height_mm: f64) -> bool {
-    match kind {
-        Kind::Boxcar | Kind::Gondola | Kind::Flat => (950.0..1600.0).contains(&height_mm),
-        Kind::Well => height_mm < 900.0,
-        _ => false,
     }
 }

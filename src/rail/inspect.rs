@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::anomaly::Anomaly;
 use super::calibrate::Calibration;
 use super::car::CarImage;
 use super::consist::{Consist, ConsistCar, Identity};
@@ -42,7 +43,7 @@ pub struct CarReport {
     pub empty_probability: f64,
     /// Fraction of the cargo area that cannot be judged.
     pub penetration_limited: f64,
-    /// Higher is more unusual: −log10 of the lowest false-alarm rate of any detector.
+    /// Higher is more unusual: −log10 of the fraction of normal cars of its kind in which the detectors together see as much.
     pub score: f64,
     /// Most probable first.
     pub findings: Vec<Finding>,
@@ -114,6 +115,8 @@ pub struct Examined {
     pub findings: Vec<Finding>,
     /// Highest score of each detector that looked, and how rare it is among normal cars.
     pub scores: Vec<(&'static str, f64, f64)>,
+    /// Fraction of normal cars of this kind in which the detectors together see as much.
+    pub car_rate: f64,
     /// Whether the car counts as empty for the thresholds' sake (no cargo; hidden things do not matter).
     pub unloaded: bool,
     /// Probability that nothing is in it.
@@ -132,7 +135,7 @@ const MOST_FINDINGS: usize = 8;
 /// Looks at one car.
 ///
 /// # Errors
-/// Where the car is impossibly long, or columns cannot be read.
+/// Where the car is impossibly long, columns cannot be read, or the network fails.
 pub fn examine(
     scan: &Scan,
     calibration: &Calibration,
@@ -140,6 +143,7 @@ pub fn examine(
     entry: Option<&ConsistCar>,
     earlier: Option<&Earlier<'_>>,
     thresholds: &Thresholds,
+    network: Option<&mut Anomaly>,
 ) -> Result<Examined> {
     let image = CarImage::new(scan, calibration, segment)?;
     let shape = Shape::of(&image, segment);
@@ -150,9 +154,17 @@ pub fn examine(
     // (detector, its suspects): a detector that looked and saw nothing scores 0.
     let mut looked: Vec<(&'static str, Vec<Suspect>)> = Vec::new();
     if shape.kind != Kind::Locomotive {
-        looked.push(("residual", residual.suspects(&image)));
+        let suspects = residual.suspects(&image, &shape);
+        for detector in ["residual", "residual-floor"] {
+            looked.push((detector, suspects.iter().filter(|suspect| suspect.detector == detector).cloned().collect()));
+        }
         if looks_empty {
-            looked.push(("structure", structure::suspects(&image, &shape, &residual)));
+            looked.push(("structure", structure::walls(&image, &shape, &residual)));
+            looked.push(("structure-floor", structure::floor(&image, &shape, &residual)));
+            looked.push(("structure-roof", structure::roof(&image, &shape, &residual)));
+        }
+        if let Some(network) = network {
+            looked.push(("network", network.suspects(&image)?));
         }
         if fill.limited < 0.03 {
             looked.push(("opaque", opaque::suspects(&image, &shape)));
@@ -172,13 +184,14 @@ pub fn examine(
     let mut scores: Vec<(&'static str, f64, f64)> = Vec::new();
     let mut judged: Vec<(f64, Suspect)> = Vec::new();
     for (detector, suspects) in looked {
-        let rate = |score: f64| thresholds.false_alarm_rate(detector, shape.kind, looks_empty, score);
+        let rate = |score: f64| thresholds.false_alarm_rate(detector, shape.compared_as(), looks_empty, score);
         let highest = suspects.iter().map(|suspect| suspect.score).fold(0.0, f64::max);
         scores.push((detector, highest, rate(highest)));
         judged.extend(suspects.into_iter().map(|suspect| (rate(suspect.score), suspect)));
     }
-    let lowest = scores.iter().map(|&(_, _, rate)| rate).fold(1.0, f64::min);
-    let empty_probability = empty::probability(unloaded, lowest);
+    let car_rate =
+        thresholds.car_rate(shape.compared_as(), looks_empty, misfit_mm.is_some(), combined(scores.iter().map(|&(detector, _, rate)| (detector, rate))));
+    let empty_probability = empty::probability(unloaded, car_rate);
     if let Some(entry) = entry {
         // Contradictions are judged by their own odds, not against normal cars.
         judged.extend(
@@ -197,7 +210,26 @@ pub fn examine(
         }
     }
     let findings = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(*rate), *rate)).collect();
-    Ok(Examined { findings, scores, unloaded: looks_empty, empty_probability, limited: fill.limited, misfit_mm, image, shape })
+    Ok(Examined { findings, scores, car_rate, unloaded: looks_empty, empty_probability, limited: fill.limited, misfit_mm, image, shape })
+}
+
+/// What the detectors together say, higher is more unusual: −log10 of the lowest false-alarm rate, each divided by how much the detector is trusted. How rare that is
+/// among normal cars is [`Thresholds::car_rate`]'s to say.
+pub fn combined(rates: impl Iterator<Item = (&'static str, f64)>) -> f64 {
+    // By what each found on simulated trains that none was tuned on. What an earlier scan of the same car shows too is no news, and the other detectors cannot know.
+    let rates: Vec<(&'static str, f64)> = rates.collect();
+    let compared = rates.iter().any(|(detector, _)| *detector == "earlier");
+    let trust = |detector: &str| match (detector, compared) {
+        ("earlier", _) => 1.0,
+        ("network", false) => 0.5,
+        ("residual", false) => 0.3,
+        ("network", true) => 0.2,
+        ("earlier-floor", _) => 0.1,
+        ("earlier-less", _) => 1e-6,
+        (_, false) => 0.15,
+        (_, true) => 0.01,
+    };
+    rates.iter().map(|&(detector, rate)| -(rate.max(1e-12) / trust(detector)).log10()).fold(-2.0, f64::max)
 }
 
 /// Probability that a finding of this rarity is something that does not belong.
@@ -219,7 +251,6 @@ impl Examined {
     /// What is written of it.
     pub fn report(&self, scan: &str, segment: &CarSegment, mark: Option<String>, mark_confidence: f64) -> CarReport {
         let round = |value: f64| (value * 1e4).round() / 1e4;
-        let lowest = self.scores.iter().map(|&(_, _, rate)| rate).fold(1.0, f64::min).max(1e-12);
         CarReport {
             scan: scan.to_owned(),
             position: segment.position,
@@ -230,7 +261,7 @@ impl Examined {
             mark_confidence: round(mark_confidence),
             empty_probability: round(self.empty_probability),
             penetration_limited: round(self.limited),
-            score: round(-lowest.log10()),
+            score: round(-self.car_rate.max(1e-12).log10()),
             findings: self.findings.clone(),
             hits: Vec::new(),
             timing_ms: BTreeMap::new(),

@@ -113,10 +113,17 @@ impl Residual {
         Residual { over_mm, mirror_mm, sigma_mm, sigma_mirror_mm, mask, column_mm, wall_mm }
     }
 
-    /// What sticks out of both expectations.
-    pub fn suspects(&self, image: &CarImage) -> Vec<Suspect> {
-        let map = Differences { mm: vec![&self.over_mm, &self.mirror_mm], sigma_mm: vec![&self.sigma_mm, &self.sigma_mirror_mm], mask: &self.mask };
-        find(image, &map, 1.0, 3.0, 5, "residual", "density+")
+    /// What sticks out of both expectations: above where dunnage lies (`residual`), and there (`residual-floor`), because normal empties have things on
+    /// their floors that outscore a person who stands beside them.
+    pub fn suspects(&self, image: &CarImage, shape: &Shape) -> Vec<Suspect> {
+        let on_floor = |index: usize| shape.on_floor(image.height_mm(index % image.height));
+        let mut suspects = Vec::new();
+        for (detector, low) in [("residual", false), ("residual-floor", true)] {
+            let mask: Vec<bool> = (0..self.mask.len()).map(|index| self.mask[index] && on_floor(index) == low).collect();
+            let map = Differences { mm: vec![&self.over_mm, &self.mirror_mm], sigma_mm: vec![&self.sigma_mm, &self.sigma_mirror_mm], mask: &mask };
+            suspects.extend(find(image, &map, 1.0, 3.0, 5, detector, "density+"));
+        }
+        suspects
     }
 }
 

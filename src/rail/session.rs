@@ -2,6 +2,7 @@
 //!
 //! The caller says how many columns there are and when the last has come, so that a file that is complete and one that grows are the same to it.
 
+use super::anomaly::Anomaly;
 use super::calibrate::Calibration;
 use super::consist::{Consist, ConsistCar, Identity};
 use super::image_quality::{ImageQuality, Watch};
@@ -19,6 +20,8 @@ pub struct Session {
     cars: usize,
     /// False-alarm rate of the detector that is asked of every car, one per car, for the alarm of its own.
     rates: Vec<f64>,
+    /// A car was looked at without the network.
+    without_network: bool,
 }
 
 impl Session {
@@ -29,7 +32,7 @@ impl Session {
     pub fn begin(scan: &Scan) -> Result<Session> {
         let calibration = Calibration::begin(scan)?;
         let segmenter = Segmenter::new(scan, &calibration);
-        Ok(Session { calibration, segmenter, watch: Watch::default(), cars: 0, rates: Vec::new() })
+        Ok(Session { calibration, segmenter, watch: Watch::default(), cars: 0, rates: Vec::new(), without_network: false })
     }
 
     /// Takes the columns up to `columns`; the cars that are complete with them.
@@ -58,14 +61,17 @@ impl Session {
         entry: Option<&ConsistCar>,
         earlier: Option<&Earlier<'_>>,
         thresholds: &Thresholds,
+        network: Option<&mut Anomaly>,
     ) -> Result<Examined> {
-        let examined = examine(scan, &self.calibration, segment, entry, earlier, thresholds)?;
+        self.without_network |= network.is_none();
+        let examined = examine(scan, &self.calibration, segment, entry, earlier, thresholds, network)?;
         self.calibration.veils.push(examined.image.veil);
         self.watch.see(&examined.image, &examined.shape);
         self.rates.extend(examined.scores.iter().find(|(detector, _, _)| *detector == "residual").map(|&(_, _, rate)| rate));
         Ok(examined)
     }
 
+    #[allow(clippy::too_many_arguments)]
     /// Looks at one car and says what is written of it; of one that could not be looked at, why.
     pub fn look(
         &mut self,
@@ -75,13 +81,14 @@ impl Session {
         (identity, consist): (&Identity, Option<&Consist>),
         earlier: Option<&Earlier<'_>>,
         thresholds: &Thresholds,
+        network: Option<&mut Anomaly>,
     ) -> (CarReport, Option<Examined>) {
         let (mark, confidence) = consist.map_or((None, 0.0), |list| mark_of(identity, list));
         let entry = consist.and_then(|list| match identity.entries[..] {
             [entry] => list.cars.get(entry),
             _ => None,
         });
-        match self.examine(scan, segment, entry, earlier, thresholds) {
+        match self.examine(scan, segment, entry, earlier, thresholds, network) {
             Ok(examined) => (examined.report(name, segment, mark, confidence), Some(examined)),
             Err(error) => (CarReport::failed(name, segment, error.to_string()), None),
         }
@@ -114,6 +121,9 @@ impl Session {
         }
         if !self.calibration.attenuation.known {
             alarms.push("the scan does not say what shines: thicknesses are as if it were Cs-137".to_owned());
+        }
+        if self.without_network {
+            alarms.push("cars were looked at without the anomaly network: ONNX Runtime could not be loaded".to_owned());
         }
         let source = source_name(scan);
         if source != thresholds.source {

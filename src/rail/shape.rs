@@ -208,6 +208,21 @@ impl Shape {
         }
     }
 
+    /// The kind whose normal cars this one is compared with: `other` where the kind is in doubt, because a gondola among hoppers makes every hopper look normal.
+    /// Below 0.85 a third of the kinds were wrong (of 1,572 rendered cars), above it 3 %.
+    pub fn compared_as(&self) -> Kind {
+        if self.kind == Kind::Locomotive || self.confidence >= 0.85 { self.kind } else { Kind::Other }
+    }
+
+    /// Where dunnage and debris lie: the half metre above the floor of cars that have an open one. Height above the rail, mm.
+    pub(crate) fn on_floor(&self, height_mm: f64) -> bool {
+        match self.kind {
+            Kind::Boxcar | Kind::Gondola | Kind::Flat => (950.0..1600.0).contains(&height_mm),
+            Kind::Well => height_mm < 900.0,
+            _ => false,
+        }
+    }
+
     /// Cargo is above the deck and below the outline's top; in a well car down to 0.4 m between the decks.
     fn mark_cargo(&mut self, image: &CarImage) {
         if self.kind == Kind::Locomotive {

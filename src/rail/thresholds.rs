@@ -33,6 +33,9 @@ pub struct Thresholds {
     pub scores: BTreeMap<String, Vec<f32>>,
 }
 
+/// A normal car: its kind, whether it is empty, and what each detector scores it.
+pub type NormalCar = (Kind, bool, Vec<(&'static str, f64)>);
+
 impl Thresholds {
     /// The thresholds that ship: from simulated normal cars.
     pub fn built_in() -> Thresholds {
@@ -84,7 +87,7 @@ impl Thresholds {
     }
 
     /// Sorts, and thins what is too much by rank, keeping the highest hundred.
-    pub fn settle(&mut self) {
+    fn settle(&mut self) {
         for scores in self.scores.values_mut() {
             scores.sort_by(f32::total_cmp);
             if scores.len() > MOST_SCORES {
@@ -114,6 +117,36 @@ impl Thresholds {
                 if pooled.len() < LEAST_SCORES { 1.0 } else { tail(&pooled, score) }
             }
         }
+    }
+
+    /// Fraction of normal cars of a kind whose detectors together say as much (`inspect::combined`), with an earlier scan to compare with or without; what
+    /// the detectors say themselves where that is not known.
+    pub fn car_rate(&self, kind: Kind, empty: bool, earlier: bool, combined: f64) -> f64 {
+        let cell = if earlier { "car-earlier" } else { "car" };
+        if self.scores.keys().any(|key| key.split('/').next() == Some(cell)) {
+            self.false_alarm_rate(cell, kind, empty, combined)
+        } else {
+            10.0_f64.powf(-combined).min(1.0)
+        }
+    }
+
+    /// Completes the thresholds: sorts the scores added so far, then adds what the detectors together say of the same `cars` (kind, empty, scores).
+    pub fn complete(&mut self, cars: &[NormalCar]) {
+        self.settle();
+        let mut together: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for (kind, empty, scores) in cars {
+            let all = super::inspect::combined(scores.iter().map(|&(detector, score)| (detector, self.false_alarm_rate(detector, *kind, *empty, score))));
+            let name = if scores.iter().any(|(detector, _)| *detector == "earlier") { "car-earlier" } else { "car" };
+            together.entry(cell(name, kind.name(), *empty)).or_default().push(all as f32);
+            if name == "car-earlier" {
+                // The same car as if there were no earlier scan.
+                let alone = scores.iter().filter(|(detector, _)| !detector.starts_with("earlier"));
+                let all = super::inspect::combined(alone.map(|&(detector, score)| (detector, self.false_alarm_rate(detector, *kind, *empty, score))));
+                together.entry(cell("car", kind.name(), *empty)).or_default().push(all as f32);
+            }
+        }
+        self.scores.extend(together);
+        self.settle();
     }
 
     /// Whether these false-alarm rates (one per car and detector, of a whole train) could come from normal cars: the worst over levels of how many

@@ -71,6 +71,7 @@ use crate::lane::passage::{Passages, Settled};
 use crate::models::{Models, Precision};
 use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
+use crate::rail::anomaly::Anomaly;
 use crate::site::Site;
 use crate::watchlist::snapshot::Watchlist;
 
@@ -139,7 +140,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
     };
     let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
-    let portals = Portals::start(custody.clone(), settings, lists.watchlists(), |news| metrics::scan_news(&news))?;
+    let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));

@@ -93,8 +93,7 @@ fn link(near: TcpStream, target: SocketAddr, fault: Fault) {
 /// Passes bytes on until either end, or the fault, says stop; then both ends are closed.
 fn carry(mut from: TcpStream, mut to: TcpStream, fault: Fault) {
     let (mut buffer, mut passed) = ([0; 4096], 0);
-    loop {
-        let Ok(read @ 1..) = from.read(&mut buffer) else { break };
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
         let mut length = read;
         match fault {
             Fault::Late(wait) => std::thread::sleep(wait),

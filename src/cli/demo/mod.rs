@@ -1,4 +1,4 @@
-//! `garita demo`: lanes over `testdata/`, from frames to hits, and a page that shows them.
+//! `garita demo`: lanes over `testdata/`, from frames to hits; a train, from scan to findings; and a page that shows them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,6 +22,7 @@ use garita::pipeline::{FrameTimes, LaneEvent, LaneSettings, Lanes};
 use garita::watchlist::snapshot::Watchlist;
 
 mod page;
+mod rail;
 
 /// Frames that are no sequence count as this far apart, milliseconds: each is a vehicle of its own.
 const APART_MS: i64 = 2 * GAP_MS;
@@ -73,9 +74,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     rest.join().map_err(|_| Error::new(Fault::Machine, "a lane's thread panicked"))?;
     told.passages.sort_by_key(|(passage, _)| (passage.lane, passage.seen_ms.0));
     let names: Vec<&str> = lanes.iter().map(|(name, _)| name.as_str()).collect();
-    page::write(&args.page, &names, &told)?;
+    let trains = rail::run(&engine, &args.testdata.join("rail"))?;
+    page::write(&args.page, &names, &told, &trains.section)?;
     let shown = args.page.canonicalize().unwrap_or_else(|_| args.page.clone());
-    super::say(&format!("{}\n{}\nPictures of every passage: {}\n", passages_table(&names, &told), latency_table(&told), shown.display()))?;
+    super::say(&format!(
+        "{}\n{}\n{}\nPictures of every passage and car: {}\n",
+        passages_table(&names, &told),
+        latency_table(&told),
+        trains.table,
+        shown.display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -36,7 +36,7 @@ img { width: 100%; display: block }
 small { opacity: .75 }";
 
 /// Writes the page.
-pub(super) fn write(path: &Path, lanes: &[&str], told: &Told) -> Result<()> {
+pub(super) fn write(path: &Path, lanes: &[&str], told: &Told, cars: &str) -> Result<()> {
     let mut page = String::new();
     let hits = told.passages.iter().filter(|(_, hits)| !hits.is_empty()).count();
     let _ = write!(
@@ -50,7 +50,15 @@ pub(super) fn write(path: &Path, lanes: &[&str], told: &Told) -> Result<()> {
     for (passage, hits) in &told.passages {
         article(&mut page, lanes[passage.lane], passage, hits)?;
     }
-    page.push_str("</div></html>\n");
+    page.push_str("</div>");
+    if !cars.is_empty() {
+        let _ = write!(
+            page,
+            "<h1>Rail: one train through the portal</h1><p>Rendered scans. Above: grey as officers know it, with what was found outlined; below: thickness in steel, \
+             0 to 100 mm, hatched where nothing came through.</p><div class=\"passages\">{cars}</div>"
+        );
+    }
+    page.push_str("</html>\n");
     super::make_folder_of(path)?;
     std::fs::write(path, page).map_err(|error| Error::io(&error).in_(path.display()))
 }
@@ -109,6 +117,6 @@ fn shrink(picture: &mut Picture) {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -8,12 +8,15 @@ use clap::Args as ClapArgs;
 use garita::bytes::Bytes;
 use garita::error::{Error, Fault, Result};
 use garita::eval::rail::{Answer, Figures, Truth};
+use garita::rail::anomaly::Anomaly;
 use garita::rail::consist::{self, Identity};
 use garita::rail::inspect::{Earlier, mark_of};
+use garita::rail::segment::step_mm;
 use garita::rail::session::Session;
 use garita::rail::thresholds::Thresholds;
 
 use crate::cli::inspect::files::{EarlierScans, consist_of, folder};
+use crate::cli::inspect::network;
 
 /// Cutting, kinds, marks, empties and detections on scans with NAME.json beside NAME.tif.
 #[derive(ClapArgs)]
@@ -38,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => Thresholds::built_in(),
     };
     let mut earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
+    let mut network = network()?;
     let (mut answers, mut extra, mut cars, mut seconds) = (Vec::new(), 0, 0, 0.0);
     for path in folder(&args.dir)? {
         let truth = path.with_extension("json");
@@ -48,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let truth: Truth =
             serde_json::from_slice(&text).map_err(|error| Error::new(Fault::Damaged, format!("not a truth file: {error}")).in_(truth.display()))?;
         let started = Instant::now();
-        let (found, more) = answer(&path, truth, earlier.as_mut(), &thresholds)?;
+        let (found, more) = answer(&path, truth, earlier.as_mut(), &thresholds, &mut network)?;
         seconds += started.elapsed().as_secs_f64();
         cars += found.len();
         extra += more;
@@ -68,20 +72,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What is found of each true car of a scan, and how many cars were found that are none.
-fn answer(path: &Path, truth: Truth, mut earlier: Option<&mut EarlierScans>, thresholds: &Thresholds) -> Result<(Vec<Answer>, usize)> {
+fn answer(
+    path: &Path,
+    truth: Truth,
+    mut earlier: Option<&mut EarlierScans>,
+    thresholds: &Thresholds,
+    network: &mut Option<Anomaly>,
+) -> Result<(Vec<Answer>, usize)> {
     let scan = garita::rail::scan::Scan::open(path)?;
     let mut session = Session::begin(&scan)?;
     let cars = session.advance(&scan, scan.columns(), true)?;
     let list = consist_of(path)?;
     let identities = list.as_ref().map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, true));
     let name = path.display().to_string();
+    let mut way_mm = vec![0.0];
+    (0..scan.columns()).for_each(|column| way_mm.push(way_mm[column] + step_mm(&scan, column)));
     let mut answers = Vec::new();
     let mut used = vec![false; cars.len()];
     for car in truth.cars {
         let middle = (car.columns[0] + car.columns[1]) / 2;
-        let column_mm = scan.description.column_mm;
         let mut answer =
-            Answer { columns: None, kind: String::new(), mark: None, score: 0.0, empty_probability: 0.0, findings: Vec::new(), column_mm, truth: car };
+            Answer { columns: None, kind: String::new(), mark: None, score: 0.0, empty_probability: 0.0, findings: Vec::new(), off_m: [0.0; 2], truth: car };
         if let Some(index) = cars.iter().position(|found| found.columns.contains(&middle)).filter(|&index| !used[index]) {
             used[index] = true;
             let segment = &cars[index];
@@ -89,9 +100,10 @@ fn answer(path: &Path, truth: Truth, mut earlier: Option<&mut EarlierScans>, thr
             let entry = list.as_ref().and_then(|list| identities[index].entries.first().and_then(|&entry| list.cars.get(entry)));
             let before = earlier.as_mut().zip(mark.as_ref()).and_then(|(scans, mark)| scans.find(mark, &name));
             let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
-            let examined = session.examine(&scan, segment, entry, before.as_ref(), thresholds)?;
+            let examined = session.examine(&scan, segment, entry, before.as_ref(), thresholds, network.as_mut())?;
             let report = examined.report(&name, segment, mark, confidence);
             answer.columns = Some(report.columns);
+            answer.off_m = [0, 1].map(|end| (way_mm[report.columns[end]] - way_mm[answer.truth.columns[end].min(scan.columns())]).abs() / 1000.0);
             answer.kind = report.kind.to_owned();
             answer.mark = report.mark;
             answer.score = report.score;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Args as ClapArgs;
 use garita::bytes::Bytes;
 use garita::error::{Error, Fault, Result};
+use garita::infer::Engine;
+use garita::rail::anomaly::Anomaly;
 use garita::rail::consist::{self, Consist, Identity};
 use garita::rail::inspect::{CarReport, Earlier, Examined, ScanReport};
 use garita::rail::scan::Scan;
@@ -69,6 +71,7 @@ struct Desk<'a> {
     earlier: Option<EarlierScans>,
     watchlist: Option<Snapshot>,
     sought: Sought,
+    network: Option<Anomaly>,
 }
 
 /// Inspects each scan; exit code 0 if all were read, 1 if any failed.
@@ -83,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
     let watchlist = args.watchlist.as_deref().map(crate::cli::load_watchlist).transpose()?;
-    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought: Sought::default() };
+    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought: Sought::default(), network: network()? };
     let mut failed = false;
     for path in scan_files(&args.scans, args.follow)? {
         let report = match desk.scan(&path) {
@@ -94,6 +97,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         desk.print_scan(&report)?;
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The anomaly network; none where ONNX Runtime is not on this machine, which the scans' reports say.
+pub(crate) fn network() -> Result<Option<Anomaly>> {
+    Engine::load().ok().map(|engine| Anomaly::open(&engine)).transpose()
 }
 
 impl Desk<'_> {
@@ -188,7 +196,7 @@ impl Desk<'_> {
         };
         let found = started.elapsed();
         let earlier = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
-        let (mut report, examined) = session.look(name, scan, segment, (identity, consist), earlier.as_ref(), &self.thresholds);
+        let (mut report, examined) = session.look(name, scan, segment, (identity, consist), earlier.as_ref(), &self.thresholds, self.network.as_mut());
         if let Some(watchlist) = &self.watchlist
             && let Some(list) = consist
             && let [entry] = identity.entries[..]
