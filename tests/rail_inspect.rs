@@ -158,8 +158,12 @@ fn a_sought_mark_and_a_sought_container_are_hits_and_their_neighbours_are_not() 
     let (initials, number) = mark.split_once(' ').expect("two parts");
     let next = format!("{initials} {}", number.parse::<u32>().expect("a number") ^ 1);
     let seeks = |subject, text: &str, list: &str| Entry { subject, text: text.to_owned(), list: list.to_owned(), priority: 1, ..Entry::default() };
-    let entries =
-        [seeks(Subject::Mark, &mark, "cars"), seeks(Subject::Mark, &next, "cars"), seeks(Subject::Container, "CSQU3054383", "boxes"), seeks(Subject::Plate, &mark, "plates")];
+    let entries = [
+        seeks(Subject::Mark, &mark, "cars"),
+        seeks(Subject::Mark, &next, "cars"),
+        seeks(Subject::Container, "CSQU3054383", "boxes"),
+        seeks(Subject::Plate, &mark, "plates"),
+    ];
     let index = folder.path().join("sought.index");
     let mut builder = Builder::create(&index, &[], 1 << 20).expect("a builder");
     entries.iter().for_each(|entry| builder.add(entry).expect("fits"));

@@ -77,7 +77,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let trains = rail::run(&engine, &args.testdata.join("rail"))?;
     page::write(&args.page, &names, &told, &trains.section)?;
     let shown = args.page.canonicalize().unwrap_or_else(|_| args.page.clone());
-    super::say(&format!("{}\n{}\n{}\nPictures of every passage and car: {}\n", passages_table(&names, &told), latency_table(&told), trains.table, shown.display()))?;
+    super::say(&format!(
+        "{}\n{}\n{}\nPictures of every passage and car: {}\n",
+        passages_table(&names, &told),
+        latency_table(&told),
+        trains.table,
+        shown.display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

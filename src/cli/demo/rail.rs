@@ -59,7 +59,9 @@ impl Trains {
         let findings: Vec<String> = report
             .findings
             .iter()
-            .map(|finding| format!("{} {:.0} % probable, {:.1} m along, {:+.0} kg", finding.kind, 100.0 * finding.probability, finding.box_mm[0] / 1000.0, finding.mass_kg))
+            .map(|finding| {
+                format!("{} {:.0} % probable, {:.1} m along, {:+.0} kg", finding.kind, 100.0 * finding.probability, finding.box_mm[0] / 1000.0, finding.mass_kg)
+            })
             .collect();
         let _ = writeln!(
             self.table,

@@ -15,8 +15,8 @@ use garita::rail::segment::step_mm;
 use garita::rail::session::Session;
 use garita::rail::thresholds::Thresholds;
 
-use crate::cli::inspect::network;
 use crate::cli::inspect::files::{EarlierScans, consist_of, folder};
+use crate::cli::inspect::network;
 
 /// Cutting, kinds, marks, empties and detections on scans with NAME.json beside NAME.tif.
 #[derive(ClapArgs)]
@@ -72,7 +72,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What is found of each true car of a scan, and how many cars were found that are none.
-fn answer(path: &Path, truth: Truth, mut earlier: Option<&mut EarlierScans>, thresholds: &Thresholds, network: &mut Option<Anomaly>) -> Result<(Vec<Answer>, usize)> {
+fn answer(
+    path: &Path,
+    truth: Truth,
+    mut earlier: Option<&mut EarlierScans>,
+    thresholds: &Thresholds,
+    network: &mut Option<Anomaly>,
+) -> Result<(Vec<Answer>, usize)> {
     let scan = garita::rail::scan::Scan::open(path)?;
     let mut session = Session::begin(&scan)?;
     let cars = session.advance(&scan, scan.columns(), true)?;
