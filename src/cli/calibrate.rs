@@ -11,7 +11,7 @@ use garita::rail::consist::{self, Identity};
 use garita::rail::inspect::{Earlier, mark_of};
 use garita::rail::scan::Scan;
 use garita::rail::session::{Session, source_name};
-use garita::rail::thresholds::Thresholds;
+use garita::rail::thresholds::{NormalCar, Thresholds};
 
 use super::inspect::files::{EarlierScans, consist_of, scan_files};
 
@@ -39,7 +39,7 @@ pub(crate) struct Rail {
 pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
     let Kind::Rail(args) = kind;
     let mut earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
-    let mut made: Option<Thresholds> = None;
+    let mut site: Option<(String, f32)> = None;
     let mut normal = Vec::new();
     let known = Thresholds::built_in();
     // Thresholds of the network too: without it there is nothing to calibrate.
@@ -60,18 +60,17 @@ pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
             let before = earlier.as_mut().zip(mark).and_then(|(scans, mark)| scans.find(&mark, &name));
             let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
             let car = session.examine(&scan, segment, None, before.as_ref(), &known, Some(&mut network))?;
-            let thresholds = made.get_or_insert_with(|| Thresholds::empty(source.clone(), car.image.air_quanta));
-            if thresholds.source != source {
-                let message = format!("source {source}, the scans before it have {}: make thresholds for each source", thresholds.source);
+            let (first, _) = site.get_or_insert_with(|| (source.clone(), car.image.air_quanta));
+            if *first != source {
+                let message = format!("source {source}, the scans before it have {first}: make thresholds for each source");
                 return Err(Error::new(Fault::Caller, message).in_(name));
             }
-            let highest: Vec<(&'static str, f64)> = car.scores.iter().map(|&(detector, score, _)| (detector, score)).collect();
-            thresholds.add(car.shape.compared_as(), car.unloaded, &highest);
-            normal.push((car.shape.compared_as(), car.unloaded, highest));
+            let highest = car.scores.iter().map(|&(detector, score, _)| (detector, score)).collect();
+            normal.push(NormalCar { kind: car.shape.compared_as(), empty: car.unloaded, highest });
         }
     }
-    let mut thresholds = made.ok_or_else(|| Error::new(Fault::Caller, "no cars in these scans"))?;
-    thresholds.complete(&normal);
+    let (source, air_quanta) = site.ok_or_else(|| Error::new(Fault::Caller, "no cars in these scans"))?;
+    let thresholds = Thresholds::of(source, air_quanta, &normal);
     let text = serde_json::to_string(&thresholds).map_err(|error| Error::new(Fault::Machine, error.to_string()))?;
     eprintln!("garita: thresholds from {} cars, {}", thresholds.cars, thresholds.source);
     match &args.out {

@@ -189,8 +189,10 @@ pub fn examine(
         scores.push((detector, highest, rate(highest)));
         judged.extend(suspects.into_iter().map(|suspect| (rate(suspect.score), suspect)));
     }
-    let car_rate =
-        thresholds.car_rate(shape.compared_as(), looks_empty, misfit_mm.is_some(), combined(scores.iter().map(|&(detector, _, rate)| (detector, rate))));
+    // Together they cannot be rarer than the rarest of them, though a tail fitted to few cars may say so.
+    let lowest = scores.iter().map(|&(_, _, rate)| rate).fold(1.0, f64::min);
+    let together = combined(scores.iter().map(|&(detector, _, rate)| (detector, rate)));
+    let car_rate = thresholds.car_rate(shape.compared_as(), looks_empty, misfit_mm.is_some(), together).max(lowest);
     let empty_probability = empty::probability(unloaded, car_rate);
     if let Some(entry) = entry {
         // Contradictions are judged by their own odds, not against normal cars.
@@ -209,7 +211,7 @@ pub fn examine(
             kept.push((rate, suspect));
         }
     }
-    let findings = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(*rate), *rate)).collect();
+    let findings = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(suspect.detector, *rate), *rate)).collect();
     Ok(Examined { findings, scores, car_rate, unloaded: looks_empty, empty_probability, limited: fill.limited, misfit_mm, image, shape })
 }
 
@@ -232,11 +234,23 @@ pub fn combined(rates: impl Iterator<Item = (&'static str, f64)>) -> f64 {
     rates.iter().map(|&(detector, rate)| -(rate.max(1e-12) / trust(detector)).log10()).fold(-2.0, f64::max)
 }
 
-/// Probability that a finding of this rarity is something that does not belong.
-fn probability(rate: f64) -> f64 {
-    // Even odds at 1 %: with one tampered car in a hundred and nearly all of them found at that rate, half of the findings are real. Until it is fitted on
-    // simulated trains, this prior is a guess.
-    let odds = (0.01 / rate.max(1e-6)).powf(0.9);
+/// Probability that a finding of this rarity is something that does not belong. Fitted on 364 findings in trains of `garita synth rail` in which two of five cars are
+/// tampered with; where fewer are, fewer findings are real.
+fn probability(detector: &str, rate: f64) -> f64 {
+    // −log10 of the rate at which half of a detector's findings are real: 5 % for an earlier scan, one in 10,000 for what floors and roofs have anyway.
+    let even = match detector {
+        "earlier" => 1.3,
+        "structure-floor" => 1.6,
+        "network" => 1.8,
+        "opaque" => 1.9,
+        "residual" => 2.2,
+        "structure" => 2.8,
+        // Contradictions of the papers state their own odds as a rate.
+        "manifest" => 2.0,
+        _ => 4.0,
+    };
+    // Odds grow with the rate's power of -1.5, for every detector much the same.
+    let odds = 10.0_f64.powf(1.5 * (-rate.max(1e-9).log10() - even));
     odds / (1.0 + odds)
 }
 

@@ -12,7 +12,7 @@ use crate::watchlist::find::{Finder, Match, MatchClass, Query, posterior_of_text
 use crate::watchlist::snapshot::Snapshot;
 
 /// Probability that a character of a tag's text is wrong. A guess: tags carry no check, but are read many times each.
-const DOUBT: f32 = 1e-4;
+const DOUBT: f32 = 1e-5;
 
 /// An entry met a mark or a container of a train's list.
 #[derive(Debug, Clone)]

