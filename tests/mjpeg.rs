@@ -15,6 +15,7 @@ use std::time::Duration;
 use camera::{FakeCamera, Script, Then};
 use door::{FakeDoor, until};
 use garita::error::Fault;
+use garita::lane::frame::MAX_BYTES;
 use garita::service::door::{Answer, Incoming};
 use garita::service::mjpeg::{Camera, pull};
 use garita::service::multipart::{Part, Parts, boundary_of};
@@ -103,15 +104,18 @@ async fn logins_of_both_kinds_and_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_silent_camera_is_down_once_and_up_again() {
-    let server = FakeCamera::start(Script { flapping: 3, then: Then::Silence, ..Script::of(pictures(2), Duration::from_millis(5)) }).await;
-    let (source, task) = start(camera(server.url()), FakeDoor::default().submit());
-    assert!(why_down(&source).await.contains("no picture for 0.3 s"));
-    let mut link = source.link();
-    link.wait_for(|link| matches!(link, Link::Up { .. })).await.expect("a state");
-    assert_eq!(source.counts.incidents.load(Ordering::Relaxed), 1);
-    assert_eq!(server.connections.load(Ordering::SeqCst), 4);
-    task.abort();
+async fn a_camera_that_fails_is_down_once_and_up_again() {
+    for (then, want) in [(Then::Silence, "no picture for 0.3 s"), (Then::Half, "ended the stream"), (Then::Close, "ended the stream")] {
+        let server = FakeCamera::start(Script { flapping: 3, then, ..Script::of(pictures(2), Duration::from_millis(5)) }).await;
+        let (source, task) = start(camera(server.url()), FakeDoor::default().submit());
+        let why = why_down(&source).await;
+        assert!(why.contains(want), "{why}");
+        let mut link = source.link();
+        link.wait_for(|link| matches!(link, Link::Up { .. })).await.expect("a state");
+        assert_eq!(source.counts.incidents.load(Ordering::Relaxed), 1);
+        assert_eq!(server.connections.load(Ordering::SeqCst), 4);
+        task.abort();
+    }
 }
 
 #[tokio::test]
@@ -120,9 +124,12 @@ async fn what_is_no_stream_is_told_with_what_to_do() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("an address")
     };
-    let server = FakeCamera::start(Script { pictures: vec![vec![0; 17 << 20]], ..Script::of(pictures(1), Duration::from_millis(5)) }).await;
+    let server = FakeCamera::start(Script { pictures: vec![vec![0; MAX_BYTES as usize + 1]], ..Script::of(pictures(1), Duration::from_millis(5)) }).await;
     for (url, want) in [(format!("http://{nobody}/"), "refused"), ("https://127.0.0.1/".to_owned(), "only http://"), (server.url(), "a part has more than")] {
-        let (source, task) = start(camera(url), FakeDoor::default().submit());
+        let camera = camera(url);
+        // Large pictures take their time.
+        let patience = Patience { stall: Duration::from_secs(8), ..camera.patience };
+        let (source, task) = start(Camera { patience, ..camera }, FakeDoor::default().submit());
         let why = why_down(&source).await;
         assert!(why.contains(want) && why.starts_with("lane south-1: "), "{why}");
         task.abort();

@@ -51,8 +51,6 @@ pub(crate) struct FakeCamera {
     pub(crate) address: SocketAddr,
     /// Connections taken.
     pub(crate) connections: Arc<AtomicU64>,
-    /// Pictures sent.
-    pub(crate) sent: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -63,7 +61,7 @@ impl FakeCamera {
         let address = listener.local_addr().expect("an address");
         let (connections, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = {
-            let (connections, sent) = (Arc::clone(&connections), Arc::clone(&sent));
+            let connections = Arc::clone(&connections);
             tokio::spawn(async move {
                 let mut serving = tokio::task::JoinSet::new();
                 loop {
@@ -79,7 +77,7 @@ impl FakeCamera {
                 }
             })
         };
-        FakeCamera { address, connections, sent, task }
+        FakeCamera { address, connections, task }
     }
 
     /// Its stream's address.
