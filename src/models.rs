@@ -18,6 +18,8 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 pub struct Models {
     /// ONNX file of the plate detector.
     pub detector: Cow<'static, [u8]>,
+    /// ONNX file of the detector for tiles, taught on small plates; empty where there is none (single precision), and the other looks at tiles too.
+    pub tile_detector: Cow<'static, [u8]>,
     /// ONNX file of the reader.
     pub reader: Cow<'static, [u8]>,
     /// Thresholds of the detector.
@@ -143,13 +145,18 @@ impl Precision {
 impl Models {
     /// The weights inside this executable.
     pub fn embedded(precision: Precision) -> Models {
-        let (detector, reader): (&[u8], &[u8]) = match precision {
-            Precision::Int8 => (include_bytes!("../models/detector.int8.onnx"), include_bytes!("../models/reader.int8.onnx")),
-            Precision::Fp32 => (include_bytes!("../models/detector.onnx"), include_bytes!("../models/reader.onnx")),
+        let (detector, tile_detector, reader): (&[u8], &[u8], &[u8]) = match precision {
+            Precision::Int8 => (
+                include_bytes!("../models/detector.int8.onnx"),
+                include_bytes!("../models/detector.tiles.int8.onnx"),
+                include_bytes!("../models/reader.int8.onnx"),
+            ),
+            Precision::Fp32 => (include_bytes!("../models/detector.onnx"), &[], include_bytes!("../models/reader.onnx")),
         };
         let parse = "the embedded settings are checked by a test";
         Models {
             detector: Cow::Borrowed(detector),
+            tile_detector: Cow::Borrowed(tile_detector),
             reader: Cow::Borrowed(reader),
             detector_settings: serde_json::from_str(include_str!("../models/detector.json")).expect(parse),
             reader_settings: serde_json::from_str(include_str!("../models/reader.json")).expect(parse),
@@ -175,6 +182,7 @@ impl Models {
         }
         Ok(Models {
             detector: Cow::Owned(read(&format!("detector.{suffix}"))?.to_vec()),
+            tile_detector: Cow::Owned(if precision == Precision::Int8 { read("detector.tiles.int8.onnx")?.to_vec() } else { Vec::new() }),
             reader: Cow::Owned(read(&format!("reader.{suffix}"))?.to_vec()),
             detector_settings: settings(folder, "detector.json")?,
             reader_settings,

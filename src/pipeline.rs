@@ -1,8 +1,8 @@
 //! The wiring: every analysis thread and every analysis channel of the program.
 //!
-//! Two shapes. [`ordered`] fans jobs out to workers and hands the answers back in the order of the jobs, nothing dropped, for files and scans that
-//! wait. [`Lanes`] is for cameras that do not wait: each lane has one place for a waiting frame, the newest wins, and how many were passed
-//! over travels with the next frame as data.
+//! Three shapes. [`ordered`] fans jobs out to workers and hands the answers back in the order of the jobs, nothing dropped, for files and scans that
+//! wait. [`portals::Portals`] takes a site's scans, which wait in the store, one after the other. [`Lanes`] is for cameras that do not wait: each lane
+//! has one place for a waiting frame, the newest wins, and how many were passed over travels with the next frame as data.
 //!
 //! ```text
 //! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──said──▶ settler ──▶ events
@@ -11,6 +11,8 @@
 //!
 //! A worker owns its sessions and buffers; in the steady state it allocates nothing outside the JPEG decoder. Shutdown is the data ending: dropping the
 //! submitting side ends the workers, which ends the settler, which ends the events.
+
+pub mod portals;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -53,14 +55,22 @@ pub struct LaneWorker {
 }
 
 impl LaneWorker {
-    /// Loads the networks for one worker.
+    /// Loads the networks for one worker that looks at whole frames; at tiles too, but with the same network.
     ///
     /// # Errors
     /// `Model` where one does not load.
     pub fn open(engine: &Engine, models: &Models) -> Result<LaneWorker> {
+        LaneWorker::open_for(engine, models, View::Whole)
+    }
+
+    /// Loads the networks for one worker that looks at frames by `view`.
+    ///
+    /// # Errors
+    /// `Model` where one does not load.
+    pub fn open_for(engine: &Engine, models: &Models, view: View) -> Result<LaneWorker> {
         Ok(LaneWorker {
             luma: Luma::default(),
-            detector: Detector::open(engine, models)?,
+            detector: Detector::open(engine, models, view)?,
             reader: Reader::open(engine, models)?,
             plates: Vec::with_capacity(MAX_PLATES),
         })
@@ -317,8 +327,10 @@ impl Lanes {
         let (event, events) = bounded::<LaneEvent>(WAITING_EVENTS);
         let buffers = bounded::<Buffer>(SPARE_BUFFERS);
         let mut threads = Vec::new();
+        // Every worker takes frames of every lane.
+        let view = if lanes.iter().any(|lane| lane.view == View::Tiled) { View::Tiled } else { View::Whole };
         for number in 0..workers.max(1) {
-            let worker = LaneWorker::open(engine, models)?;
+            let worker = LaneWorker::open_for(engine, models, view)?;
             let (slots, said, views, buffers) = (Arc::clone(&slots), said.clone(), Arc::clone(&views), buffers.clone());
             let tokens = [first_tokens.clone(), other_tokens.clone()];
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);

@@ -128,7 +128,7 @@ fn hostile(folder: &Path) -> Vec<(PathBuf, &'static str)> {
     let fifo = folder.join("pipe.jpg");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     let locked = write("no-permission.jpg", &jpeg);
-    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0)).expect("changes its mode");
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o0)).expect("changes its mode");
     vec![
         (write("empty.jpg", b""), "is empty"),
         (write("sound.jpg", &jpeg), ""),

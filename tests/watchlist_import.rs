@@ -8,7 +8,7 @@ use std::path::Path;
 use garita::error::Fault;
 use garita::watchlist::import::Limits;
 use garita::watchlist::update::{Import, diff};
-use garita::watchlist::{Entry, Mapping, load_index, open_index};
+use garita::watchlist::{Entry, List, Mapping, Mode, load_index, open_index};
 use jiff::Timestamp;
 
 fn import(mapping: &Mapping, incremental: bool) -> Import<'_> {
@@ -160,18 +160,25 @@ fn the_fuzz_target_takes_every_list_cut_anywhere() {
 
 #[test]
 fn exports_come_back() {
-    // `garita watchlist export` writes what the preset `garita` reads: the fields here are those of `every-field.csv`.
+    // What a list is and what is to be done about its entries: modes, second persons, retention per entry and per list.
     let scratch = tempfile::tempdir().unwrap();
     let (first, second) = (scratch.path().join("first"), scratch.path().join("second"));
-    let mapping = Mapping::preset("garita").unwrap();
+    let mut mapping = Mapping::preset("garita").unwrap();
+    let bolo = List { name: "bolo".into(), prior: 2.5, threshold: 0.003, edits: 2, retention_days: Some(90) };
+    mapping.lists = vec![bolo, List { name: "sentri".into(), retention_days: Some(0), ..List::default() }];
     import(&mapping, false).stage(std::fs::File::open("testdata/watchlist/small.csv").unwrap(), &first).unwrap().commit().unwrap();
     let run = |arguments: &[&str]| std::process::Command::new(env!("CARGO_BIN_EXE_garita")).arg("watchlist").args(arguments).output().unwrap();
     let csv = scratch.path().join("out.csv");
-    assert!(run(&["export", first.to_str().unwrap(), "--out", csv.to_str().unwrap()]).status.success());
-    let imported = run(&["import", csv.to_str().unwrap(), "--into", second.to_str().unwrap()]);
+    let toml = scratch.path().join("out.toml");
+    assert!(run(&["export", first.to_str().unwrap(), "--out", csv.to_str().unwrap(), "--mapping", toml.to_str().unwrap()]).status.success());
+    let imported = run(&["import", csv.to_str().unwrap(), "--mapping", toml.to_str().unwrap(), "--into", second.to_str().unwrap()]);
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     let changes = diff(Some(&open_index(&first).unwrap()), &open_index(&second).unwrap(), |change| panic!("{change:?}")).unwrap();
     assert_eq!(changes.same, 5);
+    let lists = |path: &Path| open_index(path).unwrap().lists().to_vec();
+    assert!(lists(&first) == lists(&second) && lists(&first).iter().any(|list| list.retention_days == Some(90)), "{:?}", lists(&second));
+    let entries: Vec<Entry> = load_index(&second).unwrap().entries().map(Result::unwrap).collect();
+    assert!(entries.iter().any(|entry| entry.mode == Mode::AlertIfAbsent) && entries.iter().any(|entry| entry.two_person && entry.retention_days == Some(30)));
     assert!(run(&["check", second.to_str().unwrap()]).status.success());
     assert_eq!(run(&["diff", first.to_str().unwrap(), second.to_str().unwrap()]).status.code(), Some(0));
 }

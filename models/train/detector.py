@@ -1048,6 +1048,30 @@ def milliseconds(run_session, frame: np.ndarray, rounds: int = 150) -> tuple[flo
     return round(min(times), 2), round(float(np.median(times)), 2)
 
 
+def blend(arguments):
+    """Writes the checkpoint `<work>/<name>.pt` whose weights lie between those of two: `--share` of the way from `--start` to `--end`."""
+    start, end = (load_model(path).state_dict() for path in (arguments.start, arguments.end))
+    between = {name: torch.lerp(start[name], end[name], arguments.share) if start[name].dtype.is_floating_point else end[name] for name in start}
+    torch.save({"ema": between}, arguments.work / f"{arguments.name}.pt")
+
+
+def calibration_frames(arguments) -> list[np.ndarray]:
+    """Training pictures, and lane-like frames of others, that int8 is calibrated on."""
+    train_pictures = load_pictures(arguments.data, arguments.work, "train")
+    rng = random.Random(3)
+    chosen = rng.sample(train_pictures, arguments.calibration)
+    return [letterbox(p["levels"][0])[0] for p in chosen] + [f["frame"] for f in lane_frames(rng.sample(train_pictures, arguments.calibration))]
+
+
+def export_tiles(arguments):
+    """Writes models/detector.tiles.int8.onnx from `<work>/<name>.pt`."""
+    torch.set_num_threads(1)
+    plain = arguments.work / "tiles.onnx"
+    torch.onnx.export(Export(load_model(arguments.work / f"{arguments.name}.pt")), (torch.rand(1, 1, HEIGHT, WIDTH),), str(plain), input_names=["frame"], output_names=["plates"], opset_version=17, dynamo=False)
+    simplify_and_name(plain)
+    quantise(plain, arguments.out / "detector.tiles.int8.onnx", calibration_frames(arguments), "minmax")
+
+
 def export(arguments):
     """Writes models/detector.onnx, models/detector.int8.onnx and models/detector.json from `<work>/<name>.pt`."""
     torch.set_num_threads(1)
@@ -1064,10 +1088,7 @@ def export(arguments):
     assert difference < 0.02
     tune = evaluation_frames(load_pictures(arguments.data, arguments.work, "tune"))
     lane = lane_frames(load_pictures(arguments.data, arguments.work, "tune"))
-    train_pictures = load_pictures(arguments.data, arguments.work, "train")
-    rng = random.Random(3)
-    chosen = rng.sample(train_pictures, arguments.calibration)
-    frames = [letterbox(p["levels"][0])[0] for p in chosen] + [f["frame"] for f in lane_frames(rng.sample(train_pictures, arguments.calibration))]
+    frames = calibration_frames(arguments)
 
     def figures(run_session, nms_iou, threshold=None):
         infer = lambda frame: run_session.run(None, {"frame": frame})[0][0]
@@ -1212,6 +1233,9 @@ def main():
     e = commands.add_parser("export", parents=[shared])
     e.add_argument("--out", type=Path, default=MODELS), e.add_argument("--calibration", type=int, default=120, help="pictures to calibrate on")
     e.add_argument("--methods", default="minmax,average,percentile", help="calibration methods to try on tune")
+    e.add_argument("--tiles", action="store_true", help="only the int8 network for tiles, detector.tiles.int8.onnx")
+    b = commands.add_parser("blend", parents=[shared])
+    b.add_argument("--start", type=Path, required=True), b.add_argument("--end", type=Path, required=True), b.add_argument("--share", type=float, default=0.5)
     v = commands.add_parser("eval", parents=[shared])
     v.add_argument("--out", type=Path, default=MODELS), v.add_argument("--pool", type=Path, help="rendered plates, to measure corners"), v.add_argument("--draw", type=Path, help="folder for picture sheets of the errors")
     r = commands.add_parser("relabel", parents=[shared])
@@ -1219,7 +1243,9 @@ def main():
     c = commands.add_parser("curve", parents=[shared])
     c.add_argument("--runs", default="detector", help="run names in order, comma-separated")
     arguments = parser.parse_args()
-    {"train": train, "curve": curve, "relabel": relabel, "export": export, "eval": evaluate}[arguments.command](arguments)
+    if arguments.command == "export" and arguments.tiles:
+        return export_tiles(arguments)
+    {"train": train, "curve": curve, "relabel": relabel, "export": export, "blend": blend, "eval": evaluate}[arguments.command](arguments)
 
 
 if __name__ == "__main__":

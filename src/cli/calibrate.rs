@@ -7,10 +7,11 @@ use clap::{Args as ClapArgs, Subcommand};
 use garita::error::{Error, Fault, Result};
 use garita::rail::consist::{self, Identity};
 use garita::rail::inspect::{Earlier, mark_of};
+use garita::rail::scan::Scan;
 use garita::rail::session::{Session, source_name};
 use garita::rail::thresholds::Thresholds;
 
-use super::inspect::files::{EarlierScans, consist_of, open_or_recover, scan_files};
+use super::inspect::files::{EarlierScans, consist_of, scan_files};
 
 /// Makes thresholds from what is known to be normal.
 #[derive(Subcommand)]
@@ -39,7 +40,7 @@ pub(crate) fn run(kind: &Kind) -> Result<ExitCode> {
     let mut made: Option<Thresholds> = None;
     let known = Thresholds::built_in();
     for path in scan_files(&args.scans, false)? {
-        let (scan, cut_short) = open_or_recover(&path)?;
+        let (scan, cut_short) = Scan::open_or_recover(&path)?;
         if let Some(error) = cut_short {
             eprintln!("garita: {error}");
         }

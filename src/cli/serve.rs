@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
+use sd_notify::NotifyState;
+
 use garita::error::Result;
 use garita::site::{LogFormat, LogLevel, Site};
 
@@ -18,13 +20,21 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let site = Site::load(args.site.as_deref(), std::env::vars())?;
+    let site = Site::load(args.site.as_deref(), garita::site::environment())?;
     log(&site);
     garita::service::serve(site, |address| {
         tracing::info!(%address, "taking frames");
+        tell_systemd(NotifyState::Ready);
         let _ = super::say(&format!("garita serves at http://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
     })?;
+    tell_systemd(NotifyState::Stopping);
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told how the service is");
+    }
 }
 
 fn log(site: &Site) {

@@ -39,6 +39,7 @@ pub mod record;
 pub mod recover;
 mod retention;
 mod rows;
+pub mod scans;
 pub mod schema;
 pub mod writer;
 
@@ -123,6 +124,7 @@ impl Custody {
             recover::refuse_headless(folder)?;
         }
         schema::migrate(&mut connection).map_err(|error| error.in_(path.display()))?;
+        scans::sweep_unowned(&connection, &folder.join("scans"))?;
         std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(&error).in_(folder.display()))?;
         let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;
         let (queue, records) = bounded(WAITING_RECORDS);

@@ -78,6 +78,8 @@ pub enum View {
 /// The detector of one worker.
 pub struct Detector {
     network: Network,
+    /// What looks at tiles, where that is another network.
+    tiles: Option<Network>,
     shrink: Shrink,
     candidates: Vec<PlateBox>,
     score_threshold: f32,
@@ -94,15 +96,18 @@ struct Region {
 }
 
 impl Detector {
-    /// Loads the detector of `models`.
+    /// Loads the detector of `models`, and for [`View::Tiled`] the one for tiles beside it.
     ///
     /// # Errors
-    /// `Model` where it does not load or is not the detector that this version expects.
-    pub fn open(engine: &Engine, models: &Models) -> Result<Detector> {
-        let network = Network::open(engine, "plate detector", &models.detector, &[1, 1, HEIGHT, WIDTH], &[("plates", &[1, 9, GRID.1, GRID.0])])?;
+    /// `Model` where one does not load or is not the detector that this version expects.
+    pub fn open(engine: &Engine, models: &Models, view: View) -> Result<Detector> {
+        let open = |name, model| Network::open(engine, name, model, &[1, 1, HEIGHT, WIDTH], &[("plates", &[1, 9, GRID.1, GRID.0])]);
+        let network = open("plate detector", &models.detector)?;
+        let tiles = if view == View::Tiled && !models.tile_detector.is_empty() { Some(open("plate detector for tiles", &models.tile_detector)?) } else { None };
         let settings = &models.detector_settings;
         Ok(Detector {
             network,
+            tiles,
             shrink: Shrink::default(),
             candidates: Vec::with_capacity(MAX_CANDIDATES),
             score_threshold: settings.score_threshold,
@@ -116,11 +121,11 @@ impl Detector {
     /// `Model` where inference fails.
     pub fn detect(&mut self, luma: &Luma, view: View, plates: &mut Vec<PlateBox>) -> Result<()> {
         self.candidates.clear();
-        self.look(luma, Region { x: 0, y: 0, width: luma.width, height: luma.height })?;
+        self.look(luma, Region { x: 0, y: 0, width: luma.width, height: luma.height }, View::Whole)?;
         if view == View::Tiled {
             for (y, height) in tiles(luma.height, TILE.1) {
                 for (x, width) in tiles(luma.width, TILE.0) {
-                    self.look(luma, Region { x, y, width, height })?;
+                    self.look(luma, Region { x, y, width, height }, View::Tiled)?;
                 }
             }
         }
@@ -128,10 +133,14 @@ impl Detector {
         Ok(())
     }
 
-    /// Adds what the network sees in `region` to the candidates.
-    fn look(&mut self, luma: &Luma, region: Region) -> Result<()> {
-        let scale = self.shrink.fit(luma, region, self.network.input());
-        let outputs = self.network.run()?;
+    /// Adds what the network for `view` sees in `region` to the candidates.
+    fn look(&mut self, luma: &Luma, region: Region, view: View) -> Result<()> {
+        let network = match &mut self.tiles {
+            Some(tiles) if view == View::Tiled => tiles,
+            _ => &mut self.network,
+        };
+        let scale = self.shrink.fit(luma, region, network.input());
+        let outputs = network.run()?;
         let planes = ArrayView3::from_shape((9, GRID.1, GRID.0), outputs.get(0)).expect("opened with this shape");
         let logit_threshold = (self.score_threshold / (1.0 - self.score_threshold)).ln();
         for ((row, column), &logit) in planes.index_axis(Axis(0), 0).indexed_iter() {

@@ -17,7 +17,6 @@ use super::residual::Residual;
 use super::scan::Scan;
 use super::segment::CarSegment;
 use super::shape::{Kind, Shape};
-use super::sought::MarkHit;
 use super::thresholds::Thresholds;
 use super::{manifest, opaque, structure};
 use crate::error::Result;
@@ -48,7 +47,7 @@ pub struct CarReport {
     /// Most probable first.
     pub findings: Vec<Finding>,
     /// Watchlist entries that the mark or a container met, as in `garita read`.
-    pub hits: Vec<MarkHit>,
+    pub hits: Vec<serde_json::Value>,
     /// Milliseconds by stage, from whoever keeps time.
     pub timing_ms: BTreeMap<&'static str, f64>,
     /// What prevented looking at this car.

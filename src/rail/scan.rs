@@ -3,7 +3,8 @@
 //! Goal: every kind of file that a scan comes in (`shared/rail.md` 5.4) behind one [`ScanSource`], read in place where the layout allows.
 //! - *time-major TIFF* ([`tiff`]): one TIFF row per column, so a car is one contiguous range of the mapping and nothing is copied;
 //! - *row-major TIFF*, 16-bit *PNG* and *raw counts with a JSON sidecar* ([`foreign`]): transposed or decoded car by car where they can be;
-//! - *a scan in progress* ([`growing`]): two append-only files that [`write`] made, sealed into the TIFF when the train has passed.
+//! - *a scan in progress* ([`growing`]): two append-only files that [`write`] made, sealed into the TIFF when the train has passed;
+//! - *a scan as it is sent* ([`stream`]): one file of columns with their table between them, whole or still growing.
 //!
 //! Assumptions: stored values are `dark + gain × quanta`; nothing states the gain. Detector 0 is the topmost; a file that starts at the
 //! bottom is turned round when it is read.
@@ -22,6 +23,7 @@ use crate::error::{Error, Fault, Result};
 
 pub mod foreign;
 pub mod growing;
+pub mod stream;
 pub mod tiff;
 pub mod write;
 
@@ -289,16 +291,20 @@ pub(crate) enum Table {
     Rows { bytes: Bytes, stride: usize },
     /// In a file that still grows.
     Growing(growing::Tail),
+    /// Between the columns.
+    Stream(std::sync::Arc<stream::Stream>),
 }
 
 impl Scan {
-    /// Opens the scan at `path` by what it is: a TIFF (mapped), a 16-bit PNG, `NAME.counts` in progress, or raw counts with a sidecar.
+    /// Opens the scan at `path` by what it is: a TIFF (mapped), a 16-bit PNG, `NAME.counts` or `NAME.stream` in progress, or raw counts with a sidecar.
     ///
     /// # Errors
     /// Which file, where in it and whose fault, as the readers say.
     pub fn open(path: &Path) -> Result<Scan> {
         let scan = if path.extension().is_some_and(|extension| extension == "counts") {
             growing::open(path)
+        } else if path.extension().is_some_and(|extension| extension == "stream") {
+            stream::open(path)
         } else {
             let bytes = Bytes::map(path)?;
             if tiff::is_tiff(&bytes) {
@@ -312,6 +318,26 @@ impl Scan {
         let mut scan = scan.map_err(|error| error.in_(path.display()))?;
         scan.name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         Ok(scan)
+    }
+
+    /// Opens the scan at `path`; of a TIFF that was cut off, the columns that are there, with the error that says so.
+    ///
+    /// # Errors
+    /// As [`Scan::open`], where nothing of it can be used.
+    pub fn open_or_recover(path: &Path) -> Result<(Scan, Option<Error>)> {
+        let error = match Scan::open(path) {
+            Ok(scan) => return Ok((scan, None)),
+            Err(error) => error,
+        };
+        if error.fault == Fault::Damaged
+            && let Ok(bytes) = Bytes::map(path)
+            && tiff::is_tiff(&bytes)
+            && let Ok(mut scan) = tiff::parse_partial(bytes)
+        {
+            scan.name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            return Ok((scan, Some(error)));
+        }
+        Err(error)
     }
 
     /// A scan from the bytes of a TIFF or PNG.
@@ -394,6 +420,7 @@ impl Scan {
             Table::Missing => None,
             Table::Rows { bytes, stride } => bytes.get(column * stride..column * stride + COLUMN_BYTES).and_then(|row| row.try_into().ok()),
             Table::Growing(tail) => tail.row(column),
+            Table::Stream(stream) => stream.row(column),
         };
         row.map_or(Column { t_s: f64::NAN, v_m_s: f64::NAN, ref_dose: 1.0, flags: 0 }, |row| Column::from_bytes(&row))
     }

@@ -5,7 +5,7 @@
 use super::calibrate::Calibration;
 use super::consist::{Consist, ConsistCar, Identity};
 use super::image_quality::{ImageQuality, Watch};
-use super::inspect::{Earlier, Examined, ScanReport, consist_state, examine};
+use super::inspect::{CarReport, Earlier, Examined, ScanReport, consist_state, examine, mark_of};
 use super::scan::Scan;
 use super::segment::{CarSegment, Segmenter};
 use super::thresholds::Thresholds;
@@ -64,6 +64,27 @@ impl Session {
         self.watch.see(&examined.image, &examined.shape);
         self.rates.extend(examined.scores.iter().find(|(detector, _, _)| *detector == "residual").map(|&(_, _, rate)| rate));
         Ok(examined)
+    }
+
+    /// Looks at one car and says what is written of it; of one that could not be looked at, why.
+    pub fn look(
+        &mut self,
+        name: &str,
+        scan: &Scan,
+        segment: &CarSegment,
+        (identity, consist): (&Identity, Option<&Consist>),
+        earlier: Option<&Earlier<'_>>,
+        thresholds: &Thresholds,
+    ) -> (CarReport, Option<Examined>) {
+        let (mark, confidence) = consist.map_or((None, 0.0), |list| mark_of(identity, list));
+        let entry = consist.and_then(|list| match identity.entries[..] {
+            [entry] => list.cars.get(entry),
+            _ => None,
+        });
+        match self.examine(scan, segment, entry, earlier, thresholds) {
+            Ok(examined) => (examined.report(name, segment, mark, confidence), Some(examined)),
+            Err(error) => (CarReport::failed(name, segment, error.to_string()), None),
+        }
     }
 
     /// The scan's own report, after its cars.

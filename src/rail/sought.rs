@@ -1,62 +1,74 @@
-//! Marks and containers against the watchlist.
+//! Who in a train is sought: reporting marks and containers of its list against the watchlists.
 //!
-//! A mark is declared or read from a tag, not guessed from a picture: cars whose numbers differ in one digit are different cars, so only the very text (and what
-//! the eye takes for it, O and 0) is a hit. What is in doubt is whether this car is the one of that mark; a hit is as probable as that.
+//! A tag says its text exactly, so an entry meets it by the same text or not at all. What may be wrong is which car of the picture it is:
+//! a hit's probability is that of the text alone, and the car's own `mark_confidence` stands beside it.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
+use super::consist::ConsistCar;
 use crate::error::Result;
-use crate::watchlist::entry::{Mode, Subject, key_of};
-use crate::watchlist::find::{Finder, MatchClass, Query, posterior_of_text};
+use crate::watchlist::entry::{Entry, Mode, Subject, key_of};
+use crate::watchlist::find::{Finder, Match, MatchClass, Query, posterior_of_text};
 use crate::watchlist::snapshot::Snapshot;
 
-/// Doubt in each character of a text that came from a tag or a list: one mark in 10,000 is mistyped or misread. A guess, unmeasured.
-const DOUBT: f32 = 1e-5;
+/// Probability that a character of a tag's text is wrong. A guess: tags carry no check, but are read many times each.
+const DOUBT: f32 = 1e-4;
 
-/// An entry that a car's mark or a container of its meets; the same object as in `garita read`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MarkHit {
-    /// The entry's text.
-    pub entry: String,
-    /// Its list.
-    pub list: String,
-    /// How it meets.
+/// An entry met a mark or a container of a train's list.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Whether it is the car or what it carries.
+    pub subject: Subject,
+    /// The text in the train's list.
+    pub seen: String,
+    /// Who is sought.
+    pub entry: Entry,
+    /// How it met.
     pub class: MatchClass,
     /// Characters exchanged, missing or additional.
     pub edits: u8,
-    /// Probability that it is the car or container sought, 0..=1.
+    /// Probability that this entry's text is the one that was meant, 0..=1.
     pub probability: f32,
-    /// 0 is the most urgent.
-    pub priority: u8,
+}
+
+impl Hit {
+    /// As `hits` of a car tells it: the keys of `garita read`'s, and which text of the train it is about.
+    pub fn told(&self) -> serde_json::Value {
+        serde_json::json!({
+            "entry": self.entry.text, "list": self.entry.list, "class": self.class, "edits": self.edits, "probability": self.probability,
+            "priority": self.entry.priority, "subject": self.subject, "seen": self.seen,
+        })
+    }
 }
 
 /// One thread's search.
 #[derive(Default)]
-pub struct Seeker {
+pub struct Sought {
     finder: Finder,
+    matches: Vec<Match>,
 }
 
-impl Seeker {
-    /// The entries that a car's mark or its containers meet at `at`, `confidence`: that the car is the one that these belong
-    /// to, 0..=1. What is no mark or container code meets nothing.
+impl Sought {
+    /// Adds the hits of one car of a list, its mark and its containers, to `hits`. `at_ms`: when the train passed.
     ///
     /// # Errors
     /// `Damaged` where the index turns out to be.
-    pub fn hits(&mut self, snapshot: &Snapshot, mark: Option<&str>, containers: &[String], confidence: f64, at: Timestamp) -> Result<Vec<MarkHit>> {
-        let texts = mark.map(|mark| (Subject::Mark, mark)).into_iter().chain(containers.iter().map(|code| (Subject::Container, code.as_str())));
-        let (mut hits, mut matches) = (Vec::new(), Vec::new());
-        for (subject, text) in texts {
-            let Ok(key) = key_of(subject, text) else { continue };
+    pub fn hits(&mut self, snapshot: &Snapshot, car: &ConsistCar, at_ms: i64, hits: &mut Vec<Hit>) -> Result<()> {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX);
+        let mark = car.written_mark().map(|mark| (Subject::Mark, mark));
+        let containers = car.containers.iter().map(|container| (Subject::Container, container.clone()));
+        for (subject, seen) in mark.into_iter().chain(containers) {
+            // What is neither mark nor container (a UIC number, a name) is on no such list.
+            let Ok(key) = key_of(subject, &seen) else { continue };
             let posterior = posterior_of_text(key, DOUBT);
-            matches.clear();
-            self.finder.find(snapshot, &Query { subject, ..Query::new(&posterior, key, None, at) }, &mut matches);
-            for found in matches.iter().filter(|found| found.mode == Mode::AlertOnMatch) {
+            let query = Query { subject, ..Query::new(&posterior, key, None, at) };
+            self.matches.clear();
+            self.finder.find(snapshot, &query, &mut self.matches);
+            for found in self.matches.iter().filter(|found| found.mode == Mode::AlertOnMatch && found.edits == 0 && found.class == MatchClass::Exact) {
                 let entry = snapshot.entry(found.entry)?;
-                let probability = found.probability * confidence as f32;
-                hits.push(MarkHit { entry: entry.text, list: entry.list, class: found.class, edits: found.edits, probability, priority: entry.priority });
+                hits.push(Hit { subject, seen: seen.clone(), entry, class: found.class, edits: found.edits, probability: found.probability });
             }
         }
-        Ok(hits)
+        Ok(())
     }
 }

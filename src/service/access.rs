@@ -5,9 +5,11 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 
 use super::Service;
 use super::problem::Problem;
@@ -52,7 +54,8 @@ impl Credentials {
             };
         }
         let key = self.key.ok_or_else(|| unknown("no key: send `Authorization: Bearer KEY`, `Authorization: Token KEY` or `X-Api-Key: KEY`"))?;
-        let known = site.devices.iter().filter(|device| same(&device.key_sha256, &key)).last();
+        // Not `find`, which stops at the first.
+        let known = site.devices.iter().fold(None, |known, device| if same(&device.key_sha256, &key) { Some(device) } else { known });
         known.map(Sender::Device).ok_or_else(|| unknown("no [[device]] of this site has this key"))
     }
 }
@@ -69,6 +72,41 @@ impl Sender<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// That it may post to the portal with this index.
+    ///
+    /// # Errors
+    /// 403 where the site file does not let it.
+    pub(super) fn may_use_portal(self, portal: usize) -> Result<(), Problem> {
+        match self {
+            Sender::Device(device) if !device.portals.contains(&portal) => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "Not yours", format!("device {} may not post to this portal (`portals` of its [[device]])", device.id)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who may come in at all, before a handler sees the request: to portals and uploads their devices, to what people read only whoever is on this machine
+/// (until the site has people to tell apart). Frames' handlers know their lane only from the form and ask for themselves; what tells of
+/// no person is open.
+pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let mut parts = path.trim_start_matches('/').split('/');
+    let allowed = match (parts.next(), parts.next()) {
+        (Some("healthz" | "readyz" | "metrics"), None) | (Some("v1"), Some("lanes" | "plate-reader")) => Ok(()),
+        (Some("v1"), Some("portals")) => credentials.sender(&service.site).and_then(|sender| match parts.next() {
+            Some(id) => service.portal(id).and_then(|portal| sender.may_use_portal(portal)),
+            None => Ok(()),
+        }),
+        (Some("v1"), Some("uploads" | "scans")) => credentials.sender(&service.site).map(|_| ()),
+        _ if credentials.local => Ok(()),
+        _ => Err(Problem::new(StatusCode::FORBIDDEN, "Not from there", "pages and queries are for this machine alone")),
+    };
+    match allowed {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
 }
 

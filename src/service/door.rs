@@ -309,11 +309,11 @@ impl Desk {
         gate.under_way.insert(sequence, UnderWay { key, digest, sender_sequence, received_ms, received, waiting: vec![answer] });
         let encoded = Bytes::from(incoming.bytes);
         let displaced = lanes.submit(Frame { lane: incoming.lane, sequence, captured_ms, clock_ms: self.clock_ms(), skipped: 0, encoded });
-        if let Some(displaced) = displaced {
-            if let Some(displaced) = gate.take(displaced.sequence) {
-                gate.shed += displaced.waiting.len() as u64;
-                self.tell(incoming.lane, displaced, &Answer::Shed { retry_after_s: SHED_RETRY_S });
-            }
+        if let Some(displaced) = displaced
+            && let Some(displaced) = gate.take(displaced.sequence)
+        {
+            gate.shed += displaced.waiting.len() as u64;
+            self.tell(incoming.lane, displaced, &Answer::Shed { retry_after_s: SHED_RETRY_S });
         }
         Entered::Waiting(waiting)
     }

@@ -1,4 +1,5 @@
-//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, and the Plate-Recognizer-compatible `POST /v1/plate-reader/`.
+//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, the Plate-Recognizer-compatible `POST /v1/plate-reader/`, and
+//! `POST /v1/lanes/{id}/edge-reads` for cameras that read plates themselves.
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Service;
 use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
+use super::edge::{EdgeRead, Opinion, View, compare};
+use super::metrics;
 use super::problem::Problem;
 use crate::custody::evidence::Sha;
 use crate::error::{Error, Fault};
@@ -112,6 +115,39 @@ fn result_of(plate: &PlateLine) -> Value {
         "candidates": candidates,
         "dscore": 1.0,
     })
+}
+
+/// Takes the event of a camera that reads plates itself (Axis, Hikvision): its picture is a frame like others, and its text is compared with ours. Only the
+/// frame is kept; what the camera read is in the answer and in the log.
+pub(super) async fn edge_read(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
+    let lane = service.lane(&id)?;
+    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
+    let kind = text_of(request.headers(), "content-type")?.unwrap_or_default().to_owned();
+    let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
+    let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
+    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
+    let (body, _room) = tokio::time::timeout(patience, whole(request.into_body(), limit, &service.room)).await.map_err(slow)??;
+    let theirs = EdgeRead::parse(&kind, &body).map_err(|error| error.in_(format!("lane {id}")))?;
+    let Some(picture) = theirs.picture.filter(|picture| picture.view > View::Plate) else {
+        let detail = "the event has no picture of the vehicle or of the scene, and without one there is nothing to compare: let the camera send it";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No picture", detail));
+    };
+    let incoming = Incoming { lane, bytes: picture.bytes, captured_ms: theirs.captured_ms, sequence: None, digest: None, key: None };
+    let kept = kept(service.door.submit(incoming).await)?;
+    // Of several plates in the picture, theirs is the one that is most like it.
+    let opinion = kept.plates.iter().map(|plate| compare(&theirs.text, &plate.text)).min_by_key(|opinion| match opinion {
+        Opinion::Agree => 0,
+        Opinion::Differ { at } => at.len(),
+        Opinion::OnlyTheirs | Opinion::OnlyOurs | Opinion::Neither => usize::MAX,
+    });
+    let opinion = serde_json::to_value(opinion.unwrap_or(Opinion::OnlyTheirs)).expect("plain data");
+    metrics::edge_read(&id, opinion["opinion"].as_str().unwrap_or_default());
+    tracing::info!(lane = id, frame = kept.frame, theirs = theirs.text, opinion = opinion["opinion"].as_str(), "a camera's own read");
+    let theirs = json!({ "text": theirs.text, "confidence": theirs.confidence, "jurisdiction": theirs.jurisdiction, "direction": theirs.direction });
+    let mut answer = serde_json::to_value(kept).expect("plain data");
+    answer["theirs"] = theirs;
+    answer["comparison"] = opinion;
+    Ok((StatusCode::CREATED, Json(answer)))
 }
 
 /// What a form said beside the picture.

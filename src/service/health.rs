@@ -66,9 +66,12 @@ fn told(service: &Service) -> Result<Value, Problem> {
             json!({
                 "id": lane.id, "name": lane.name, "accepted": of(&counts.accepted), "shed": of(&counts.shed), "rejected": of(&counts.rejected),
                 "last_frame_ms": (last_ms > 0).then_some(last_ms),
+                "pull": service.fetched[index].pull.as_ref().map(|source| source.told()),
+                "folder": service.fetched[index].folder.as_ref().map(|source| source.told()),
             })
         })
         .collect();
+    let portals = super::portals::tell(service)?;
     let lists: Vec<Value> =
         service.lists.told().into_iter().map(|(name, entries, error)| json!({ "name": name, "entries": entries, "error": error })).collect();
     let (passages, hits) = service.custody.ask(|connection| {
@@ -95,7 +98,9 @@ fn told(service: &Service) -> Result<Value, Problem> {
             .collect::<rusqlite::Result<Vec<Value>>>()?;
         Ok((passages, hits))
     })?;
-    Ok(json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "lists": lists, "passages": passages, "hits": hits }))
+    Ok(
+        json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "portals": portals, "lists": lists, "passages": passages, "hits": hits }),
+    )
 }
 
 /// A plain page of [`status`], until there is one for operators.
@@ -114,6 +119,7 @@ pub(super) async fn page(state: State<Service>) -> Result<Response, Problem> {
     }
     for (title, rows, columns) in [
         ("Lanes", "lanes", &["id", "name", "accepted", "shed", "rejected"][..]),
+        ("Portals", "portals", &["id", "name", "passing", "waiting", "inspected", "bad"]),
         ("Lists", "lists", &["name", "entries", "error"]),
         ("Newest hits", "hits", &["lane", "entry", "list", "class", "probability", "state", "after_ms"]),
         ("Newest passages", "passages", &["lane", "text", "confidence", "jurisdiction", "reads"]),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use super::metrics;
 use crate::error::Result;
 use crate::site::List;
 use crate::watchlist::index::Index;
@@ -39,13 +40,16 @@ impl Lists {
         let lists = lists
             .iter()
             .map(|list| {
+                // Before the file is read: should it change meanwhile, it is read again.
+                let found = stamp(&list.file);
                 let (snapshot, stamp, error) = match load(list, snapshot::load_index) {
-                    Ok(snapshot) => (snapshot, stamp(&list.file), None),
+                    Ok(snapshot) => (snapshot, found, None),
                     Err(error) => {
                         tracing::error!(list = list.name, %error, "the list is empty until its file is right");
                         (Snapshot::of_entries(&[], &[])?, None, Some(error.to_string()))
                     }
                 };
+                metrics::list(&list.name, None, &version(&snapshot));
                 let state = Mutex::new(ListState { stamp, looked: Instant::now(), error });
                 Ok(One { list: list.clone(), watchlist: Arc::new(Watchlist::new(snapshot)), state })
             })
@@ -92,6 +96,7 @@ impl One {
         match load(&self.list, snapshot::load_index_gently) {
             Ok(snapshot) => {
                 tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
+                metrics::list(&self.list.name, Some(&version(&self.watchlist.load())), &version(&snapshot));
                 self.watchlist.replace(Arc::clone(snapshot.base()));
                 (state.stamp, state.error) = (found, None);
             }
@@ -126,4 +131,9 @@ fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
 
 fn load(list: &List, open: fn(&Path) -> Result<Index>) -> Result<Snapshot> {
     snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now(), open)
+}
+
+/// When the list in force was built.
+fn version(snapshot: &Snapshot) -> String {
+    snapshot.base().info().built.to_string()
 }

@@ -7,9 +7,12 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::budget;
 use crate::custody::State;
+use crate::custody::evidence::{hex, sha256};
 use crate::error::{Error, Fault, Result};
 use crate::lane::hit::Hit;
+use crate::models::Models;
 use crate::pipeline::FrameTimes;
+use crate::pipeline::portals::ScanNews;
 
 /// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
 const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -35,7 +38,22 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_counter!("garita_hits_total", "Hits of passages, by list and class");
     describe_histogram!("garita_stage_seconds", "How long a stage took, by stage; its budget is garita_budget_seconds");
     describe_gauge!("garita_budget_seconds", "The latency budget (p99) of a stage");
+    describe_gauge!("garita_model_info", "1 for each model in use, by name and SHA-256 of its weights");
+    describe_gauge!("garita_list_info", "1 for the version of each list in force: its newest source's");
     describe_gauge!("garita_queue_depth", "What waits, by queue");
+    describe_counter!("garita_scans_total", "Scans, by portal and outcome: received, replayed, refused at the door; inspected, bad afterwards");
+    describe_counter!("garita_passing_cars_total", "Cars told while their train was passing, by portal");
+    describe_gauge!("garita_portal_image_quality", "How well a portal saw in its newest scan, by portal and figure");
+    describe_gauge!("garita_portal_source_activity_gbq", "The activity of a portal's source as its newest scan states it");
+    describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
+    describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
+    describe_counter!("garita_edge_reads_total", "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs");
+    describe_gauge!("garita_source_up", "1 while frames come from a camera that is pulled or a folder that is watched, by lane and source");
+    describe_counter!(
+        "garita_source_incidents_total",
+        "Times that a camera that is pulled or a folder that is watched went from up to down, by lane and source"
+    );
+    describe_counter!("garita_source_connects_total", "Connections made to a camera that is pulled, by lane");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -45,6 +63,23 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
 
 pub(super) fn frame(lane: &str, outcome: &'static str) {
     counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// Whether frames come from a source that is fetched.
+pub(super) fn source_up(lane: &str, kind: &'static str, up: bool) {
+    gauge!("garita_source_up", "lane" => lane.to_owned(), "source" => kind).set(f64::from(u8::from(up)));
+    if !up {
+        counter!("garita_source_incidents_total", "lane" => lane.to_owned(), "source" => kind).increment(1);
+    }
+}
+
+pub(super) fn source_connected(lane: &str) {
+    counter!("garita_source_connects_total", "lane" => lane.to_owned()).increment(1);
+}
+
+/// A read that a camera made itself, and how ours compares.
+pub(super) fn edge_read(lane: &str, opinion: &str) {
+    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion.to_owned()).increment(1);
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {
@@ -57,6 +92,50 @@ pub(super) fn passage(lane: &str, hits: &[Hit]) {
         let class = serde_json::to_value(hit.class).ok().and_then(|class| class.as_str().map(str::to_owned)).unwrap_or_default();
         counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
     }
+}
+
+pub(super) fn scan(portal: &str, outcome: &'static str) {
+    counter!("garita_scans_total", "portal" => portal.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// What the rail worker says.
+pub(super) fn scan_news(news: &ScanNews<'_>) {
+    match news {
+        ScanNews::Car(scan, _) => counter!("garita_passing_cars_total", "portal" => scan.portal.clone()).increment(1),
+        ScanNews::Bad(row, _) => scan(&row.portal, "bad"),
+        ScanNews::Inspected(found, description) => {
+            let portal = &found.scan.portal;
+            scan(portal, "inspected");
+            for (figure, value) in found.summary.image_quality.as_object().into_iter().flatten() {
+                match value {
+                    serde_json::Value::Array(values) => {
+                        for (index, value) in values.iter().enumerate() {
+                            image_quality(portal, format!("{figure}_{index}"), value);
+                        }
+                    }
+                    value => image_quality(portal, figure.clone(), value),
+                }
+            }
+            gauge!("garita_portal_alarms", "portal" => portal.clone()).set(found.summary.alarms.len() as f64);
+            if let Some(activity) = description.source.activity_gbq {
+                gauge!("garita_portal_source_activity_gbq", "portal" => portal.clone()).set(activity);
+            }
+            for (_, hit) in &found.hits {
+                let class = serde_json::to_value(hit.class).ok().and_then(|class| class.as_str().map(str::to_owned)).unwrap_or_default();
+                counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
+            }
+        }
+    }
+}
+
+fn image_quality(portal: &str, figure: String, value: &serde_json::Value) {
+    if let Some(value) = value.as_f64() {
+        gauge!("garita_portal_image_quality", "portal" => portal.to_owned(), "figure" => figure).set(value);
+    }
+}
+
+pub(super) fn source_active(source: &'static str, lane: &str, active: bool) {
+    gauge!("garita_source_active", "source" => source, "lane" => lane.to_owned()).set(f64::from(u8::from(active)));
 }
 
 pub(super) fn stages(times: &FrameTimes, reads: usize) {
@@ -91,4 +170,27 @@ pub(super) fn store(state: &State) {
     for name in ["open", "full", "stopped"] {
         gauge!("garita_store_state", "state" => name).set(f64::from(u8::from(name == now)));
     }
+}
+
+/// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.
+pub(super) fn lane(lane: &str) {
+    for outcome in ["accepted", "shed", "rejected"] {
+        counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).absolute(0);
+    }
+    counter!("garita_passages_total", "lane" => lane.to_owned()).absolute(0);
+}
+
+/// Which weights read here.
+pub(super) fn models(models: &Models) {
+    for (model, weights) in [("detector", &models.detector), ("reader", &models.reader)] {
+        gauge!("garita_model_info", "model" => model, "sha256" => hex(&sha256(weights))).set(1.0);
+    }
+}
+
+/// Which version of a list is in force; the one before is not any more.
+pub(super) fn list(name: &str, before: Option<&str>, version: &str) {
+    if let Some(before) = before {
+        gauge!("garita_list_info", "list" => name.to_owned(), "version" => before.to_owned()).set(0.0);
+    }
+    gauge!("garita_list_info", "list" => name.to_owned(), "version" => version.to_owned()).set(1.0);
 }

@@ -5,8 +5,16 @@
 //! | [`door`] | a frame in, its fate out |
 //! | `access` | who may post |
 //! | `frames` | frames and triggers over HTTP |
+//! | `portals` | scans, columns and papers over HTTP |
+//! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
+//! | `portal_files` | a portal's watched folder; files that stand in for trains |
 //! | `connections` | accepting them, within limits of number and patience |
+//! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
+//! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
+//! | [`multipart`] | bodies of many parts, taken apart as they arrive |
+//! | [`edge`] | reads that cameras made themselves: a second opinion |
 //! | `lists` | the watchlists, and their files when they change |
+//! | `activity` | which sources something came from lately |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
 //! | `problem` | errors as HTTP tells them |
 //!
@@ -14,14 +22,28 @@
 //! them and closes.
 
 mod access;
+mod activity;
 mod connections;
 pub mod door;
+pub mod edge;
+pub mod fields;
+pub mod folder;
 mod frames;
 mod health;
 mod lists;
 pub(crate) mod metrics;
+pub mod mjpeg;
+pub mod multipart;
+mod portal_files;
+mod portals;
 mod problem;
 mod replay;
+#[cfg(feature = "rtsp")]
+pub mod rtsp;
+pub mod source;
+mod sources;
+mod trace;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +55,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, head, post};
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
@@ -47,6 +69,7 @@ use crate::lane::frame::Frame;
 use crate::lane::hit::Matcher;
 use crate::lane::passage::{Passages, Settled};
 use crate::models::{Models, Precision};
+use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::site::Site;
 use crate::watchlist::snapshot::Watchlist;
@@ -58,6 +81,10 @@ pub(crate) struct Service {
     door: Door,
     custody: Custody,
     lists: lists::Lists,
+    uploads: uploads::Uploads,
+    waker: Waker,
+    activity: Arc<activity::Activity>,
+    fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
     /// One permit for each byte of a frame that is being received or looked at.
@@ -69,6 +96,12 @@ impl Service {
     fn lane(&self, id: &str) -> std::result::Result<usize, Problem> {
         let known = self.site.lanes.iter().position(|lane| lane.id == id);
         known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such lane", format!("{id:?} is no lane of this site")))
+    }
+
+    /// The index of a portal.
+    fn portal(&self, id: &str) -> std::result::Result<usize, Problem> {
+        let known = self.site.portals.iter().position(|portal| portal.id == id);
+        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such portal", format!("{id:?} is no portal of this site")))
     }
 }
 
@@ -92,6 +125,8 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         hits_days: site.retention.hits_days,
         ..Settings::default()
     };
+    metrics::models(&models);
+    site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
     let custody = Custody::open(&site.data_dir, settings)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
@@ -103,11 +138,29 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         let door = door.clone();
         std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
     };
-    let service =
-        Service { site: Arc::new(site), door, custody, lists, recorder, stopping: Arc::default(), room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)) };
+    let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
+    let portals = Portals::start(custody.clone(), settings, lists.watchlists(), |news| metrics::scan_news(&news))?;
+    let waker = portals.waker();
+    let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let activity = Arc::new(activity::Activity::new(site.portals.len()));
+    let fetched = sources::Fetched::of(&site).into();
+    let service = Service {
+        site: Arc::new(site),
+        door,
+        custody,
+        lists,
+        uploads,
+        waker,
+        activity,
+        fetched,
+        recorder,
+        stopping: Arc::default(),
+        room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
+    };
     let served = runtime.block_on(run(service.clone(), ready));
     // No more frames; what is under way gets its answer before the connections go.
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
+    portals.finish();
     let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
     service.custody.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -155,12 +208,15 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     tokio::spawn(tick(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
     replay::start(&service, &stopped);
+    sources::start(&service, &stopped);
+    portal_files::start(&service, &stopped);
     ready(address);
     let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
     service.stopping.store(true, Ordering::SeqCst);
+    service.uploads.stop();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(Duration::from_secs(service.site.limits.drain_s), connections).await;
     Ok(())
@@ -189,12 +245,27 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
         }
         ticks += 1;
         let (service, sweep) = (service.clone(), ticks.is_multiple_of(40));
+        if sweep {
+            let service = service.clone();
+            // A long train takes a while to become a scan: nothing else waits for it.
+            tokio::spawn(async move {
+                let silence_s = |id: &str| service.site.portals.iter().find(|portal| portal.id == id).map_or(0, |portal| portal.silence_s);
+                service.uploads.expire(now_ms(), service.site.retention.uploads_s, silence_s).await;
+            });
+        }
         let ticked = tokio::task::spawn_blocking(move || {
             let now_ms = now_ms();
             service.door.tick(now_ms);
             if sweep {
                 service.custody.put(Record::Sweep { now_ms });
+                if let Err(error) = portal_files::expire(&service, now_ms) {
+                    tracing::warn!(%error, "old scans are not deleted");
+                }
             }
+            for upload in service.uploads.all() {
+                service.activity.heard(service.site.portals.iter().position(|portal| portal.id == upload.about.portal), &upload);
+            }
+            service.activity.tell(service.site.portals.iter().map(|portal| &portal.id), now_ms);
             metrics::queue("frames", service.door.under_way());
             metrics::queue("store", service.custody.waiting());
             metrics::store(&service.custody.state());
@@ -207,6 +278,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
+        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
@@ -218,15 +290,22 @@ fn router(service: Service) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        // A train does not come again: these are bounded by themselves, and not by what waits in lanes.
+        .route("/v1/portals", get(portals::portals))
+        .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
+        .route("/v1/portals/{id}/columns", post(portals::columns))
+        .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
+        .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
+        .route("/v1/scans/{scan}", get(portals::scan))
+        .layer(middleware::from_fn_with_state(service.clone(), access::guard))
+        .layer(middleware::from_fn(trace::named))
         .with_state(service)
 }
 
 /// Refuses what cannot be dealt with any more: the service is stopping.
 async fn bounded(State(service): State<Service>, request: Request, next: Next) -> Response {
-    if request.method() == axum::http::Method::POST {
-        if service.stopping.load(Ordering::SeqCst) {
-            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
-        }
+    if request.method() == axum::http::Method::POST && service.stopping.load(Ordering::SeqCst) {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
     }
     next.run(request).await
 }

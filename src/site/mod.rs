@@ -110,7 +110,7 @@ impl Mode {
 pub struct Pull {
     /// How it is spoken to.
     pub kind: PullKind,
-    /// `http(s)://` for MJPEG, `rtsp(s)://` for RTSP; without user and password.
+    /// `http://` for MJPEG, `rtsp://` for RTSP; without user and password.
     pub url: String,
     /// Who the service is to the camera.
     pub user: Option<String>,
@@ -147,10 +147,23 @@ pub struct Portal {
     pub name: String,
     /// What normal cars score here; `None`: the thresholds that ship.
     pub thresholds: Option<Thresholds>,
+    /// A passing train whose columns stop coming for this long is taken to have passed, seconds.
+    pub silence_s: u64,
     /// Folder to watch for scans.
     pub folder: Option<PathBuf>,
     /// Scans that stand in for trains.
     pub replay: Option<Replay>,
+}
+
+impl Portal {
+    /// What its scans are judged by.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        match &self.thresholds {
+            Some(thresholds) => thresholds.clone().or(Thresholds::built_in()),
+            None => Thresholds::built_in(),
+        }
+    }
 }
 
 /// One watchlist's file.
@@ -177,6 +190,8 @@ pub struct Retention {
     pub hits_days: u32,
     /// Scans and their findings, days.
     pub scans_days: u32,
+    /// Uploads that are not finished and of which nothing comes, seconds.
+    pub uploads_s: u64,
     /// The most bytes of refused files that are kept; the oldest go first.
     pub quarantine_bytes: u64,
 }

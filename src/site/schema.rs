@@ -129,9 +129,9 @@ fn sound<T>(given: Option<Option<T>>) -> Option<Option<T>> {
 fn pull(mut section: Section<'_, '_>) -> Option<Pull> {
     let kind = choice(&mut section, "kind", "", &[("mjpeg", PullKind::Mjpeg), ("rtsp", PullKind::Rtsp)]);
     let schemes: &[&str] = match kind {
-        Some(PullKind::Mjpeg) => &["http", "https"],
-        Some(PullKind::Rtsp) => &["rtsp", "rtsps"],
-        None => &["http", "https", "rtsp", "rtsps"],
+        Some(PullKind::Mjpeg) => &["http"],
+        Some(PullKind::Rtsp) => &["rtsp"],
+        None => &["http", "rtsp"],
     };
     // Not shown when it is wrong: a password may stand in it.
     let url = section.take("url", Kind::Text, Otherwise::Required, |text| Ok(text.to_owned()));
@@ -210,10 +210,11 @@ fn portal((id, mut section): (String, Section<'_, '_>)) -> Option<Portal> {
     let name = text(&mut section, "name", Otherwise::Value(&id));
     let path = section.path("calibration", Otherwise::Nothing);
     let thresholds = path.map(|path| named_file(&section, "calibration", &path, |bytes| Thresholds::parse(bytes).map_err(|error| error.message)));
+    let silence_s = number(&mut section, "silence_s", "3600", 1..=86_400);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let replay = section.optional_section("replay").map(|section| replay(section, "every_s"));
-    Some(Portal { name: name?, thresholds: sound(thresholds)?, folder, replay: sound(replay)?, id })
+    Some(Portal { name: name?, thresholds: sound(thresholds)?, silence_s: silence_s?, folder, replay: sound(replay)?, id })
 }
 
 fn list((name, mut section): (String, Section<'_, '_>)) -> Option<List> {
@@ -238,12 +239,14 @@ fn retention(mut section: Section<'_, '_>) -> Option<Retention> {
     let passages_days = number(&mut section, "passages_days", "30", 1..=36_500);
     let hits_days = number(&mut section, "hits_days", "365", 1..=36_500);
     let scans_days = number(&mut section, "scans_days", "90", 1..=36_500);
+    let uploads_s = number(&mut section, "uploads_s", "86400", 1..=31_536_000);
     let quarantine_bytes = size(&mut section, "quarantine_bytes", "1 GiB", 0..=1 << 50);
     Some(Retention {
         frames_without_passage_s: frames_without_passage_s?,
         passages_days: passages_days?,
         hits_days: hits_days?,
         scans_days: scans_days?,
+        uploads_s: uploads_s?,
         quarantine_bytes: quarantine_bytes?,
     })
 }

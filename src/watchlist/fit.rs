@@ -116,10 +116,7 @@ impl Fit {
     /// Counts the characters of one cheapest way to make `read` of `truth`.
     fn align(&mut self, truth: Key, read: Key) {
         let (rows, columns) = (truth.len(), read.len());
-        let mut cost = [[0u8; 17]; 17];
-        for at in 0..17 {
-            (cost[at][0], cost[0][at]) = (at as u8, at as u8);
-        }
+        let mut cost: [[u8; 17]; 17] = std::array::from_fn(|row| std::array::from_fn(|column| if row == 0 || column == 0 { (row + column) as u8 } else { 0 }));
         for row in 0..rows {
             for column in 0..columns {
                 let other = u8::from(truth.symbol(row) != read.symbol(column));

@@ -52,6 +52,27 @@ fn devices_post_to_their_lanes_and_strangers_nowhere() {
 }
 
 #[test]
+fn devices_bring_scans_to_their_portals_and_strangers_ask_nothing() {
+    let device = |id: &str, more: &str| format!("[[device]]\nid = \"{id}\"\nkey_sha256 = \"{}\"\n{more}\n", hex(&sha256(format!("key of {id}").as_bytes())));
+    let portals = "[[portal]]\nid = \"bridge\"\n[[portal]]\nid = \"yard\"\n";
+    let site = Site::new(1, &(portals.to_owned() + &device("every", "") + &device("yard", "portals = [\"yard\"]")));
+    let server = site.start();
+    let begin = |portal: &str, headers: &[(&str, &str)]| {
+        let headers = [headers, &[("upload-complete", "?0")]].concat();
+        let path = format!("/v1/portals/{portal}/scans");
+        Connection::open(server.address).and_then(|mut connection| connection.request("POST", &path, &headers, &[])).expect("an answer").status
+    };
+    assert_eq!(begin("bridge", &[("authorization", "Bearer key of every")]), 201);
+    assert_eq!(begin("yard", &[("authorization", "Bearer key of yard")]), 201);
+    assert_eq!(begin("bridge", &[("authorization", "Bearer key of yard")]), 403);
+    assert_eq!(begin("bridge", &[("authorization", "Bearer key of nobody")]), 401);
+    assert_eq!(begin("bridge", &[]), 401);
+    for path in ["/v1/portals", "/v1/scans/1", "/v1/uploads/x"] {
+        assert_eq!(server.get(path).status, 401, "{path}");
+    }
+}
+
+#[test]
 fn keys_stand_in_no_log() {
     let site = Site::new(1, &format!("[[device]]\nid = \"one\"\nkey_sha256 = \"{}\"", hex(&sha256(b"open sesame"))));
     let server = site.start();

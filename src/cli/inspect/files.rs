@@ -8,12 +8,12 @@ use garita::bytes::Bytes;
 use garita::error::{Error, Fault, Result};
 use garita::rail::calibrate::Calibration;
 use garita::rail::consist::{self, Consist};
-use garita::rail::scan::{Scan, tiff};
+use garita::rail::scan::Scan;
 use garita::rail::segment::CarSegment;
 use garita::rail::session::Session;
 
 /// Scan files by their endings.
-const ENDINGS: [&str; 4] = ["tif", "tiff", "png", "counts"];
+const ENDINGS: [&str; 5] = ["tif", "tiff", "png", "counts", "stream"];
 
 /// The scans named: files as they are, folders as the scans in them, sorted.
 pub(crate) fn scan_files(paths: &[PathBuf], follow: bool) -> Result<Vec<PathBuf>> {
@@ -28,7 +28,7 @@ pub(crate) fn scan_files(paths: &[PathBuf], follow: bool) -> Result<Vec<PathBuf>
         let mut inside = folder(path)?;
         inside.retain(|file| !(file.extension().is_some_and(|ending| ending == "counts") && file.with_extension("tif").exists()));
         if inside.is_empty() {
-            return Err(Error::new(Fault::Caller, "no scans in it (.tif, .tiff, .png, .counts)").in_(path.display()));
+            return Err(Error::new(Fault::Caller, "no scans in it (.tif, .tiff, .png, .counts, .stream)").in_(path.display()));
         }
         files.extend(inside);
     }
@@ -56,23 +56,6 @@ pub(crate) fn consist_of(scan: &Path) -> Result<Option<Consist>> {
     if beside.is_file() { read_consist(&beside).map(Some) } else { Ok(None) }
 }
 
-/// Opens a scan; of one that was cut off, the columns that are there, with the error that says so.
-pub(crate) fn open_or_recover(path: &Path) -> Result<(Scan, Option<Error>)> {
-    let error = match Scan::open(path) {
-        Ok(scan) => return Ok((scan, None)),
-        Err(error) => error,
-    };
-    if error.fault == Fault::Damaged
-        && let Ok(bytes) = Bytes::map(path)
-        && tiff::is_tiff(&bytes)
-        && let Ok(mut scan) = tiff::parse_partial(bytes)
-    {
-        scan.name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        return Ok((scan, Some(error)));
-    }
-    Err(error)
-}
-
 /// A scan in progress: `NAME.counts` with its table, or a TIFF that grows.
 pub(crate) struct Live {
     path: PathBuf,
@@ -95,7 +78,7 @@ impl Live {
             if self.scan.is_none() {
                 self.scan = Scan::open(&self.path).ok();
             }
-        } else if let Ok((scan, _)) = open_or_recover(&self.path) {
+        } else if let Ok((scan, _)) = Scan::open_or_recover(&self.path) {
             // A mapping does not grow: it is made anew.
             self.scan = Some(scan);
         }
@@ -104,6 +87,10 @@ impl Live {
 
     /// Whether no more columns will come: the sealed TIFF is beside the two files, or the TIFF is whole.
     pub(crate) fn sealed(&self) -> bool {
+        if self.path.extension().is_some_and(|ending| ending == "stream") {
+            // Nothing in it says that it is over.
+            return false;
+        }
         if self.in_two_files() { self.path.with_extension("tif").exists() } else { Scan::open(&self.path).is_ok() }
     }
 

@@ -13,7 +13,7 @@ use garita::rail::inspect::{CarReport, Earlier, Examined, ScanReport};
 use garita::rail::scan::Scan;
 use garita::rail::segment::CarSegment;
 use garita::rail::session::Session;
-use garita::rail::sought::Seeker;
+use garita::rail::sought::Sought;
 use garita::rail::thresholds::Thresholds;
 use garita::watchlist::snapshot::Snapshot;
 use serde::Serialize;
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Cuts rail scans into cars and finds what does not belong in them.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Scans: TIFF (time-major or ordinary), 16-bit PNG, raw counts with NAME.scan.json, NAME.counts in progress; or folders of them.
+    /// Scans: TIFF (time-major or ordinary), 16-bit PNG, raw counts with NAME.scan.json, NAME.counts in progress, NAME.stream as a portal sends it; or folders of them.
     #[arg(required = true, value_name = "SCAN")]
     scans: Vec<PathBuf>,
     /// The train's list: JSON, or the text message of a tag reader; NAME.consist.json beside NAME.tif is picked up by itself.
@@ -68,7 +68,7 @@ struct Desk<'a> {
     consist: Option<Consist>,
     earlier: Option<EarlierScans>,
     watchlist: Option<Snapshot>,
-    seeker: Seeker,
+    sought: Sought,
 }
 
 /// Inspects each scan; exit code 0 if all were read, 1 if any failed.
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
     let watchlist = args.watchlist.as_deref().map(crate::cli::load_watchlist).transpose()?;
-    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, seeker: Seeker::default() };
+    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought: Sought::default() };
     let mut failed = false;
     for path in scan_files(&args.scans, args.follow)? {
         let report = match desk.scan(&path) {
@@ -106,7 +106,7 @@ impl Desk<'_> {
             return self.follow(path, &name, consist.as_ref());
         }
         let started = Instant::now();
-        let (scan, cut_short) = files::open_or_recover(path)?;
+        let (scan, cut_short) = Scan::open_or_recover(path)?;
         let opened = started.elapsed();
         let mut session = Session::begin(&scan)?;
         let begun = started.elapsed();
@@ -180,11 +180,7 @@ impl Desk<'_> {
         consist: Option<&Consist>,
         shared: &[(&'static str, Duration)],
     ) -> Result<()> {
-        let (mark, confidence) = consist.map_or((None, 0.0), |list| garita::rail::inspect::mark_of(identity, list));
-        let entry = consist.and_then(|list| match identity.entries[..] {
-            [entry] => list.cars.get(entry),
-            _ => None,
-        });
+        let mark = consist.and_then(|list| garita::rail::inspect::mark_of(identity, list).0);
         let started = Instant::now();
         let before = match (&mut self.earlier, &mark) {
             (Some(scans), Some(mark)) => scans.find(mark, name),
@@ -192,15 +188,15 @@ impl Desk<'_> {
         };
         let found = started.elapsed();
         let earlier = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
-        let examined = session.examine(scan, segment, entry, earlier.as_ref(), &self.thresholds);
-        let mut report = match &examined {
-            Ok(examined) => examined.report(name, segment, mark, confidence),
-            Err(error) => CarReport::failed(name, segment, error.to_string()),
-        };
-        if let Some(watchlist) = &self.watchlist {
+        let (mut report, examined) = session.look(name, scan, segment, (identity, consist), earlier.as_ref(), &self.thresholds);
+        if let Some(watchlist) = &self.watchlist
+            && let Some(list) = consist
+            && let [entry] = identity.entries[..]
+        {
             // A scan on disk says no day that could be relied on: entries in force now are sought, as `garita read` does.
-            let containers = entry.map_or(&[][..], |entry| &entry.containers);
-            report.hits = self.seeker.hits(watchlist, report.mark.as_deref(), containers, identity.confidence, jiff::Timestamp::now())?;
+            let mut hits = Vec::new();
+            self.sought.hits(watchlist, &list.cars[entry], jiff::Timestamp::now().as_millisecond(), &mut hits)?;
+            report.hits.extend(hits.iter().map(garita::rail::sought::Hit::told));
         }
         let total = started.elapsed();
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 100.0;
@@ -209,7 +205,7 @@ impl Desk<'_> {
         report.timing_ms.insert("detect", milliseconds(total - found));
         report.timing_ms.insert("total", milliseconds(total));
         self.print_car(&report)?;
-        if let (Some(folder), Ok(examined)) = (&self.args.draw, &examined) {
+        if let (Some(folder), Some(examined)) = (&self.args.draw, &examined) {
             draw(folder, name, segment, examined)?;
         }
         Ok(())
@@ -238,7 +234,7 @@ impl Desk<'_> {
             report.score,
             100.0 * report.penetration_limited,
             found.join("; "),
-            report.hits.iter().map(|hit| format!("  HIT {:?} {} on {} ({:.0} %)", hit.class, hit.entry, hit.list, 100.0 * hit.probability)).collect::<String>(),
+            report.hits.iter().map(|hit| format!("  HIT {} {} on {}", hit["class"], hit["entry"], hit["list"])).collect::<String>(),
             report.error.as_ref().map_or_else(String::new, |error| format!("  ERROR {error}"))
         ))
     }

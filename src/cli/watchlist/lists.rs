@@ -1,5 +1,6 @@
 //! Making indexes of lists' files, comparing them, and writing them out again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
@@ -9,6 +10,7 @@ use garita::error::{Error, Fault, Result};
 use garita::posterior::{ALPHABET, Position};
 use garita::synth::watchlist::Maker;
 use garita::watchlist::import::Imported;
+use garita::watchlist::mapping::PRESETS;
 use garita::watchlist::update::{Change, Changes, Source, Staged, diff, stage_all};
 use garita::watchlist::{load_index, open_index};
 use jiff::Timestamp;
@@ -23,12 +25,16 @@ pub(super) fn import(args: &ImportArgs) -> Result<ExitCode> {
     report(&args.file, &staged);
     let old = if args.into.exists() { Some(open_index(&args.into)?) } else { None };
     let mut shown = 0;
-    let changes = diff(old.as_ref(), &staged.index, |change| {
-        if args.dry_run && shown < args.show {
-            println!("{}", described(&change));
-        }
-        shown += 1;
-    })?;
+    let changes = if old.is_none() && !args.dry_run {
+        Changes { added: staged.index.len() as u64, ..Changes::default() }
+    } else {
+        diff(old.as_ref(), &staged.index, |change| {
+            if args.dry_run && shown < args.show {
+                println!("{}", described(&change));
+            }
+            shown += 1;
+        })?
+    };
     if args.dry_run && shown > args.show {
         println!("… and {} more (--show)", shown - args.show);
     }
@@ -145,6 +151,12 @@ pub(super) fn show_diff(args: &DiffArgs) -> Result<ExitCode> {
 pub(super) fn export(args: &ExportArgs) -> Result<ExitCode> {
     let index = load_index(&args.index)?;
     let machine = |error: std::io::Error| Error::io(&error);
+    if let Some(path) = &args.mapping {
+        let lists: Vec<_> = index.lists().iter().filter(|list| args.list.as_ref().is_none_or(|name| *name == list.name)).collect();
+        let settings = toml::to_string(&BTreeMap::from([("lists", lists)])).map_err(|error| Error::new(Fault::Machine, error.to_string()))?;
+        let columns = PRESETS.iter().find(|(name, _)| *name == "garita").map_or("", |(_, toml)| toml);
+        std::fs::write(path, format!("{columns}\n{settings}")).map_err(|error| Error::io(&error).in_(path.display()))?;
+    }
     let out: Box<dyn Write> = match &args.out {
         Some(path) => Box::new(File::create(path).map_err(|error| Error::io(&error).in_(path.display()))?),
         None => Box::new(std::io::stdout().lock()),

@@ -216,6 +216,9 @@ struct ExportArgs {
     /// Where to; standard output if left out.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Also writes the lists' settings (threshold, prior, edits, retention) as a mapping: `import --mapping` of both gives the same index again.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
 }
 
 #[derive(ClapArgs)]

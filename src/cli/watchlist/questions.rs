@@ -11,7 +11,7 @@ use garita::watchlist::advise::{Adviser, CLASSES, plot};
 use garita::watchlist::find::{KNOWN_JURISDICTION, posterior_of_text};
 use garita::watchlist::fit::Fit;
 use garita::watchlist::reads::{PlateSeen, TEXT_ALONE, each_read};
-use garita::watchlist::{Entry, Finder, Jurisdiction, Key, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load, load_index, normalise};
+use garita::watchlist::{Entry, Finder, Jurisdiction, Key, List, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load, load_index, normalise};
 use indicatif::ProgressBar;
 use jiff::{Timestamp, ToSpan};
 
@@ -238,10 +238,12 @@ pub(super) fn stats(args: &StatsArgs) -> Result<ExitCode> {
         counts[3] += u64::from(entry.valid_from.is_some_and(|from| from > at));
         *jurisdictions.entry(if entry.jurisdiction.is_any() { "any".to_owned() } else { entry.jurisdiction.to_string() }).or_default() += 1;
     }
-    println!("\n{:<24} {:>10} {:>10} {:>10} {:>10}  threshold  prior  edits", "list", "entries", "in force", "expired", "not yet");
+    println!("\n{:<24} {:>10} {:>10} {:>10} {:>10}  threshold  prior  edits  hits kept", "list", "entries", "in force", "expired", "not yet");
     for (name, [entries, in_force, expired, not_yet]) in &lists {
         let settings = index.lists().iter().find(|list| list.name == *name).cloned().unwrap_or_default();
-        println!("{name:<24} {entries:>10} {in_force:>10} {expired:>10} {not_yet:>10}  {:<9}  {:<5}  {}", settings.threshold, settings.prior, settings.edits);
+        let kept = settings.retention_days.map_or("as the site says".to_owned(), |days| format!("{days} days"));
+        let List { threshold, prior, edits, .. } = settings;
+        println!("{name:<24} {entries:>10} {in_force:>10} {expired:>10} {not_yet:>10}  {threshold:<9}  {prior:<5}  {edits:<5}  {kept}");
     }
     println!("\njurisdiction    entries");
     let mut jurisdictions: Vec<_> = jurisdictions.into_iter().collect();

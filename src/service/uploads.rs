@@ -1,0 +1,372 @@
+//! Uploads under way: files that grow in `uploads/`, over as many connections as it takes, until they are scans.
+//!
+//! An upload is `ID.part` (a scan's file) or `ID.stream` (columns while the train passes) and `ID.upload`, what is known of it, which is there first.
+//!
+//! 1. *An offset that was told is synced.* Whatever ends a request (its end, a cut, silence, a stop), what came is synced before anything is said of it.
+//! 2. *The file's length is the offset.* After a start it is synced once more, and counts.
+//! 3. *One request at a time writes.* A newcomer ends the one before it: over a bad link that one is dead and does not know.
+//! 4. *A scan is complete, its digest compared and its file synced under its second name in `scans/` before its row; the upload goes after the commit.*
+//! 5. *What is not finished goes* when nothing has come for `retention.uploads_s`; a train whose columns stop coming for its portal's
+//!    `silence_s` is taken to have passed, and what came of it is kept: its cars were told.
+//!
+//! Nothing is held in memory but the piece that is being written. The digest is taken of the file when it is complete: of what lies there, not of what went by.
+
+mod ends;
+mod files;
+mod turn;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+
+use self::ends::Said;
+use self::turn::{Inside, Turn};
+pub(crate) use self::turn::{Upload, key_of_name};
+use super::door::now_ms;
+use super::problem::Problem;
+use crate::custody::evidence::Sha;
+use crate::custody::record::Fate;
+use crate::custody::scans::{self, ScanRow};
+use crate::custody::{Custody, State};
+use crate::error::{Error, Fault, Result};
+use crate::pipeline::portals::Waker;
+use crate::rail::scan::stream;
+use crate::site::Limits;
+
+/// Uploads that may be under way at once, half ones included.
+const MOST_UPLOADS: usize = 256;
+/// Free space is looked at again after this many bytes.
+const SPACE_EVERY: u64 = 16 << 20;
+
+/// What is known of an upload from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// The portal's id.
+    pub(crate) portal: String,
+    /// What comes.
+    pub(crate) kind: Kind,
+    /// What its sender calls it.
+    pub(crate) name: Option<String>,
+    /// What makes two submissions the same scan; `None`: its contents.
+    pub(crate) key: Option<Sha>,
+    /// The SHA-256 that its sender says it will have.
+    pub(crate) digest: Option<Sha>,
+    /// Bytes that there will be.
+    pub(crate) length: Option<u64>,
+}
+
+/// What comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The file of a scan.
+    Scan,
+    /// Columns, while the train passes.
+    Columns,
+}
+
+impl Kind {
+    fn ending(self) -> &'static str {
+        match self {
+            Kind::Scan => "part",
+            Kind::Columns => "stream",
+        }
+    }
+}
+
+/// Why a request ended early.
+#[derive(Debug)]
+pub(crate) struct Halt {
+    pub(crate) problem: Problem,
+    /// Bytes that are there, where the upload goes on.
+    pub(crate) offset: Option<u64>,
+}
+
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Halt {
+        Halt { problem, offset: None }
+    }
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Problem::from(error).into()
+    }
+}
+
+/// What a request came to.
+pub(crate) enum Received {
+    /// So many bytes are there, and more are to come.
+    Partly(u64),
+    /// It is a scan; whether it had been one before.
+    Whole(Box<ScanRow>, bool),
+}
+
+/// All uploads. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Uploads {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    scans: PathBuf,
+    custody: Custody,
+    limits: Limits,
+    waker: Waker,
+    open: Mutex<HashMap<String, Arc<Upload>>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Uploads {
+    /// Takes up what was under way when the service ended.
+    pub(crate) fn open(custody: &Custody, limits: Limits, waker: Waker) -> Result<Uploads> {
+        let (folder, scans) = (custody.folder().join("uploads"), custody.folder().join("scans"));
+        let shared = Shared { folder, scans, custody: custody.clone(), limits, waker, open: Mutex::default(), stopping: watch::Sender::new(false) };
+        let uploads = Uploads { shared: Arc::new(shared) };
+        uploads.recover()?;
+        Ok(uploads)
+    }
+
+    /// The upload with this id, if it is under way.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Upload>> {
+        lock(&self.shared.open).get(id).cloned()
+    }
+
+    /// Those under way.
+    pub(crate) fn all(&self) -> Vec<Arc<Upload>> {
+        lock(&self.shared.open).values().cloned().collect()
+    }
+
+    /// Ends every request; what came of each is synced. None is taken after that.
+    pub(crate) fn stop(&self) {
+        self.shared.stopping.send_replace(true);
+    }
+
+    /// Begins an upload; it is there for good when this answers.
+    pub(crate) async fn create(&self, about: About) -> std::result::Result<Arc<Upload>, Halt> {
+        self.refuses(about.length.unwrap_or(0))?;
+        if lock(&self.shared.open).len() >= MOST_UPLOADS {
+            let detail = format!("{MOST_UPLOADS} uploads are under way; finish or DELETE some");
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many uploads", detail).retry(60).into());
+        }
+        let id = format!("{:032x}", rand::random::<u128>());
+        let (uploads, begun) = (self.clone(), (id.clone(), about.clone()));
+        let file = blocking(move || uploads.shared.begin(&begun.0, &begun.1)).await?;
+        let upload = self.register(id, about, file, 0);
+        if upload.about.kind == Kind::Columns
+            && let Err(halt) = self.begin_passing(&upload).await
+        {
+            let mut turn = upload.turn().await?;
+            self.end(&upload, &mut turn).await;
+            return Err(halt);
+        }
+        Ok(upload)
+    }
+
+    async fn begin_passing(&self, upload: &Arc<Upload>) -> std::result::Result<(), Halt> {
+        let (custody, train) = (self.shared.custody.clone(), Arc::clone(upload));
+        let key = upload.key(None);
+        let change = move |transaction: &rusqlite::Transaction<'_>| {
+            scans::begin_passing(transaction, &train.about.portal, &key, train.about.name.as_deref(), &train.id, now_ms())
+        };
+        let (fate, asked) = (blocking(move || custody.change(change)).await, self.shared.custody.clone());
+        let id = kept(fate)?;
+        let row = blocking(move || asked.scan(id)).await?;
+        match row {
+            Some(row) if row.upload == upload.id => Ok(()),
+            _ => Err(Problem::new(
+                StatusCode::CONFLICT,
+                "Known train",
+                "a train of this Idempotency-Key has begun before; go on with it, or give this one its own",
+            )
+            .into()),
+        }
+    }
+
+    fn register(&self, id: String, about: About, file: File, length: u64) -> Arc<Upload> {
+        let inside = Inside { file: tokio::fs::File::from_std(file), length, headed: false, ended: false };
+        let upload = Arc::new(Upload {
+            id: id.clone(),
+            about,
+            heard_ms: AtomicI64::new(now_ms()),
+            offset: AtomicI64::new(length as i64),
+            comers: watch::Sender::new(0),
+            inside: tokio::sync::Mutex::new(inside),
+        });
+        lock(&self.shared.open).insert(id, Arc::clone(&upload));
+        upload
+    }
+
+    /// Bytes that are there for good; whoever writes now is ended first.
+    pub(crate) async fn offset(&self, upload: &Upload) -> std::result::Result<u64, Halt> {
+        upload.come();
+        let inside = upload.inside.lock().await;
+        if inside.ended { Err(gone().into()) } else { Ok(inside.length) }
+    }
+
+    /// Appends `body` at `offset`; where that `completes` it, makes a scan of it. `digest`: what the sender says of the whole.
+    ///
+    /// Runs to its end whatever becomes of the caller.
+    pub(crate) async fn receive(
+        &self,
+        upload: Arc<Upload>,
+        offset: u64,
+        body: Body,
+        completes: bool,
+        digest: Option<Sha>,
+    ) -> std::result::Result<Received, Halt> {
+        let elsewhere = move |there: u64| {
+            let detail = format!("{there} bytes are there, the request begins at {offset}");
+            Halt { problem: Problem::new(StatusCode::CONFLICT, "Another offset", detail), offset: Some(there) }
+        };
+        // A request of before, late over another connection, ends nobody.
+        let synced = upload.offset.load(Ordering::Relaxed) as u64;
+        if offset < synced {
+            return Err(elsewhere(synced));
+        }
+        let uploads = self.clone();
+        let task = tokio::spawn(async move {
+            let mut turn = upload.turn().await?;
+            if offset != turn.inside.length {
+                return Err(elsewhere(turn.inside.length));
+            }
+            uploads.append(&upload, &mut turn, body).await?;
+            if !completes {
+                return Ok(Received::Partly(turn.inside.length));
+            }
+            uploads.finish(&upload, &mut turn, Said { digest, ..Said::default() }).await
+        });
+        task.await.unwrap_or_else(|error| Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()).into()))
+    }
+
+    /// Writes what comes and syncs it, whatever ends it.
+    async fn append(&self, upload: &Arc<Upload>, turn: &mut Turn<'_>, mut body: Body) -> std::result::Result<(), Halt> {
+        let patience = Duration::from_secs(self.shared.limits.body_timeout_s);
+        let mut stopping = self.shared.stopping.subscribe();
+        let most = upload.about.length.unwrap_or(u64::MAX).min(self.shared.limits.scan_bytes);
+        let (mut length, mut unasked) = (turn.inside.length, SPACE_EVERY);
+        let ended: std::result::Result<(), Problem> = loop {
+            let piece = tokio::select! {
+                biased;
+                _ = turn.comers.changed() => break Err(Problem::new(StatusCode::CONFLICT, "Another request", "a newer request for this upload came")),
+                _ = stopping.wait_for(|&stopping| stopping) => break Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5)),
+                piece = tokio::time::timeout(patience, body.frame()) => piece,
+            };
+            let bytes = match piece {
+                Err(_) => break Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("nothing came for {} s", patience.as_secs()))),
+                Ok(None) => break Ok(()),
+                Ok(Some(Err(_))) => break Err(Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete")),
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => bytes,
+                    Err(_) => continue,
+                },
+            };
+            upload.heard_ms.store(now_ms(), Ordering::Relaxed);
+            if bytes.len() as u64 > most - length.min(most) {
+                let detail = match upload.about.length {
+                    Some(said) if said <= most => format!("more than the {said} bytes of Upload-Length"),
+                    _ => format!("more than {most} bytes (limits.scan_bytes of the site file)"),
+                };
+                self.call_off(upload, turn, &detail).await;
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Over a limit", detail).into());
+            }
+            unasked += bytes.len() as u64;
+            if unasked >= SPACE_EVERY {
+                unasked = 0;
+                if let Err(problem) = self.refuses(0) {
+                    break Err(problem);
+                }
+            }
+            if let Err(error) = turn.inside.file.write_all(&bytes).await {
+                break Err(disk(&error));
+            }
+            length += bytes.len() as u64;
+            if upload.about.kind == Kind::Columns && !turn.inside.headed {
+                if let Err(error) = turn.inside.file.flush().await {
+                    break Err(disk(&error));
+                }
+                let path = self.shared.path(&upload.id, Kind::Columns);
+                match blocking(move || stream::head(&path)).await {
+                    Ok(Some(_)) => {
+                        turn.inside.headed = true;
+                        self.shared.waker.wake();
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.end(upload, turn).await;
+                        return Err(Error::new(error.fault, error.message).in_(format!("portal {}", upload.about.portal)).into());
+                    }
+                }
+            }
+        };
+        if let Err(problem) = turn.sync(upload).await {
+            return Err(Halt { problem, offset: Some(turn.inside.length) });
+        }
+        ended.map_err(|problem| Halt { problem, offset: Some(turn.inside.length) })
+    }
+
+    /// Whether nothing can be taken now, with `bytes` to come.
+    pub(crate) fn refuses(&self, bytes: u64) -> std::result::Result<(), Problem> {
+        let shared = &self.shared;
+        if *shared.stopping.borrow() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5));
+        }
+        if let State::Stopped(why) = shared.custody.state() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30));
+        }
+        let space = rustix::fs::statvfs(&shared.folder).map_err(|error| disk(&error.into()))?;
+        if (space.f_bavail * space.f_frsize).saturating_sub(bytes) < shared.limits.free_bytes {
+            return Err(full(format!("less than {} bytes would stay free (limits.free_bytes of the site file)", shared.limits.free_bytes)));
+        }
+        Ok(())
+    }
+}
+
+/// No such upload.
+pub(crate) fn gone() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "No such upload", "it was finished, deleted, or never begun")
+}
+
+fn full(detail: String) -> Problem {
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", detail).retry(30)
+}
+
+fn disk(error: &std::io::Error) -> Problem {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => full("the disk is full; what came before that is there".to_owned()),
+        _ => Error::new(Fault::Machine, error.to_string()).in_("uploads").into(),
+    }
+}
+
+/// What a fate means to a sender.
+pub(crate) fn kept(fate: Fate) -> std::result::Result<i64, Problem> {
+    match fate {
+        Fate::Kept(id) => Ok(id),
+        Fate::Full(why) => Err(full(why)),
+        Fate::Stopped(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30)),
+        Fate::Failed(error) => Err(error.into()),
+    }
+}
+
+/// Runs what waits for a disk where nobody else waits for it.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

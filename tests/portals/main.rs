@@ -1,0 +1,5 @@
+//! The portals' doors of the real server: what was acknowledged is there, once, whatever the link, the sender or a kill does.
+
+mod server;
+mod trains;
+mod uploads;
