@@ -48,9 +48,10 @@ impl Custody {
             let next = "SELECT next_sequence, next_track FROM lane WHERE id = ?1";
             let next = connection.query_row(next, [lane], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))).optional()?;
             let (sequence, track) = next.unwrap_or((0, 0));
+            // In this order (CROSS JOIN is SQLite's word for it): by itself it would walk all frames of the lane to have them sorted.
             let mut statement = connection.prepare(
                 "SELECT track.number, read.seen, frame.sequence, frame.captured_ms, frame.segment, frame.at, frame.length
-                 FROM track JOIN read ON read.lane = track.lane AND read.track = track.number JOIN frame ON frame.id = read.frame
+                 FROM track CROSS JOIN read ON read.lane = track.lane AND read.track = track.number CROSS JOIN frame ON frame.id = read.frame
                  WHERE track.lane = ?1 AND track.state = 'open' ORDER BY frame.sequence, read.number",
             )?;
             let rows = statement

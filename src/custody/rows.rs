@@ -233,7 +233,7 @@ type StripFrame = (i64, i64, Place, usize);
 /// Which of the passage's frames, beside the evidence, are its film strip: at most `most`, evenly spread.
 fn film_strip(transaction: &Transaction<'_>, record: &PassageRecord, most: usize) -> rusqlite::Result<Vec<StripFrame>> {
     let mut statement = transaction.prepare_cached(
-        "SELECT DISTINCT frame.sequence, frame.captured_ms, frame.segment, frame.at, frame.length FROM read JOIN frame ON frame.id = read.frame
+        "SELECT DISTINCT frame.sequence, frame.captured_ms, frame.segment, frame.at, frame.length FROM read CROSS JOIN frame ON frame.id = read.frame
          WHERE read.lane = ?1 AND read.track = ?2 AND frame.segment IS NOT NULL AND frame.sequence <> ?3 ORDER BY frame.sequence",
     )?;
     let evidence = record.passage.evidence.sequence as i64;

@@ -38,7 +38,8 @@ pub(super) fn start(
     held: File,
 ) -> Result<JoinHandle<()>> {
     let said = |name: &str, error: std::io::Error| Error::io(&error).in_(folder.join(name).display());
-    let last = connection.query_row("SELECT coalesce(max(segment), 0) FROM frame", [], |row| row.get(0)).map_err(|error| sqlite(&error))?;
+    let last =
+        connection.query_row("SELECT coalesce(max(segment), 0) FROM frame WHERE segment IS NOT NULL", [], |row| row.get(0)).map_err(|error| sqlite(&error))?;
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages = Arc::clone(&wal_pages);
     let hook = move |_: &mut rusqlite::hooks::Wal, written| {
