@@ -44,9 +44,6 @@ pub struct Thresholds {
     pub scores: BTreeMap<String, Vec<f32>>,
 }
 
-/// A normal car: its kind, whether it is empty, and what each detector scores it.
-pub type NormalCar = (Kind, bool, Vec<(&'static str, f64)>);
-
 impl Thresholds {
     /// The thresholds that ship: from simulated normal cars.
     pub fn built_in() -> Thresholds {
