@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::consist::ConsistCar;
 use crate::error::Result;
 use crate::watchlist::entry::{Entry, Mode, Subject, key_of};
-use crate::watchlist::find::{Finder, Match, MatchClass, Query, posterior_of_text};
+use crate::watchlist::find::{Finder, Match, MatchClass, Query, ReaderModel, posterior_of_text};
 use crate::watchlist::snapshot::Snapshot;
 
 /// Probability that a character of a tag's text is wrong. A guess: tags carry no check, but are read many times each.
@@ -42,10 +42,16 @@ impl Hit {
 }
 
 /// One thread's search.
-#[derive(Default)]
 pub struct Sought {
     finder: Finder,
     matches: Vec<Match>,
+}
+
+impl Default for Sought {
+    fn default() -> Sought {
+        // A tag's text is not read off a picture: no character of it is missed or seen twice more often than it is wrong.
+        Sought { finder: Finder::new(ReaderModel { missed: DOUBT, doubled: DOUBT, smear: DOUBT, ..ReaderModel::default() }), matches: Vec::new() }
+    }
 }
 
 impl Sought {

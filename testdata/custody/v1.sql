@@ -99,17 +99,22 @@ CREATE TABLE outbox (
 CREATE TABLE scan (
   id INTEGER PRIMARY KEY,
   portal TEXT NOT NULL,
-  key BLOB NOT NULL CHECK (length(key) = 32),
-  digest BLOB NOT NULL CHECK (length(digest) = 32),
-  file TEXT NOT NULL,                   -- in scans/
-  length INTEGER NOT NULL,
+  key BLOB NOT NULL CHECK (length(key) = 32),   -- of the sender's name for it, else of its contents
+  name TEXT,                            -- what the sender calls it
+  upload TEXT NOT NULL UNIQUE,          -- what it was received as
+  state TEXT NOT NULL CHECK (state IN ('passing', 'waiting', 'inspected', 'bad')),
+  file TEXT,                            -- in scans/; none while the train passes: then it is uploads/UPLOAD.stream
+  digest BLOB CHECK (length(digest) = 32),
+  length INTEGER,
   received_ms INTEGER NOT NULL,
-  consist TEXT,                         -- JSON, as rail::consist reads it
-  manifest TEXT,
-  state TEXT NOT NULL CHECK (state IN ('waiting', 'inspected', 'bad')),
-  error TEXT,
+  cut_short TEXT,                       -- why it ends before the train did
+  revision INTEGER NOT NULL DEFAULT 0,  -- raised by each paper: what an inspection has not seen
+  attempts INTEGER NOT NULL DEFAULT 0,  -- inspections begun since it is waiting
+  inspected_ms INTEGER,
+  error TEXT,                           -- of a bad one
   summary TEXT,                         -- the object per scan of `garita inspect --json`
-  UNIQUE (portal, key)
+  UNIQUE (portal, key),
+  CHECK ((file IS NULL) = (state = 'passing') AND (digest IS NULL) = (file IS NULL) AND (length IS NULL) = (file IS NULL))
 );
 CREATE TABLE car (
   scan INTEGER NOT NULL REFERENCES scan (id),
@@ -119,6 +124,32 @@ CREATE TABLE car (
   told TEXT NOT NULL,                   -- the object per car of `garita inspect --json`
   PRIMARY KEY (scan, position)
 ) WITHOUT ROWID;
+CREATE TABLE paper (
+  id INTEGER PRIMARY KEY,
+  portal TEXT NOT NULL,
+  key BLOB NOT NULL CHECK (length(key) = 32),   -- the scan's
+  kind TEXT NOT NULL CHECK (kind IN ('consist', 'manifest')),
+  body TEXT NOT NULL,
+  received_ms INTEGER NOT NULL
+);
+CREATE TABLE scan_hit (
+  id INTEGER PRIMARY KEY,
+  scan INTEGER NOT NULL REFERENCES scan (id),
+  position INTEGER,                     -- of the car; none where the list's car was not found in the picture
+  state TEXT NOT NULL CHECK (state IN ('sighted', 'confirmed', 'withdrawn')),
+  subject TEXT NOT NULL CHECK (subject IN ('mark', 'container')),
+  seen TEXT NOT NULL,                   -- the mark or container as the train's list has it
+  list TEXT NOT NULL,
+  text TEXT NOT NULL,                   -- the entry's
+  jurisdiction TEXT NOT NULL,           -- the entry's; empty for any
+  class TEXT NOT NULL,
+  edits INTEGER NOT NULL,
+  probability REAL NOT NULL,
+  priority INTEGER NOT NULL,
+  entry TEXT NOT NULL,                  -- all of it, as it stood then
+  stored_ms INTEGER NOT NULL,
+  UNIQUE (scan, subject, seen, list, text, jurisdiction)
+);
 INSERT INTO lane (id, next_sequence, next_track) VALUES ('north', 30, 3);
 INSERT INTO track (lane, number, state) VALUES ('north', 0, 'passed');
 INSERT INTO track (lane, number, state) VALUES ('north', 1, 'passed');
@@ -191,7 +222,11 @@ CREATE INDEX passage_by_text ON passage (text, last_ms);
 CREATE INDEX evidence_by_digest ON evidence (digest);
 CREATE INDEX hit_by_time ON hit (stored_ms);
 CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_ms IS NULL;
+CREATE INDEX scan_to_do ON scan (state, id) WHERE state IN ('passing', 'waiting');
+CREATE INDEX scan_by_time ON scan (received_ms);
 CREATE INDEX car_by_mark ON car (mark) WHERE mark IS NOT NULL;
+CREATE INDEX paper_by_scan ON paper (portal, key, kind, id);
+CREATE INDEX scan_hit_by_time ON scan_hit (stored_ms);
 PRAGMA application_id = 1196577857;
 PRAGMA user_version = 1;
 COMMIT;
