@@ -51,7 +51,7 @@ impl Custody {
             // In this order (CROSS JOIN is SQLite's word for it): by itself it would walk all frames of the lane to have them sorted.
             let mut statement = connection.prepare(
                 "SELECT track.number, read.seen, frame.sequence, frame.captured_ms, frame.segment, frame.at, frame.length
-                 FROM track CROSS JOIN read ON read.lane = track.lane AND read.track = track.number CROSS JOIN frame ON frame.id = read.frame
+                 FROM track INDEXED BY open_track CROSS JOIN read ON read.lane = track.lane AND read.track = track.number CROSS JOIN frame ON frame.id = read.frame
                  WHERE track.lane = ?1 AND track.state = 'open' ORDER BY frame.sequence, read.number",
             )?;
             let rows = statement

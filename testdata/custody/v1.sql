@@ -221,6 +221,7 @@ CREATE INDEX passage_by_age ON passage (sought, stored_ms);
 CREATE INDEX passage_by_text ON passage (text, last_ms);
 CREATE INDEX evidence_by_digest ON evidence (digest);
 CREATE INDEX hit_by_time ON hit (stored_ms);
+CREATE INDEX hit_by_passage ON hit (passage);
 CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_ms IS NULL;
 CREATE INDEX scan_to_do ON scan (state, id) WHERE state IN ('passing', 'waiting');
 CREATE INDEX scan_by_time ON scan (received_ms);

@@ -101,6 +101,7 @@ CREATE TABLE hit (
   FOREIGN KEY (lane, track) REFERENCES track (lane, number)
 );
 CREATE INDEX hit_by_time ON hit (stored_ms);
+CREATE INDEX hit_by_passage ON hit (passage);   -- else each passage deleted looks at all hits
 
 -- Frames displaced before anybody looked at them: how many, in which lane and minute.
 CREATE TABLE shed (
