@@ -1,4 +1,4 @@
-//! Header fields of uploads: structured fields (RFC 9651) as resumable uploads (draft-ietf-httpbis-resumable-upload) and digests (RFC 9530) write them.
+//! Header fields of frames and uploads: structured fields (RFC 9651) as resumable uploads (draft-ietf-httpbis-resumable-upload) and digests (RFC 9530) write them.
 
 use axum::http::HeaderMap;
 use base64::Engine;

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use base64::Engine;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,9 +15,10 @@ use super::Service;
 use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
 use super::edge::{EdgeRead, Opinion, View, compare};
+use super::fields::{self, CONTENT_DIGEST};
 use super::metrics;
 use super::problem::Problem;
-use crate::custody::evidence::Sha;
+use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
 use crate::lane::line::PlateLine;
 
@@ -122,7 +122,7 @@ fn result_of(plate: &PlateLine) -> Value {
 pub(super) async fn edge_read(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
     let lane = service.lane(&id)?;
     admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
-    let kind = text_of(request.headers(), "content-type")?.unwrap_or_default().to_owned();
+    let kind = fields::text(request.headers(), "content-type")?.unwrap_or_default().to_owned();
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
@@ -167,24 +167,24 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
     let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
     let most = if multipart { limit.saturating_add(FORM_BYTES) } else { limit };
     let (bytes, room) = tokio::time::timeout(patience, whole(request.into_body(), most, &service.room)).await.map_err(slow)??;
-    let (bytes, mut fields) = if multipart { form(&headers, bytes, limit).await? } else { (bytes, Fields::default()) };
-    let captured = text_of(&headers, CAPTURED)?.map(str::to_owned).or(fields.timestamp.take());
+    let mut digest = fields::sha256(&headers, CONTENT_DIGEST)?;
+    if multipart && let Some(said) = digest.take() {
+        // It speaks of the whole form, of which the door sees the picture alone.
+        if said != sha256(&bytes) {
+            let detail = "the form is not what Content-Digest speaks of: it changed on the way; send it again";
+            return Err(Error::new(Fault::Damaged, detail).into());
+        }
+    }
+    let (bytes, mut form_fields) = if multipart { form(&headers, bytes, limit).await? } else { (bytes, Fields::default()) };
+    let captured = fields::text(&headers, CAPTURED)?.map(str::to_owned).or(form_fields.timestamp.take());
     let captured_ms = captured.as_deref().map(time_of).transpose()?;
-    fields.timestamp = captured;
-    let sequence = match text_of(&headers, SEQUENCE)? {
+    form_fields.timestamp = captured;
+    let sequence = match fields::text(&headers, SEQUENCE)? {
         Some(text) => Some(text.parse().map_err(|_| bad(format!("{SEQUENCE}: {text:?} is no whole number")))?),
         None => None,
     };
-    let key = text_of(&headers, "idempotency-key")?.map(str::to_owned);
-    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
-        return Err(bad("Idempotency-Key must have 1 to 255 characters"));
-    }
-    let digest = match text_of(&headers, "content-digest")? {
-        Some(_) if multipart => None,
-        Some(text) => digest_of(text)?,
-        None => None,
-    };
-    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, fields, room))
+    let key = fields::name(&headers)?;
+    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, form_fields, room))
 }
 
 /// What a form may have beside its picture.
@@ -248,10 +248,6 @@ fn kept(answer: Answer) -> Result<Kept, Problem> {
     }
 }
 
-fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
-    headers.get(name).map(|value| value.to_str().map_err(|_| bad(format!("{name}: not ASCII")))).transpose()
-}
-
 /// Milliseconds since the Unix epoch of a time as senders write it.
 fn time_of(text: &str) -> Result<i64, Problem> {
     let text = text.trim();
@@ -263,20 +259,6 @@ fn time_of(text: &str) -> Result<i64, Problem> {
         .or_else(|_| format!("{}Z", text.replacen(' ', "T", 1)).parse())
         .map(jiff::Timestamp::as_millisecond)
         .map_err(|_| bad(format!("{text:?} is no time: RFC 3339 or milliseconds since 1970 are understood")))
-}
-
-/// The SHA-256 of a Content-Digest field (RFC 9530); `None` where it names other algorithms only.
-fn digest_of(text: &str) -> Result<Option<Sha>, Problem> {
-    let wrong = || bad(format!("Content-Digest: {text:?}; `sha-256=:BASE64:` is understood (RFC 9530)"));
-    for member in text.split(',') {
-        let Some((name, value)) = member.trim().split_once('=') else { return Err(wrong()) };
-        if name.eq_ignore_ascii_case("sha-256") {
-            let encoded = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).ok_or_else(wrong)?;
-            let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| wrong())?;
-            return bytes.try_into().map(Some).map_err(|_| wrong());
-        }
-    }
-    Ok(None)
 }
 
 fn too_large(limit: usize) -> Problem {

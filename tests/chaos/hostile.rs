@@ -342,6 +342,7 @@ fn wrong_requests_say_what_is_wrong() {
         (400, "POST", frames, vec![multipart], b"no form at all"),
         (400, "POST", frames, vec![multipart], &elsewhere),
         (400, "POST", frames, vec![("content-type", "multipart/form-data")], &upload),
+        (422, "POST", frames, vec![multipart, ("content-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")], &upload),
         (201, "POST", frames, vec![multipart], &upload),
         (400, "POST", "/v1/plate-reader/", vec![multipart], &upload),
         (400, "POST", "/v1/plate-reader/", vec![("content-type", "application/json")], b"{}"),
