@@ -109,7 +109,8 @@ impl Action {
 /// # Errors
 /// What SQLite says.
 pub fn append(transaction: &Transaction<'_>, act: &Act) -> rusqlite::Result<i64> {
-    let last = transaction.prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let last =
+        transaction.prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (last, before): (i64, Sha) = last.unwrap_or((0, NOTHING_BEFORE));
     let (id, details) = (last + 1, act.details.to_string());
     let digest = digest(&before, id, act.now_ms, [&act.who, act.action.name(), &act.subject, &details]);
