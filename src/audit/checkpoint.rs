@@ -69,7 +69,7 @@ fn message(record: i64, at_ms: i64, digest: &Sha) -> Vec<u8> {
 
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect())?
+    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect())?
 }
 
 /// What checkpoints are signed with.

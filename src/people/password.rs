@@ -1,6 +1,7 @@
 //! Passwords: kept as argon2id hashes, at least twelve characters long, and nothing else is asked of them (NIST SP 800-63B, 3.1.1: length, no rules of composition).
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use rand::RngExt;
 
@@ -24,9 +25,9 @@ fn argon2() -> Argon2<'static> {
 /// # Errors
 /// `Machine` where argon2 has no memory.
 pub fn hash(password: &str) -> Result<String> {
-    let failed = |error: &dyn std::fmt::Display| Error::new(Fault::Machine, format!("argon2: {error}"));
-    let salt = SaltString::encode_b64(&rand::rng().random::<[u8; 16]>()).map_err(|error| failed(&error))?;
-    Ok(argon2().hash_password(password.as_bytes(), &salt).map_err(|error| failed(&error))?.to_string())
+    // Salted by the system's random numbers.
+    let hash: PasswordHash = argon2().hash_password(password.as_bytes()).map_err(|error| Error::new(Fault::Machine, format!("argon2: {error}")))?;
+    Ok(hash.to_string())
 }
 
 /// Whether `password` is the one of `hash`. Without a hash it takes as long and is wrong: how long an answer takes does not tell who works here.

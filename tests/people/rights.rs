@@ -123,4 +123,14 @@ fn people_by_hand() {
     assert!(garita(&["user", "disable", &data, "jdoe"]).0);
     assert_eq!(jdoe.get("/v1/status").status, 401, "at once");
     assert!(garita(&["audit", "verify", &data]).0, "two processes write one chain");
+    // What goes into the log is a checkpoint to verify against.
+    let log = folder.path().join("log");
+    server.stop();
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().rfind(|line| line.contains("checkpoint")).expect("one at the end");
+    let checkpoint = serde_json::from_str::<serde_json::Value>(line).unwrap()["fields"]["checkpoint"].as_str().unwrap().to_owned();
+    let file = folder.path().join("checkpoint.json");
+    std::fs::write(&file, checkpoint).unwrap();
+    let (right, told) = garita(&["audit", "verify", &data, "--checkpoint", &file.display().to_string()]);
+    assert!(right && told.contains("1 of 1 checkpoints agree"), "{told}");
 }

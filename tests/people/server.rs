@@ -117,7 +117,7 @@ fn hex(text: &str) -> String {
 /// A browser, as far as it matters.
 #[derive(Clone)]
 pub(crate) struct Client {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) cookie: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
 }
