@@ -5,7 +5,7 @@
 //! `SameSite=Strict` besides. Where nobody logs in, what a browser says is believed if it says something, and names that somebody else could have
 //! pointed at this machine (DNS rebinding) are refused: `Host` must be a loopback address or a name without a dot.
 
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 /// Whether the request changes nothing.
 pub(super) fn is_safe(method: &Method) -> bool {
@@ -36,18 +36,20 @@ pub(super) fn from(headers: &HeaderMap) -> From {
 
 /// Whether `Host` is a name that only this machine's people can have meant.
 pub(super) fn is_local_host(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+    let is_local = |host: &HeaderValue| {
+        let Ok(host) = host.to_str() else { return false };
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        name.parse::<std::net::IpAddr>().map_or(!name.contains('.'), |address| address.to_canonical().is_loopback())
     };
-    name.parse::<std::net::IpAddr>().map_or(!name.contains('.'), |address| address.to_canonical().is_loopback())
+    headers.get_all(header::HOST).iter().all(is_local)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderName;
 
     use super::*;
 
