@@ -9,6 +9,7 @@ use super::journal::{self, Place};
 use super::outbox;
 use super::record::{FrameRecord, PassageRecord, SightingRecord, StoredRead};
 use crate::bytes::Bytes;
+use crate::lane::frame::Frame;
 use crate::lane::hit::Hit;
 
 /// A frame and its reads; its row's number.
@@ -105,7 +106,13 @@ pub(super) fn insert_passage(
             !hits.is_empty()
         ])?;
     let id = transaction.last_insert_rowid();
-    let mut files = vec![(sha256(&passage.evidence.encoded), passage.evidence.encoded.clone())];
+    // Its row knows the digest; hashing it again would be a tenth of what keeping the passage costs.
+    let evidence: &Frame = &passage.evidence;
+    let known = transaction
+        .prepare_cached("SELECT digest FROM frame WHERE lane = ?1 AND sequence = ?2")?
+        .query_row(params![lane, evidence.sequence as i64], |row| row.get(0))
+        .optional()?;
+    let mut files = vec![(known.unwrap_or_else(|| sha256(&evidence.encoded)), evidence.encoded.clone())];
     insert_evidence(transaction, id, 0, (passage.evidence.sequence as i64, passage.evidence.captured_ms), &files[0])?;
     for hit in hits {
         settle_hit(transaction, record, id, hit)?;

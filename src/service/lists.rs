@@ -107,7 +107,7 @@ impl Replaced {
     /// Keeps that it was: for the audit trail, and to be told outside.
     fn keep(&self, transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<i64> {
         let told = json!({
-            "list": self.list, "version": version(&self.after), "entries": self.after.len(), "version_before": version(&self.before), "entries_before": self.before.len(),
+            "list": self.list, "by": "its file", "version": version(&self.after), "entries": self.after.len(), "version_before": version(&self.before), "entries_before": self.before.len(),
         });
         outbox::tell(transaction, "list.changed", &format!("list/{}", self.list), &told, now_ms)?;
         let act = Act { who: "garita".to_owned(), action: Action::ListChanged, subject: format!("list {}", self.list), details: told, now_ms };

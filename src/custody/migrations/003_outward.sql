@@ -12,6 +12,7 @@ INSERT INTO outbox_numbered SELECT id, kind, subject, body, created_ms FROM outb
 DROP TABLE outbox;
 ALTER TABLE outbox_numbered RENAME TO outbox;
 CREATE INDEX outbox_by_age ON outbox (created_ms);
+CREATE INDEX outbox_by_passage ON outbox (subject);   -- gone with the table that it was of
 
 -- Whose events they are, among the events of all stores.
 CREATE TABLE store (

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
-use super::{ask, missing, record, stream};
+use super::{ask, may_see, missing, record, stream};
 use crate::audit::Action;
 use crate::custody::evidence::{self, Sha, from_hex, hex};
 use crate::error::Error;
@@ -25,8 +25,9 @@ pub(super) struct Kept {
     pub(super) path: PathBuf,
     pub(super) length: u64,
     kind: &'static str,
-    /// The passage with a hit that it is of, or the scan.
+    /// The passage with a hit that it is of.
     of: Option<String>,
+    stored_ms: i64,
 }
 
 /// A file by its SHA-256: a passage's picture, or a scan.
@@ -36,6 +37,7 @@ pub(super) struct Kept {
 pub(in crate::service) async fn file(State(service): State<Service>, person: Person, At(sha256): At<String>) -> Result<Response, Problem> {
     let digest = from_hex(&sha256).ok_or_else(|| missing("evidence"))?;
     let kept = find(&service, digest).await?.ok_or_else(|| missing("evidence"))?;
+    may_see(&service, &person, kept.stored_ms)?;
     if let Some(of) = kept.of {
         record(&service, &person, Action::HitViewed, of, json!({ "evidence": sha256 })).await?;
     }
@@ -60,17 +62,17 @@ pub(in crate::service) async fn file(State(service): State<Service>, person: Per
 async fn find(service: &Service, digest: Sha) -> Result<Option<Kept>, Problem> {
     let folder = service.custody.folder().to_owned();
     ask(service, move |connection| {
-        let picture = "SELECT evidence.length, passage.id, passage.sought FROM evidence JOIN passage ON passage.id = evidence.passage
+        let picture = "SELECT evidence.length, passage.id, passage.sought, passage.stored_ms FROM evidence JOIN passage ON passage.id = evidence.passage
                        WHERE digest = ?1 ORDER BY passage.sought DESC LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?));
-        if let Some((length, passage, sought)) = connection.prepare_cached(picture)?.query_row(params![digest], row).optional()? {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?, row.get(3)?));
+        if let Some((length, passage, sought, stored_ms)) = connection.prepare_cached(picture)?.query_row(params![digest], row).optional()? {
             let path = evidence::path(&folder.join("evidence"), &digest);
-            return Ok(Some(Kept { path, length: length as u64, kind: "image/jpeg", of: sought.then(|| format!("passage {passage}")) }));
+            return Ok(Some(Kept { path, length: length as u64, kind: "image/jpeg", of: sought.then(|| format!("passage {passage}")), stored_ms }));
         }
-        let scan = "SELECT file, length FROM scan WHERE digest = ?1 AND file IS NOT NULL LIMIT 1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        let scan = "SELECT file, length, received_ms FROM scan WHERE digest = ?1 AND file IS NOT NULL LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
         let scan = connection.prepare_cached(scan)?.query_row(params![digest], row).optional()?;
-        Ok(scan.map(|(file, length)| Kept { path: folder.join("scans").join(file), length: length as u64, kind: "image/tiff", of: None }))
+        Ok(scan.map(|(file, length, stored_ms)| Kept { path: folder.join("scans").join(file), length: length as u64, kind: "image/tiff", of: None, stored_ms }))
     })
     .await
 }

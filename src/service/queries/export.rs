@@ -52,7 +52,7 @@ pub(in crate::service) async fn export(State(service): State<Service>, person: P
         return Err(bad(format!("limit: it takes 1 to {MOST_FOUND}")));
     }
     place(asked.before.as_deref())?;
-    let search = asked.search(&service, limit)?;
+    let search = asked.search(&service, &person, limit)?;
     let (found, passages) = ask(&service, move |connection| {
         let found = search.run(connection)?;
         let passages = passages_of(connection, &found)?;

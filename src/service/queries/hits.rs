@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, missing, query, record};
+use super::{ask, limit, may_see, missing, query, record, since};
 use crate::audit::Action;
 use crate::custody::told::{self, HIT, Hit};
 use crate::service::Service;
@@ -48,7 +48,7 @@ pub(in crate::service) struct Hits {
 pub(in crate::service) async fn listed(State(service): State<Service>, person: Person, Asked(asked): Asked<HitsQuery>) -> Result<Json<Hits>, Problem> {
     let limit = limit(asked.limit)?;
     let of = (asked.lane.clone(), asked.list.clone(), asked.state.clone());
-    let (before, from_ms, until_ms) = (asked.before, asked.from_ms, asked.until_ms);
+    let (before, from_ms, until_ms) = (asked.before, since(&service, &person, asked.from_ms)?, asked.until_ms);
     let hits: Vec<Hit> = ask(&service, move |connection| {
         let question = format!(
             "SELECT {HIT} FROM hit WHERE id < ?1 AND (?2 IS NULL OR lane = ?2) AND (?3 IS NULL OR list = ?3) AND (?4 IS NULL OR state = ?4)
@@ -80,6 +80,7 @@ pub(in crate::service) async fn listed(State(service): State<Service>, person: P
     responses((status = 200, body = Hit), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(in crate::service) async fn one(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Hit>, Problem> {
     let hit = ask(&service, move |connection| told::hit(connection, id)).await?.ok_or_else(|| missing("hit"))?;
+    may_see(&service, &person, hit.stored_ms)?;
     record(&service, &person, Action::HitViewed, format!("hit {id}"), json!({})).await?;
     Ok(Json(hit))
 }

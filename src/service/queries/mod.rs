@@ -28,7 +28,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::Service;
-use super::access::Person;
+use super::access::{Person, too_old};
 use super::door::now_ms;
 use super::problem::Problem;
 use super::uploads::{blocking, kept};
@@ -101,6 +101,26 @@ impl Why {
         }
         Ok(why)
     }
+}
+
+/// Since when somebody sees what there is, who asks for it from `from_ms` on.
+///
+/// # Errors
+/// 403 where they ask for what is too old for them.
+fn since(service: &Service, person: &Person, from_ms: Option<i64>) -> Result<Option<i64>, Problem> {
+    match person.sees_since_ms(&service.site, now_ms()) {
+        i64::MIN => Ok(from_ms),
+        oldest_ms if from_ms.is_some_and(|from_ms| from_ms < oldest_ms) => Err(too_old(&service.site)),
+        oldest_ms => Ok(Some(from_ms.unwrap_or(oldest_ms))),
+    }
+}
+
+/// That somebody may see what was stored at `stored_ms`.
+///
+/// # Errors
+/// 403 where it is too old for them.
+fn may_see(service: &Service, person: &Person, stored_ms: i64) -> Result<(), Problem> {
+    if stored_ms < person.sees_since_ms(&service.site, now_ms()) { Err(too_old(&service.site)) } else { Ok(()) }
 }
 
 /// Puts what somebody did into the audit trail before they are told anything; answers the record's number.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,16 +28,21 @@ use super::evidence::unreadable;
 use super::stream::{self, Pieces};
 use super::{Why, ask, bad, missing, record};
 use crate::audit::Action;
+use crate::bytes::Bytes;
 use crate::custody::evidence::{self, Sha, from_hex, hex, sha256};
+use crate::custody::record::StoredRead;
 use crate::custody::{outbox, told};
+use crate::lane::rectify::Corners;
+use crate::masking;
 use crate::service::Service;
 use crate::service::access::Person;
 use crate::service::asked::Body;
 use crate::service::door::now_ms;
 use crate::service::problem::{Problem, ProblemBody};
+use crate::service::uploads::blocking;
 
-/// Passages, hits and scans of one pack at most.
-const MOST: usize = 1_000;
+/// Passages, hits and scans of one pack at most: their pictures may have to be blurred.
+const MOST: usize = 100;
 
 /// What a pack tells of itself.
 const README: &str = "An evidence pack of garita.\n\n\
@@ -46,7 +51,8 @@ const README: &str = "An evidence pack of garita.\n\n\
     the site that the pack is from, as `manifest` of the record that it was taken out (pack.json says when and by whom).\n\n\
     pack.json                     who took it out, when, why; of which store\n\
     passages/N/passage.json       a vehicle: what was read, with every alternative; whom the lists say it may be\n\
-    passages/N/NN.jpg             its pictures as they came in: 00 is the one that the text is from\n\
+    passages/N/NN.jpg             its pictures: 00 is the one that the text is from. As they came in, or with a mosaic where people sit if\n\
+    \x20                             the site wants that; passage.json has the SHA-256 of each as it came in, which the site's store is asked by\n\
     hits/N.json                   a hit whose vehicle had not passed yet\n\
     scans/N/scan.json             a train: its cars and what was found in them\n\
     scans/N/scan.tif              its scan as it came in, where it was asked for\n\
@@ -79,6 +85,18 @@ enum Content {
     Here(Vec<u8>),
     /// Path, SHA-256.
     File(PathBuf, Sha),
+    /// Path, the plates in it, and the SHA-256 of the picture in which nobody can be recognised: made again when it is sent, so that no more than one is in memory.
+    Blurred(PathBuf, Vec<Corners>, Sha),
+}
+
+impl Content {
+    /// Not blurred after all.
+    fn as_it_came(self) -> Content {
+        match self {
+            Content::Blurred(path, _, digest) => Content::File(path, digest),
+            other => other,
+        }
+    }
 }
 
 /// The files of a pack by name.
@@ -96,9 +114,13 @@ pub(in crate::service) async fn pack(State(service): State<Service>, person: Per
     if !(1..=MOST).contains(&count) {
         return Err(bad(format!("name 1 to {MOST} passages, hits and scans")));
     }
-    let (of, folder) = (asked.clone(), service.custody.folder().to_owned());
-    let gathered = ask(&service, move |connection| gather(connection, &of, &folder)).await?;
+    let (of, folder, since_ms) = (asked.clone(), service.custody.folder().to_owned(), person.sees_since_ms(&service.site, now_ms()));
+    let gathered = ask(&service, move |connection| gather(connection, &of, &folder, since_ms)).await?;
     let Some((mut files, store)) = gathered else { return Err(missing("passage, hit or scan")) };
+    files = match service.site.masking.blur_exports {
+        true => blocking(move || blur_all(files)).await?,
+        false => files.into_iter().map(|(name, content)| (name, content.as_it_came())).collect(),
+    };
     let made = jiff::Timestamp::from_millisecond(now_ms()).unwrap_or_default().to_string();
     let about = json!({
         "site": service.site.name, "store": store, "made": made, "by": person.id, "reason": why.reason, "case": why.case,
@@ -123,7 +145,7 @@ pub(in crate::service) async fn pack(State(service): State<Service>, person: Per
 }
 
 /// Everything of what is asked for, and the store's name; none where one of them is not there.
-fn gather(connection: &Connection, asked: &PackAsked, folder: &Path) -> rusqlite::Result<Option<(Files, String)>> {
+fn gather(connection: &Connection, asked: &PackAsked, folder: &Path, since_ms: i64) -> rusqlite::Result<Option<(Files, String)>> {
     let (mut files, mut subjects) = (Files::new(), BTreeSet::new());
     let mut passages = asked.passages.clone();
     for &id in &asked.hits {
@@ -135,13 +157,15 @@ fn gather(connection: &Connection, asked: &PackAsked, folder: &Path) -> rusqlite
         }
     }
     for id in passages {
-        let Some(whole) = told::passage_whole(connection, id)? else { return Ok(None) };
+        let Some(whole) = told::passage_whole(connection, id)?.filter(|whole| whole.passage.stored_ms >= since_ms) else { return Ok(None) };
         subjects.insert(format!("passage {id}"));
         subjects.extend(whole.hits.iter().map(|hit| format!("hit {}", hit.id)));
         for picture in &whole.evidence {
             let Some(digest) = from_hex(&picture.sha256) else { continue };
             let path = evidence::path(&folder.join("evidence"), &digest);
-            files.insert(format!("passages/{id}/{:02}.jpg", picture.number), Content::File(path, digest));
+            let plates = plates(connection, &whole.passage.lane, picture.sequence)?;
+            // Blurred afterwards, where the site wants that: its digest until then is of the picture as it came in.
+            files.insert(format!("passages/{id}/{:02}.jpg", picture.number), Content::Blurred(path, plates, digest));
         }
         files.insert(format!("passages/{id}/passage.json"), Content::Here(pretty(&whole)));
     }
@@ -163,6 +187,31 @@ fn gather(connection: &Connection, asked: &PackAsked, folder: &Path) -> rusqlite
     }
     files.insert("audit.jsonl".to_owned(), Content::Here(audit_of(connection, &subjects)?.into_bytes()));
     Ok(Some((files, outbox::store_id(connection)?)))
+}
+
+/// Where the plates of a frame are.
+fn plates(connection: &Connection, lane: &str, sequence: i64) -> rusqlite::Result<Vec<Corners>> {
+    let question = "SELECT seen FROM frame JOIN read ON read.frame = frame.id WHERE frame.lane = ?1 AND frame.sequence = ?2";
+    let mut statement = connection.prepare_cached(question)?;
+    let reads = statement.query_map(params![lane, sequence], |row| StoredRead::from_column(row.get_ref(0)?))?;
+    reads.map(|read| read.map(|read| read.line.corners)).collect()
+}
+
+/// The files, with the digests of their pictures as they leave.
+fn blur_all(files: Files) -> crate::error::Result<Files> {
+    let blur = |(name, content)| match content {
+        Content::Blurred(path, plates, _) => {
+            let digest = sha256(&blurred(&path, &plates)?);
+            Ok((name, Content::Blurred(path, plates, digest)))
+        }
+        other => Ok((name, other)),
+    };
+    files.into_iter().map(blur).collect()
+}
+
+/// A picture in which nobody can be recognised.
+fn blurred(path: &Path, plates: &[Corners]) -> crate::error::Result<Vec<u8>> {
+    masking::blur_occupants(&Bytes::read(path, crate::lane::frame::MAX_BYTES)?, plates)
 }
 
 /// What the audit trail says of these, a record a line.
@@ -194,7 +243,7 @@ fn sums(files: &Files) -> String {
     files.iter().fold(String::new(), |mut sums, (name, content)| {
         let digest = match content {
             Content::Here(bytes) => sha256(bytes),
-            Content::File(_, digest) => *digest,
+            Content::File(_, digest) | Content::Blurred(_, _, digest) => *digest,
         };
         let _ = writeln!(sums, "{}  {name}", hex(&digest));
         sums
@@ -212,6 +261,14 @@ fn write(pieces: &mut Pieces, sums: &str, files: &Files) -> std::io::Result<()> 
             Content::Here(bytes) => {
                 zip.start_file(name.as_str(), options)?;
                 zip.write_all(bytes)?;
+            }
+            Content::Blurred(path, plates, digest) => {
+                zip.start_file(name.as_str(), options)?;
+                let blurred = blurred(path, plates).map_err(std::io::Error::other)?;
+                if sha256(&blurred) != *digest {
+                    return Err(std::io::Error::other(format!("{name} is not what it was a moment ago")));
+                }
+                zip.write_all(&blurred)?;
             }
             Content::File(path, digest) => {
                 zip.start_file(name.as_str(), options)?;

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, missing, place, query};
+use super::{ask, limit, may_see, missing, place, query, since};
 use crate::custody::search::{Found, Search};
 use crate::custody::told::{self, Passage, PassageWhole};
 use crate::service::Service;
-use crate::service::access::{Person, Role};
+use crate::masking;
+use crate::service::access::Person;
 use crate::service::asked::{Asked, At};
 use crate::service::door::now_ms;
 use crate::service::problem::{Problem, ProblemBody};
@@ -55,6 +56,7 @@ pub(in crate::service) async fn listed(State(service): State<Service>, person: P
     } else {
         search.from_ms = asked.from_ms;
     }
+    search.from_ms = since(&service, &person, search.from_ms)?;
     (search.until_ms, search.before) = (asked.until_ms, place(asked.before.as_deref())?);
     search.lanes = asked.lane.iter().cloned().collect();
     let (found, mut passages) = ask(&service, move |connection| {
@@ -63,7 +65,7 @@ pub(in crate::service) async fn listed(State(service): State<Service>, person: P
         Ok((found, passages))
     })
     .await?;
-    if person.role == Role::Viewer {
+    if person.is_told_less(&service.site) {
         passages.iter_mut().for_each(obscure);
     }
     let number = |number: Option<i64>| number.map(|number| number.to_string());
@@ -76,8 +78,10 @@ pub(in crate::service) async fn listed(State(service): State<Service>, person: P
 /// One passage with its pictures and hits.
 #[utoipa::path(get, path = "/v1/passages/{id}", tag = "queries", params(("id" = i64, Path, description = "The passage's number")),
     responses((status = 200, body = PassageWhole), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
-pub(in crate::service) async fn one(State(service): State<Service>, At(id): At<i64>) -> Result<Json<PassageWhole>, Problem> {
-    ask(&service, move |connection| told::passage_whole(connection, id)).await?.map(Json).ok_or_else(|| missing("passage"))
+pub(in crate::service) async fn one(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<PassageWhole>, Problem> {
+    let whole = ask(&service, move |connection| told::passage_whole(connection, id)).await?.ok_or_else(|| missing("passage"))?;
+    may_see(&service, &person, whole.passage.stored_ms)?;
+    Ok(Json(whole))
 }
 
 /// The passages that a search found, in its order.
@@ -87,10 +91,10 @@ pub(super) fn passages_of(connection: &Connection, found: &Found) -> rusqlite::R
     passages.filter_map(Result::transpose).collect()
 }
 
-/// A plate without a hit is nobody's business: as many dots as it has characters.
+/// A plate without a hit is none of their business.
 fn obscure(passage: &mut Passage) {
     if !passage.sought {
-        passage.text = "•".repeat(passage.text.chars().count());
+        passage.text = masking::plate(&passage.text);
         (passage.jurisdiction, passage.jurisdiction_confidence) = (None, None);
     }
 }

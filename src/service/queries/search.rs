@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Why, ask, bad, limit, place, record};
+use super::{Why, ask, bad, limit, place, record, since};
 use crate::audit::Action;
 use crate::custody::outages::{self, Outage, Shed};
 use crate::custody::search::{Found, Meant, PATIENCE, Search, automaton, marks};
@@ -110,7 +110,7 @@ pub(in crate::service) struct PassageFound {
 
 impl SearchAsked {
     /// As the store searches.
-    pub(super) fn search(&self, service: &Service, limit: usize) -> Result<Search, Problem> {
+    pub(super) fn search(&self, service: &Service, person: &Person, limit: usize) -> Result<Search, Problem> {
         for lane in &self.lanes {
             service.lane(lane)?;
         }
@@ -120,8 +120,8 @@ impl SearchAsked {
             |code: &str| Jurisdiction::of(code).ok_or_else(|| bad(format!("jurisdiction: {code:?} is no state or country of ISO 3166: \"US-CA\", \"MX\"")));
         let jurisdiction = self.jurisdiction.as_deref().map(code).transpose()?;
         let before = place(self.before.as_deref())?;
-        let list = self.list.clone();
-        Ok(Search { text, lanes: self.lanes.clone(), from_ms: self.from_ms, until_ms: self.until_ms, list, jurisdiction, before, limit, patience: PATIENCE })
+        let (list, from_ms) = (self.list.clone(), since(service, person, self.from_ms)?);
+        Ok(Search { text, lanes: self.lanes.clone(), from_ms, until_ms: self.until_ms, list, jurisdiction, before, limit, patience: PATIENCE })
     }
 
     /// As the audit trail keeps it.
@@ -140,10 +140,10 @@ impl SearchAsked {
 pub(in crate::service) async fn search(State(service): State<Service>, person: Person, Body(asked): Body<SearchAsked>) -> Result<Json<SearchTold>, Problem> {
     let begun = Instant::now();
     let why = Why::of(&service, asked.reason.as_deref(), asked.case.as_deref())?;
-    let search = asked.search(&service, limit(asked.limit)?)?;
+    let search = asked.search(&service, &person, limit(asked.limit)?)?;
     let now_ms = now_ms();
     let kept_ms = 86_400_000 * i64::from(service.site.retention.passages_days.max(service.site.retention.hits_days));
-    let window = (asked.from_ms.unwrap_or(now_ms - kept_ms), asked.until_ms.unwrap_or(now_ms));
+    let window = (search.from_ms.unwrap_or(now_ms - kept_ms), asked.until_ms.unwrap_or(now_ms));
     let (subject, lanes) = (asked.subject, asked.lanes.clone());
     let (found, passages, cars, outages, shed) = ask(&service, move |connection| {
         let (found, passages, cars) = match subject {
