@@ -3,7 +3,7 @@
 //! | file | is |
 //! |---|---|
 //! | [`door`] | a frame in, its fate out |
-//! | `access` | who may post |
+//! | [`access`] | who asks, and whether they may |
 //! | `frames` | frames and triggers over HTTP |
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
@@ -21,7 +21,7 @@
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
 //! them and closes.
 
-mod access;
+pub mod access;
 mod activity;
 mod connections;
 pub mod door;

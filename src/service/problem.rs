@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use crate::error::{Error, Fault};
 
 /// One error for a client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) title: &'static str,

@@ -1,20 +1,84 @@
-//! Who may post: the site's devices, by their keys; where the site names none, whoever connects from this machine.
+//! Who asks, and whether they may: every request goes through [`guard`], which makes it a [`Person`]'s and looks into the one table of rights ([`RIGHTS`]).
+//!
+//! Devices come with a key; where the site names none, whoever connects from this machine may post.
 //!
 //! A key comes as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or as `Authorization: Token KEY`, which Plate Recognizer's clients send. The site file holds
 //! its SHA-256 alone. All devices are compared, each to its last byte, so that how long a refusal takes says nothing about any key.
 
+mod rights;
+
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Service;
+use super::door::Refused;
 use super::problem::Problem;
 use crate::custody::evidence::{Sha, sha256};
 use crate::site::{Device, Site};
+
+pub use rights::{RIGHTS, Right, Who, who};
+
+/// Somebody or something that asks. A handler that takes one as an argument is told who; the guard has seen that they may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Names them in records: `local` for whoever is on this machine of a site without logins.
+    pub id: String,
+    /// As pages write it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// What somebody may do: the columns of [`RIGHTS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Looks at lanes, portals and passages; plates without a hit are obscured unless the site file says otherwise.
+    Viewer,
+    /// Looks at hits and findings, and decides.
+    Operator,
+    /// Decides again, and second; sees what is old; places holds.
+    Supervisor,
+    /// Changes lists.
+    ListManager,
+    /// Reads everything, the audit trail too, and changes nothing.
+    Auditor,
+    /// Makes and changes people; may do what all people may.
+    Admin,
+    /// A camera, portal or program.
+    Device,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 7] = [Role::Viewer, Role::Operator, Role::Supervisor, Role::ListManager, Role::Auditor, Role::Admin, Role::Device];
+
+    /// As records and answers write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Supervisor => "supervisor",
+            Role::ListManager => "list-manager",
+            Role::Auditor => "auditor",
+            Role::Admin => "admin",
+            Role::Device => "device",
+        }
+    }
+}
+
+impl FromRequestParts<Service> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Person, Problem> {
+        parts.extensions.get::<Person>().cloned().ok_or_else(|| unknown("nobody has logged in"))
+    }
+}
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy)]
@@ -88,25 +152,75 @@ impl Sender<'_> {
     }
 }
 
-/// Who may come in at all, before a handler sees the request: to portals and uploads their devices, to what people read only whoever is on this machine
-/// (until the site has people to tell apart). Frames' handlers know their lane only from the form and ask for themselves; what tells of
-/// no person is open.
-pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let mut parts = path.trim_start_matches('/').split('/');
-    let allowed = match (parts.next(), parts.next()) {
-        (Some("healthz" | "readyz" | "metrics"), None) | (Some("v1"), Some("lanes" | "plate-reader")) => Ok(()),
-        (Some("v1"), Some("portals")) => credentials.sender(&service.site).and_then(|sender| match parts.next() {
-            Some(id) => service.portal(id).and_then(|portal| sender.may_use_portal(portal)),
-            None => Ok(()),
-        }),
-        (Some("v1"), Some("uploads" | "scans")) => credentials.sender(&service.site).map(|_| ()),
-        _ if credentials.local => Ok(()),
-        _ => Err(Problem::new(StatusCode::FORBIDDEN, "Not from there", "pages and queries are for this machine alone")),
+/// Lets a request in whose sender may, and tells its handler who that is ([`Person`]).
+pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, route: Option<MatchedPath>, mut request: Request, next: Next) -> Response {
+    // Nothing is at this address: the router says so.
+    let Some(route) = route else { return next.run(request).await };
+    let person = person(&service, credentials);
+    match may(&service, credentials, &person, &request, route.as_str()) {
+        Ok(()) => {
+            if let Ok(person) = person {
+                request.extensions_mut().insert(person);
+            }
+            next.run(request).await
+        }
+        Err(problem) => {
+            count_refused(&service, route.as_str(), request.uri().path());
+            let mut response = problem.into_response();
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED
+                && let Ok(methods) = rights::methods(route.as_str()).join(", ").parse()
+            {
+                response.headers_mut().insert(header::ALLOW, methods);
+            }
+            response
+        }
+    }
+}
+
+/// That the table of rights lets `person` ask this.
+fn may(service: &Service, credentials: Credentials, person: &Result<Person, Problem>, request: &Request, route: &str) -> Result<(), Problem> {
+    let roles = match who(request.method().as_str(), route) {
+        Some(Who::Anybody) => return Ok(()),
+        Some(Who::Only(roles)) => roles,
+        None if rights::methods(route).is_empty() => return Err(Problem::new(StatusCode::FORBIDDEN, "Nobody's", "nobody may do this")),
+        None => return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`")),
     };
-    match allowed {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    if roles == [Role::Device] {
+        credentials.sender(&service.site)?;
+    } else {
+        let person = person.as_ref().map_err(Clone::clone)?;
+        if !roles.contains(&person.role) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "Not your role's", format!("role {} may not do this", person.role.name())));
+        }
+    }
+    let portal = request.uri().path().strip_prefix("/v1/portals/").and_then(|rest| rest.split('/').next());
+    match (portal, person) {
+        (Some(id), Ok(Person { role: Role::Device, .. })) => credentials.sender(&service.site)?.may_use_portal(service.portal(id)?),
+        _ => Ok(()),
+    }
+}
+
+/// Whose request it is.
+fn person(service: &Service, credentials: Credentials) -> Result<Person, Problem> {
+    if credentials.key.is_some() || !credentials.local {
+        return match credentials.sender(&service.site)? {
+            Sender::Device(device) => Ok(Person { id: device.id.clone(), name: device.id.clone(), role: Role::Device }),
+            Sender::Local => Ok(local()),
+        };
+    }
+    Ok(local())
+}
+
+fn local() -> Person {
+    Person { id: "local".to_owned(), name: "this machine".to_owned(), role: Role::Admin }
+}
+
+/// A frame that was refused here counts in its lane, so that what was sent adds up.
+fn count_refused(service: &Service, route: &str, path: &str) {
+    if matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
+        && let Some(Ok(lane)) = path.split('/').nth(3).map(|id| service.lane(id))
+    {
+        service.door.refused(lane, Refused::Rejected);
     }
 }
 

@@ -1,0 +1,73 @@
+//! Who may do what: one table. What has no row here nobody may.
+
+use super::Role::{self, Admin, Auditor, Device, ListManager, Operator, Supervisor, Viewer};
+
+/// A row: method, route as the router writes it, who may.
+pub type Right = (&'static str, &'static str, Who);
+
+/// Who may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever asks: it tells of no person and changes nothing.
+    Anybody,
+    /// These roles.
+    Only(&'static [Role]),
+}
+
+/// Cameras, portals and programs.
+pub const DEVICES: Who = Who::Only(&[Device]);
+/// Everybody who works here.
+pub const PEOPLE: Who = Who::Only(&[Viewer, Operator, Supervisor, ListManager, Auditor, Admin]);
+/// Everybody who works here, and what has sent it.
+pub const PEOPLE_AND_DEVICES: Who = Who::Only(&[Viewer, Operator, Supervisor, ListManager, Auditor, Admin, Device]);
+/// Who judges hits and findings. An administrator can make themselves one, and alone on a machine is one.
+pub const OFFICERS: Who = Who::Only(&[Operator, Supervisor, Admin]);
+/// Who judges, and who looks at how it was judged.
+pub const OFFICERS_AND_AUDITORS: Who = Who::Only(&[Operator, Supervisor, Auditor, Admin]);
+/// Who decides what keeps being kept.
+pub const SUPERVISORS: Who = Who::Only(&[Supervisor, Admin]);
+/// Who changes lists.
+pub const LIST_MANAGERS: Who = Who::Only(&[ListManager, Admin]);
+/// Who reads what everybody did.
+pub const AUDITORS: Who = Who::Only(&[Auditor, Admin]);
+/// Who makes and changes people.
+pub const ADMINS: Who = Who::Only(&[Admin]);
+
+/// All rights. HEAD goes with GET. A device is told apart further by the lanes and portals that its `[[device]]` names.
+pub const RIGHTS: &[Right] = &[
+    ("GET", "/healthz", Who::Anybody),
+    ("GET", "/readyz", Who::Anybody),
+    ("GET", "/metrics", Who::Anybody),
+    // --- what comes in ---
+    ("POST", "/v1/lanes/{id}/frames", DEVICES),
+    ("POST", "/v1/lanes/{id}/edge-reads", DEVICES),
+    ("POST", "/v1/lanes/{id}/triggers", DEVICES),
+    ("POST", "/v1/plate-reader/", DEVICES),
+    ("POST", "/v1/portals/{id}/scans", DEVICES),
+    ("POST", "/v1/portals/{id}/columns", DEVICES),
+    ("POST", "/v1/portals/{id}/scans/{scan}/{paper}", DEVICES),
+    ("HEAD", "/v1/uploads/{upload}", DEVICES),
+    ("PATCH", "/v1/uploads/{upload}", DEVICES),
+    ("DELETE", "/v1/uploads/{upload}", DEVICES),
+    ("GET", "/v1/portals", PEOPLE_AND_DEVICES),
+    ("GET", "/v1/portals/{id}/scans", PEOPLE_AND_DEVICES),
+    ("GET", "/v1/scans/{scan}", PEOPLE_AND_DEVICES),
+    // --- what people see ---
+    ("GET", "/", PEOPLE),
+    ("GET", "/v1/status", PEOPLE),
+    // --- what leaves: queries, exports, events ---
+    // --- what people decide: cases, lists ---
+    // --- people and what they did ---
+];
+
+/// Who may ask `method` of `route`; `None`: nobody.
+#[must_use]
+pub fn who(method: &str, route: &str) -> Option<Who> {
+    let row = |method: &str| RIGHTS.iter().find(|right| right.0 == method && right.1 == route).map(|right| right.2);
+    row(method).or_else(|| if method == "HEAD" { row("GET") } else { None })
+}
+
+/// The methods that `route` has rows for.
+pub(super) fn methods(route: &str) -> Vec<&'static str> {
+    RIGHTS.iter().filter(|right| right.1 == route).map(|right| right.0).collect()
+}
