@@ -15,6 +15,7 @@
 //! | [`eval`], [`draw`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
 //! | [`audit`] | who did what, so that nobody can change it unseen |
 //! | [`custody`] | what must never be lost: frames, reads, passages, hits, scans |
+//! | [`review`] | what people make of hits: cases, claims, dispositions; their page |
 //! | [`service`] | the doors (HTTP), and the only async room |
 //! | [`synth`] | rendered inputs with exact truth |
 //!
@@ -39,6 +40,7 @@ pub mod models;
 pub mod pipeline;
 pub mod posterior;
 pub mod rail;
+pub mod review;
 pub mod service;
 pub mod site;
 pub mod synth;

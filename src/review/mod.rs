@@ -15,7 +15,7 @@
 //! 3. *Two where two are wanted.* A case whose entry wants two persons is confirmed by two; a trigger holds it.
 //! 4. *Seen before decided.* A disposition names the picture that was on the screen by its SHA-256; the store refuses one that was never sent to that person
 //!    (a foreign key), and [`decide`] one that is not the case's newest. That it was *painted* only the page can say, and it sends the time.
-//! 5. *Nothing without its record.* Whatever is changed here and the audit record of who did it are one commit.
+//! 5. *Nothing without its record.* Whatever is changed here and the audit record of who did it are one commit; only prolonging a lease leaves none.
 //!
 //! | file | is |
 //! |---|---|

@@ -13,9 +13,11 @@
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
 //! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
+//! | `page` | the operators' page |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `activity` | which sources something came from lately |
-//! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
+//! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
 //! | `problem` | errors as HTTP tells them |
 //!
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
@@ -23,6 +25,7 @@
 
 pub mod access;
 mod activity;
+mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
@@ -31,9 +34,11 @@ pub mod folder;
 mod frames;
 mod health;
 mod lists;
+mod live;
 pub(crate) mod metrics;
 pub mod mjpeg;
 pub mod multipart;
+mod page;
 mod portal_files;
 mod portals;
 mod problem;
@@ -55,7 +60,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, head, post};
+use axum::routing::{get, head, post, put};
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
@@ -88,6 +93,8 @@ pub(crate) struct Service {
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
+    /// The number of the newest change of a case, while a screen is open.
+    newest_change: watch::Sender<i64>,
     /// One permit for each byte of a frame that is being received or looked at.
     room: Arc<Semaphore>,
 }
@@ -156,6 +163,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         fetched,
         recorder,
         stopping: Arc::default(),
+        newest_change: watch::Sender::new(0),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
     };
     let served = runtime.block_on(run(service.clone(), ready));
@@ -208,6 +216,7 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(tick(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
+    tokio::spawn(live::watch(service.clone(), stopped.clone()));
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
@@ -283,7 +292,8 @@ fn router(service: Service) -> Router {
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
-        .route("/", get(health::page))
+        .route("/", get(page::index))
+        .route("/web/{file}", get(page::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -296,6 +306,15 @@ fn router(service: Service) -> Router {
         .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
         .route("/v1/portals/{id}/columns", post(portals::columns))
         .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
+        .route("/v1/cases", get(cases::queue))
+        .route("/v1/cases/{id}", get(cases::case))
+        .route("/v1/cases/{id}/pictures/{digest}", get(cases::picture))
+        .route("/v1/cases/{id}/claim", put(cases::claim).delete(cases::release))
+        .route("/v1/cases/{id}/disposition", post(cases::disposition).delete(cases::undo))
+        .route("/v1/cases/{id}/notes", post(cases::note))
+        .route("/v1/events", get(live::events))
+        .route("/v1/figures/accuracy", get(cases::accuracy))
+        .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))

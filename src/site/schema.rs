@@ -80,6 +80,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
         devices: devices.into_iter().collect::<Option<_>>()?,
         users: users.into_iter().collect::<Option<_>>()?,
         log: log?,
+        demo: false,
     };
     together(&root, &site);
     Some(site)
