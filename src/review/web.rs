@@ -37,6 +37,10 @@ pub const FILES: &[File] = files! {
     "plot.js" "text/javascript; charset=utf-8",
     "health.js" "text/javascript; charset=utf-8",
     "accuracy.js" "text/javascript; charset=utf-8",
+    "search.js" "text/javascript; charset=utf-8",
+    "lists.js" "text/javascript; charset=utf-8",
+    "audit.js" "text/javascript; charset=utf-8",
+    "people.js" "text/javascript; charset=utf-8",
     "help.js" "text/javascript; charset=utf-8",
 };
 

@@ -9,7 +9,7 @@ import { number, span, t, time } from './words.js';
 export function health() {
   const element = h('div', { class: 'sheet' });
   const draw = async () => {
-    const [status, hours] = await Promise.all([get('/v1/status'), get('/v1/figures/hours')]);
+    const [status, hours] = await Promise.all([get('/v1/status', true), get('/v1/figures/hours', true)]);
     const rate = hours.judged.map((/** @type {number} */ judged, /** @type {number} */ at) => (judged ? (100 * hours.misread[at]) / judged : null));
     fill(element,
       h('h1', {}, t('health.title')),

@@ -26,11 +26,14 @@ export class Live {
     this.source = null;
     this.change = 0;
     this.polled = 0;
+    this.stopped = false;
     setInterval(() => this.look(), 500);
   }
 
   /** Begins with the whole queue. */
   async start() {
+    this.stopped = false;
+    this.heardMs = Date.now();
     try {
       await this.all();
       this.open();
@@ -42,10 +45,17 @@ export class Live {
 
   async all() {
     /** @type {import('./server.js').QueueAnswer} */
-    const answer = await get('/v1/cases');
+    const answer = await get('/v1/cases', true);
     this.change = answer.change;
     this.heardMs = Date.now();
     this.listener.onall(answer);
+  }
+
+  /** No more news, until `start`: somebody has to log in, or nobody is there. */
+  stop() {
+    this.source?.close();
+    this.source = null;
+    this.stopped = true;
   }
 
   open() {
@@ -73,6 +83,7 @@ export class Live {
   /** Looks at the clock: is the screen stale, is it time to ask by hand? */
   look() {
     const now = Date.now();
+    if (this.stopped) return;
     if (now - this.heardMs <= STALE_MS) return;
     if (this.state !== 'polling' || now - this.heardMs > STALE_MS + POLL_MS) this.become('stale');
     if (now - this.polled < POLL_MS) return;

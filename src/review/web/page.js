@@ -1,25 +1,37 @@
 // The frame around everything: which page is shown, how alive the screen is, language, light, sound, the idle lock.
 
 import { accuracy } from './accuracy.js';
+import { audit } from './audit.js';
 import { fill, h } from './dom.js';
 import { health } from './health.js';
 import { help, keys } from './help.js';
 import { bind } from './keys.js';
+import { lists } from './lists.js';
 import { Live } from './live.js';
+import { people } from './people.js';
 import { Review } from './review.js';
+import { search } from './search.js';
+import { ask, get } from './server.js';
 import { sounds, toggle } from './sound.js';
 import { LANGUAGES, chosen, has, ofDay, speak, spoken, t } from './words.js';
 
 /** A screen that nobody touched for this long is locked. */
 const IDLE_MS = 30 * 60_000;
 
-/** Pages: address, letter of the chord `g` + letter, what makes it. The queue is always there behind them.
- * @type {{name: string, letter: string, make: null | (() => {element: HTMLElement, stop: () => void})}[]} */
+const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
+
+/** Pages: address, letter of the chord `g` + letter, whose it is (the server decides, this only spares a refusal), what makes it. The queue is always there
+ * behind them.
+ * @type {{name: string, letter: string, roles: string[] | null, make: null | (() => {element: HTMLElement, stop: () => void})}[]} */
 const PAGES = [
-  { name: 'queue', letter: 'q', make: null },
-  { name: 'health', letter: 'h', make: health },
-  { name: 'accuracy', letter: 'a', make: accuracy },
-  { name: 'help', letter: '?', make: help },
+  { name: 'queue', letter: 'q', roles: null, make: null },
+  { name: 'search', letter: 's', roles: OFFICERS, make: search },
+  { name: 'lists', letter: 'l', roles: null, make: lists },
+  { name: 'health', letter: 'h', roles: null, make: health },
+  { name: 'accuracy', letter: 'a', roles: OFFICERS, make: accuracy },
+  { name: 'audit', letter: 't', roles: ['auditor', 'admin'], make: audit },
+  { name: 'people', letter: 'u', roles: ['admin'], make: people },
+  { name: 'help', letter: '?', roles: null, make: help },
 ];
 
 class Page {
@@ -42,6 +54,8 @@ class Page {
     this.liveness = null;
     this.site = 'garita';
     this.isDemo = false;
+    /** Whether somebody has to log in here. */
+    this.login = false;
     this.touched = Date.now();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.quiet = undefined;
@@ -66,9 +80,11 @@ class Page {
     for (const kind of ['keydown', 'pointermove', 'pointerdown']) document.addEventListener(kind, () => (this.touched = Date.now()), { passive: true, capture: true });
     setInterval(() => Date.now() - this.touched > IDLE_MS && this.lock(), 5_000);
     window.addEventListener('hashchange', () => this.route());
+    window.addEventListener('garita-logged-out', () => void this.whoAmI());
     bind([
       { key: '?', words: 'key.keys', act: () => this.showKeys() },
       ...PAGES.filter((page) => page.letter !== '?').map((page) => ({ key: `g${page.letter}`, words: `nav.${page.name}`, act: () => { location.hash = `#${page.name}`; } })),
+      { key: '/', words: 'key.search', act: () => { location.hash = '#search'; } },
       { key: 'l', words: 'key.language', act: () => void this.language() },
       { key: 't', words: 'key.theme', act: () => this.theme() },
       { key: 'm', words: 'key.sound', act: () => { toggle(); this.words(); } },
@@ -80,7 +96,17 @@ class Page {
     await speak(chosen());
     this.words();
     this.route();
+    await this.whoAmI();
     await this.live.start();
+  }
+
+  /** Whose session this is; whoever has none has to log in, and whose session is locked has to open it. */
+  async whoAmI() {
+    const session = await get('/v1/session', true).catch(() => null);
+    if (!session) return;
+    this.login = session.login;
+    if (session.locked) this.lock();
+    else if (session.login && (!session.person || session.must_change)) location.assign('/login');
   }
 
   route() {
@@ -122,7 +148,8 @@ class Page {
 
   drawNav() {
     const now = location.hash.slice(1) || 'queue';
-    fill(this.nav, ...PAGES.map((page) => h('a', { href: `#${page.name}`, 'aria-current': page.name === now ? 'page' : null }, t(`nav.${page.name}`))));
+    const { role } = this.review.me;
+    fill(this.nav, ...PAGES.filter((page) => !page.roles || page.roles.includes(role)).map((page) => h('a', { href: `#${page.name}`, 'aria-current': page.name === now ? 'page' : null }, t(`nav.${page.name}`))));
   }
 
   drawLiveness() {
@@ -171,13 +198,42 @@ class Page {
     this.keysDialog.showModal();
   }
 
-  /** Nothing can be read or done until somebody is there again; a claim runs out by itself. */
+  /** Nothing can be read or done until somebody is there again, and proves it where people log in; a claim runs out by itself. */
   lock() {
     if (this.lockDialog.open) return;
     void this.review.release();
+    this.live.stop();
     this.keysDialog.close();
+    const password = h('input', { id: 'lock-password', type: 'password', autocomplete: 'current-password', required: true });
+    const code = h('input', { id: 'lock-code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 6 });
+    const told = h('p', { role: 'alert' });
+    const open = () => {
+      this.touched = Date.now();
+      this.lockDialog.close();
+      void this.live.start();
+    };
+    const unlock = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      try {
+        if (this.login) await ask('POST', '/v1/session/unlock', { password: password.value, code: code.value || undefined });
+        open();
+      } catch (error) {
+        fill(told, t('lock.failed', { why: error instanceof Error ? error.message : String(error) }));
+      }
+    };
+    const leave = async () => {
+      await ask('DELETE', '/v1/session').catch(() => {});
+      location.assign('/login');
+    };
     this.lockDialog.setAttribute('aria-label', t('lock.title'));
-    fill(this.lockDialog, h('h1', {}, t('lock.title')), h('p', {}, t('lock.text')), h('button', { autofocus: true, onclick: () => this.lockDialog.close() }, t('lock.go')));
+    fill(this.lockDialog,
+      h('h1', {}, t('lock.title')), h('p', {}, t('lock.text')),
+      h('form', { onsubmit: unlock },
+        this.login ? h('p', { class: 'field' }, h('label', { for: 'lock-password' }, t('lock.password')), password) : null,
+        this.login ? h('p', { class: 'field' }, h('label', { for: 'lock-code' }, t('lock.code')), code) : null,
+        told,
+        h('button', { class: 'confirm' }, t('lock.go')), ' ',
+        this.login ? h('button', { type: 'button', onclick: () => void leave() }, t('lock.out')) : null));
     this.lockDialog.showModal();
   }
 }

@@ -120,7 +120,7 @@ export class Review {
     this.me = answer.me;
     this.aheadMs = answer.now_ms - Date.now();
     this.queue.replace(answer.cases, answer.all);
-    if (this.case) void this.refresh(this.case.item.id);
+    if (this.case) void this.refresh(this.case.item.id, true);
     else this.first();
   }
 
@@ -130,7 +130,7 @@ export class Review {
       play(severity(item.priority));
       this.page.say(t('queue.arrived', { severity: t(`severity.${severity(item.priority)}`), plate: item.sought }));
     }
-    if (item.id === this.case?.item.id) void this.refresh(item.id);
+    if (item.id === this.case?.item.id) void this.refresh(item.id, true);
     else if (!this.case) this.first();
   }
 
@@ -170,11 +170,11 @@ export class Review {
     await this.refresh(id);
   }
 
-  /** @param {number} id */
-  async refresh(id) {
+  /** @param {number} id @param {boolean} [idle] */
+  async refresh(id, idle = false) {
     try {
       /** @type {Case} */
-      const shown = await get(`/v1/cases/${id}`);
+      const shown = await get(`/v1/cases/${id}`, idle);
       if (this.queue.selected !== id) return;
       this.aheadMs = shown.now_ms - Date.now();
       BUDGET.decideMs = shown.budget_ms[1] ?? BUDGET.decideMs;
@@ -230,7 +230,7 @@ export class Review {
   async prolong() {
     if (this.claimed === null || Date.now() - this.active > THERE_MS || document.hidden) return;
     const id = this.claimed;
-    await ask('PUT', `/v1/cases/${id}/claim`).catch((error) => this.claimed === id && this.refused(error, id));
+    await ask('PUT', `/v1/cases/${id}/claim`, undefined, true).catch((error) => this.claimed === id && this.refused(error, id));
   }
 
   /** Whether a decision can be taken now, and why not. @returns {string | null} */

@@ -38,11 +38,13 @@ export class Refused extends Error {
  * @param {string} method
  * @param {string} path
  * @param {any} [body]
+ * @param {boolean} [idle] asked by the page itself: nobody has done anything, and the session's time runs on
  * @returns {Promise<any>}
  */
-export async function ask(method, path, body) {
+export async function ask(method, path, body, idle = false) {
   /** @type {Record<string, string>} */
   const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+  if (idle) headers['garita-idle'] = '1';
   const answer = await fetch(path, {
     method,
     headers,
@@ -57,9 +59,9 @@ export async function ask(method, path, body) {
   throw new Refused(answer.status, problem);
 }
 
-/** @param {string} path @returns {Promise<any>} */
-export function get(path) {
-  return ask('GET', path);
+/** @param {string} path @param {boolean} [idle] @returns {Promise<any>} */
+export function get(path, idle = false) {
+  return ask('GET', path, undefined, idle);
 }
 
 /**

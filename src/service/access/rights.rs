@@ -53,7 +53,7 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/portals/{id}/scans", PEOPLE_AND_DEVICES),
     ("GET", "/v1/scans/{scan}", PEOPLE_AND_DEVICES),
     // --- what people see ---
-    ("GET", "/", Who::Anybody),
+    ("GET", "/", PEOPLE),
     ("GET", "/web/{file}", Who::Anybody),
     ("GET", "/v1/status", PEOPLE),
     // --- what leaves: queries, exports, events ---
