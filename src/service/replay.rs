@@ -23,7 +23,7 @@ pub(super) fn start(service: &Service, stopped: &watch::Receiver<bool>) {
                 }
                 let mut every = tokio::time::interval(Duration::from_millis(replay.every_ms.max(1)));
                 for sequence in 0u64.. {
-                    let rests = service.site.demo && sequence > 0 && sequence % replay.files.len() as u64 == 0;
+                    let rests = service.site.demo && sequence > 0 && sequence.is_multiple_of(replay.files.len() as u64);
                     tokio::select! {
                         () = tokio::time::sleep(DEMO_REST), if rests => every.reset_immediately(),
                         _ = every.tick(), if !rests => {}
