@@ -70,6 +70,13 @@ export async function screen(server, { width = 1366, height = 768, locale = 'en-
     errors.push(`a dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
+  // For whoever works on the page: its files from this folder, and not from the executable, so that nothing has to be built.
+  if (process.env.GARITA_WEB) {
+    await context.route('**/web/*', async (route) => {
+      const served = await route.fetch();
+      await route.fulfill({ response: served, body: readFileSync(path.join(process.env.GARITA_WEB, path.basename(new URL(route.request().url()).pathname))) });
+    });
+  }
   if (login) await login(context, server);
   await page.goto(`${server.url}/${hash}`);
   return {

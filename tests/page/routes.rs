@@ -51,7 +51,7 @@ fn files_come_under_a_policy_and_are_not_sent_twice() {
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
         let tag = reply.header("etag").expect("a tag").to_owned();
-        let again = Connection::open(server.address).and_then(|mut connection| connection.request("GET", &path, &[("if-none-match", &tag)], &[])).expect("answers");
+        let again = Connection::open(server.address).and_then(|mut connection| connection.request("GET", &path, &[("if-none-match", &tag), ("connection", "close")], &[])).expect("answers");
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
     let missing = server.get("/web/..%2fmod.rs");
