@@ -15,6 +15,8 @@
 //! | [`eval`], [`draw`] | accuracy, calibration and speed on labelled data; pictures of frames and of cars |
 //! | [`audit`] | who did what, so that nobody can change it unseen |
 //! | [`custody`] | what must never be lost: frames, reads, passages, hits, scans |
+//! | [`masking`] | plates and faces, obscured |
+//! | [`people`] | who works here: roles, passwords, second factors, sessions |
 //! | [`review`] | what people make of hits: cases, claims, dispositions; their page |
 //! | [`service`] | the doors (HTTP), and the only async room |
 //! | [`synth`] | rendered inputs with exact truth |
@@ -36,7 +38,9 @@ pub mod error;
 pub mod eval;
 pub mod infer;
 pub mod lane;
+pub mod masking;
 pub mod models;
+pub mod people;
 pub mod pipeline;
 pub mod posterior;
 pub mod rail;

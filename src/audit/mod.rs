@@ -8,7 +8,14 @@
 //! digest(n) = SHA-256( "garita audit 1" 0 · digest(n-1) · n · at_ms · who · action · subject · details )       digest(0) = 32 zeros
 //! ```
 //!
-//! Numbers are eight bytes, big-endian; a text is its length so written, then its UTF-8.
+//! Numbers are eight bytes, big-endian; a text is its length so written, then its UTF-8. [`mod@verify`] reads them all; [`checkpoint`] is what tells that all of them
+//! were made anew, or that the last ones are gone.
+//!
+//! Records are kept for ever: a record that could go would be one that could be taken away. What they say of a passage is its number, not its plate, but for what
+//! somebody searched for.
+
+pub mod checkpoint;
+pub mod verify;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
@@ -48,8 +55,6 @@ pub enum Action {
     CredentialsChanged,
     /// Made or changed a person.
     PersonChanged,
-    /// Was refused what their role may not do.
-    Refused,
     /// Looked at a hit or its evidence.
     HitViewed,
     /// Searched, with the reason in the details.
@@ -89,7 +94,6 @@ impl Action {
             Action::Unlocked => "unlocked",
             Action::CredentialsChanged => "credentials.changed",
             Action::PersonChanged => "person.changed",
-            Action::Refused => "refused",
             Action::HitViewed => "hit.viewed",
             Action::Searched => "searched",
             Action::Exported => "exported",
@@ -112,7 +116,8 @@ impl Action {
 /// # Errors
 /// What SQLite says.
 pub fn append(transaction: &Transaction<'_>, act: &Act) -> rusqlite::Result<i64> {
-    let last = transaction.prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let last =
+        transaction.prepare_cached("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (last, before): (i64, Sha) = last.unwrap_or((0, NOTHING_BEFORE));
     let (id, details) = (last + 1, act.details.to_string());
     let digest = digest(&before, id, act.now_ms, [&act.who, act.action.name(), &act.subject, &details]);

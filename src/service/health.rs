@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
 use super::Service;
+use super::access::{Person, Role};
 use super::problem::Problem;
 use crate::custody::State as StoreState;
+use crate::masking;
 
 /// The process answers.
 pub(super) async fn alive() -> &'static str {
@@ -46,14 +48,15 @@ pub(super) async fn metrics(State(service): State<Service>) -> Response {
 }
 
 /// Lanes, store, lists and the newest hits.
-pub(super) async fn status(State(service): State<Service>) -> Result<Json<Value>, Problem> {
-    tokio::task::spawn_blocking(move || told(&service))
+pub(super) async fn status(State(service): State<Service>, person: Person) -> Result<Json<Value>, Problem> {
+    tokio::task::spawn_blocking(move || told(&service, &person))
         .await
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()))?
         .map(Json)
 }
 
-fn told(service: &Service) -> Result<Value, Problem> {
+fn told(service: &Service, person: &Person) -> Result<Value, Problem> {
+    let (told_less, sees_hits) = (person.is_told_less(&service.site), !matches!(person.role, Role::Viewer | Role::ListManager));
     let lanes: Vec<Value> = service
         .site
         .lanes
@@ -76,10 +79,12 @@ fn told(service: &Service) -> Result<Value, Problem> {
         service.lists.told().into_iter().map(|(name, entries, error)| json!({ "name": name, "entries": entries, "error": error })).collect();
     let (passages, hits) = service.custody.ask(|connection| {
         let passages = connection
-            .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms FROM passage ORDER BY id DESC LIMIT 20")?
+            .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms, sought FROM passage ORDER BY id DESC LIMIT 20")?
             .query_map([], |row| {
+                let text: String = row.get(2)?;
+                let text = if told_less && !row.get::<_, bool>(7)? { masking::plate(&text) } else { text };
                 Ok(json!({
-                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": row.get::<_, String>(2)?, "confidence": row.get::<_, f64>(3)?,
+                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": text, "confidence": row.get::<_, f64>(3)?,
                     "jurisdiction": row.get::<_, Option<String>>(4)?, "reads": row.get::<_, i64>(5)?, "last_ms": row.get::<_, i64>(6)?,
                 }))
             })?
@@ -98,6 +103,7 @@ fn told(service: &Service) -> Result<Value, Problem> {
             .collect::<rusqlite::Result<Vec<Value>>>()?;
         Ok((passages, hits))
     })?;
+    let hits = if sees_hits { hits } else { Vec::new() };
     Ok(
         json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "portals": portals, "lists": lists, "passages": passages, "hits": hits }),
     )

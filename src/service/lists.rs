@@ -6,7 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use super::door::now_ms;
 use super::metrics;
+use crate::audit::{self, Act, Action};
+use crate::custody::Custody;
+use crate::custody::record::Record;
 use crate::error::Result;
 use crate::site::List;
 use crate::watchlist::index::Index;
@@ -76,10 +80,9 @@ impl Lists {
         })
     }
 
-    fn reload_due(&self) {
-        for one in self.lists.iter() {
-            one.reload_due();
-        }
+    /// Looks at the files that are due; answers what is to be told of lists that are in force now.
+    fn reload_due(&self) -> Vec<Act> {
+        self.lists.iter().filter_map(One::reload_due).collect()
     }
 }
 
@@ -88,26 +91,30 @@ impl One {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reload_due(&self) {
+    fn reload_due(&self) -> Option<Act> {
         let mut state = self.state();
         if state.looked.elapsed() < Duration::from_secs(self.list.reload_s) {
-            return;
+            return None;
         }
         state.looked = Instant::now();
         let found = stamp(&self.list.file);
         if found == state.stamp {
-            return;
+            return None;
         }
         // Written to at this moment: what is there is half a list.
         if found.is_some_and(|(_, changed)| changed.elapsed().is_ok_and(|age| age < Duration::from_secs(1))) {
-            return;
+            return None;
         }
         match load(&self.list, snapshot::load_index_gently) {
             Ok(snapshot) => {
                 tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
-                metrics::list(&self.list.name, Some(&version(&self.watchlist.load())), &version(&snapshot));
+                let (before, after) = (version(&self.watchlist.load()), version(&snapshot));
+                metrics::list(&self.list.name, Some(&before), &after);
                 self.watchlist.replace(Arc::clone(snapshot.base()));
                 (state.stamp, state.error) = (found, None);
+                let details = serde_json::json!({ "by": "its file", "entries": snapshot.len(), "version": after, "before": before });
+                let subject = format!("list {}", self.list.name);
+                Some(Act { who: "garita".to_owned(), action: Action::ListChanged, subject, details, now_ms: now_ms() })
             }
             Err(error) => {
                 let text = error.to_string();
@@ -115,21 +122,28 @@ impl One {
                     tracing::error!(list = self.list.name, %error, "the old list stays in force");
                 }
                 state.error = Some(text);
+                None
             }
         }
     }
 }
 
-/// Looks at the lists' files until `stopped`.
-pub(super) async fn watch(lists: Lists, mut stopped: watch::Receiver<bool>) {
+/// Looks at the lists' files until `stopped`, and tells the audit trail what changed.
+pub(super) async fn watch(lists: Lists, custody: Custody, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_millis(500));
     loop {
         tokio::select! {
             _ = every.tick() => {}
             _ = stopped.changed() => return,
         }
-        let lists = lists.clone();
-        let _ = tokio::task::spawn_blocking(move || lists.reload_due()).await;
+        let (lists, custody) = (lists.clone(), custody.clone());
+        let reloaded = tokio::task::spawn_blocking(move || {
+            for act in lists.reload_due() {
+                let append = move |transaction: &rusqlite::Transaction<'_>| audit::append(transaction, &act);
+                custody.put(Record::Change(Box::new(append), Box::new(|_| {})));
+            }
+        });
+        let _ = reloaded.await;
     }
 }
 

@@ -8,7 +8,10 @@
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections` | accepting them, within limits of number and patience |
+//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `sessions`, `people` | logging in; who works here |
+//! | `trail` | the audit trail and holds |
+//! | `acts`, `sent` | what handlers change and record; JSON that they are sent |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
@@ -25,6 +28,7 @@
 
 pub mod access;
 mod activity;
+mod acts;
 mod cases;
 mod connections;
 pub mod door;
@@ -39,15 +43,20 @@ pub(crate) mod metrics;
 pub mod mjpeg;
 pub mod multipart;
 mod page;
+mod people;
 mod portal_files;
 mod portals;
 mod problem;
 mod replay;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
+mod sent;
+mod sessions;
 pub mod source;
 mod sources;
+mod tls;
 mod trace;
+mod trail;
 mod uploads;
 
 use std::net::SocketAddr;
@@ -60,11 +69,12 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, head, post, put};
+use axum::routing::{delete, get, head, patch, post, put};
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
 use self::problem::Problem;
+use crate::audit::checkpoint::Signer;
 use crate::bytes::Bytes;
 use crate::custody::record::{Record, SightingRecord};
 use crate::custody::{Custody, Settings};
@@ -97,6 +107,11 @@ pub(crate) struct Service {
     newest_change: watch::Sender<i64>,
     /// One permit for each byte of a frame that is being received or looked at.
     room: Arc<Semaphore>,
+    /// One permit for each password that may be looked at at once.
+    hashing: Arc<Semaphore>,
+    rates: Arc<access::Rates>,
+    /// Signs how far the audit trail goes.
+    signer: Arc<Signer>,
 }
 
 impl Service {
@@ -131,11 +146,19 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         free_bytes: site.limits.free_bytes,
         passages_days: site.retention.passages_days,
         hits_days: site.retention.hits_days,
+        scans_days: site.retention.scans_days,
+        rules: site.retention.rules.clone(),
         ..Settings::default()
     };
     metrics::models(&models);
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
+    let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;
+    let signer = Arc::new(Signer::open(&site.data_dir)?);
+    acts::configured(&custody, &site)?;
+    if site.login.required {
+        people::first(&custody)?;
+    }
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
     let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
@@ -165,11 +188,15 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         stopping: Arc::default(),
         newest_change: watch::Sender::new(0),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
+        hashing: sessions::hashing(),
+        rates: Arc::default(),
+        signer,
     };
-    let served = runtime.block_on(run(service.clone(), ready));
+    let served = runtime.block_on(run(service.clone(), tls, ready));
     // No more frames; what is under way gets its answer before the connections go.
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
     portals.finish();
+    trail::tell(&service, 0);
     let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
     service.custody.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -207,7 +234,7 @@ fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Resu
     Ok((all, next))
 }
 
-async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let listen = service.site.listen;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -215,13 +242,17 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let address = listener.local_addr().map_err(|error| Error::io(&error).in_(listen))?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(tick(service.clone(), stopped.clone()));
-    tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
+    tokio::spawn(trail::export(service.clone(), stopped.clone()));
+    tokio::spawn(lists::watch(service.lists.clone(), service.custody.clone(), stopped.clone()));
     tokio::spawn(live::watch(service.clone(), stopped.clone()));
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
     ready(address);
-    let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
+    if let Some(tls) = &tls {
+        tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
+    }
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
@@ -317,6 +348,20 @@ fn router(service: Service) -> Router {
         .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
+        .route("/login", get(sessions::page))
+        .route("/login.js", get(sessions::script))
+        .route("/v1/session", get(sessions::told).post(sessions::log_in).delete(sessions::log_out))
+        .route("/v1/session/unlock", post(sessions::unlock))
+        .route("/v1/session/password", post(sessions::set_password))
+        .route("/v1/session/second-factor", post(sessions::propose_factor).put(sessions::take_factor).delete(sessions::drop_factor))
+        .route("/v1/session/settings", put(sessions::set_settings))
+        .route("/v1/people", get(people::list).post(people::make))
+        .route("/v1/people/{id}", patch(people::change))
+        .route("/v1/audit", get(trail::records))
+        .route("/v1/audit/checkpoint", get(trail::checkpoint))
+        .route("/v1/audit/verification", get(trail::verification))
+        .route("/v1/holds", get(trail::holds).post(trail::hold))
+        .route("/v1/holds/{id}", delete(trail::release))
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)

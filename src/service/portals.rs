@@ -19,11 +19,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::access::{Person, Role};
 use super::door::now_ms;
 use super::fields::{self, CONTENT_DIGEST, REPR_DIGEST, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use super::problem::Problem;
 use super::uploads::{self, About, Halt, Kind, Received, Upload, blocking, key_of_name};
 use super::{Service, metrics};
+use crate::audit::Action;
 use crate::custody::evidence::{Sha, hex};
 use crate::custody::scans::{self, Paper, ScanRow, ScanState};
 use crate::error::{Error, Fault};
@@ -272,13 +274,16 @@ async fn key_of(service: &Service, portal: &str, scan: &str) -> Result<Sha, Prob
     row.map(|row| row.key).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such scan", detail))
 }
 
-/// One scan with its cars.
-pub(super) async fn scan(State(service): State<Service>, Path(id): Path<String>) -> Response {
+/// One scan with its cars. That somebody looked at its hits is recorded.
+pub(super) async fn scan(State(service): State<Service>, person: Person, Path(id): Path<String>) -> Response {
     let told = async {
         let missing = || Problem::new(StatusCode::NOT_FOUND, "No such scan", format!("{id:?} is the number of no scan"));
         let number = id.parse().map_err(|_| missing())?;
         let custody = service.custody.clone();
         let Some(row) = blocking(move || custody.scan(number)).await? else { return Err(missing()) };
+        if row.received_ms < person.sees_since_ms(&service.site, now_ms()) {
+            return Err(super::access::too_old(&service.site));
+        }
         let custody = service.custody.clone();
         let found = row.clone();
         let (summary, cars, hits, consist, manifest) = blocking(move || {
@@ -287,6 +292,9 @@ pub(super) async fn scan(State(service): State<Service>, Path(id): Path<String>)
             Ok::<_, Error>((summary, cars, hits, paper(Paper::Consist)?, paper(Paper::Manifest)?))
         })
         .await?;
+        if !hits.is_empty() && person.role != Role::Device {
+            service.record(&person, Action::HitViewed, format!("scan {number}"), json!({ "hits": hits.len() })).await?;
+        }
         let mut told = told(&row);
         told["summary"] = summary;
         told["cars"] = cars.into();

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Fault, Result};
 use crate::lane::detect::View;
+use crate::people::Role;
 use crate::rail::thresholds::Thresholds;
 use crate::watchlist::Mapping;
 
@@ -58,8 +59,12 @@ pub struct Site {
     pub limits: Limits,
     /// Who may post; empty: whoever connects from the loopback address.
     pub devices: Vec<Device>,
-    /// Who works here.
-    pub users: Vec<User>,
+    /// Who must say who they are.
+    pub login: Login,
+    /// Certificate and key; `None`: plain HTTP, on the loopback address alone.
+    pub tls: Option<Tls>,
+    /// What is obscured.
+    pub masking: Masking,
     /// How the service writes its log.
     pub log: Log,
     /// Nobody's site: the built-in one over `testdata/`. Pages say so.
@@ -182,7 +187,7 @@ pub struct List {
 }
 
 /// How long things are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Retention {
     /// Frames that no passage refers to, seconds.
     pub frames_without_passage_s: u64,
@@ -196,6 +201,39 @@ pub struct Retention {
     pub uploads_s: u64,
     /// The most bytes of refused files that are kept; the oldest go first.
     pub quarantine_bytes: u64,
+    /// What is older needs a supervisor, days; 0: nothing does.
+    pub supervisor_after_days: u32,
+    /// What is kept for another time, the first that fits counts.
+    pub rules: Vec<RetentionRule>,
+}
+
+/// Some things are kept for another time than others of their class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionRule {
+    /// Names it in messages: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// What it is about.
+    pub class: Class,
+    /// Only hits of this list; never with [`Class::Passage`].
+    pub list: Option<String>,
+    /// Only of this jurisdiction: of a hit its entry's, of a passage the one that was read. `""`: of none.
+    pub jurisdiction: Option<String>,
+    /// For how long, days.
+    pub days: u32,
+}
+
+/// Classes of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A passage that no hit names, with its frames and evidence.
+    Passage,
+    /// A hit of a lane, with its passage.
+    Hit,
+    /// A scan that no entry met, with its findings and file.
+    Scan,
+    /// A scan that an entry met.
+    ScanHit,
 }
 
 /// What one sender can ask for, and how much waits.
@@ -215,6 +253,10 @@ pub struct Limits {
     pub free_bytes: u64,
     /// How long a stop may take until what was accepted is finished, seconds.
     pub drain_s: u64,
+    /// Requests of one device, a second.
+    pub device_per_s: u32,
+    /// Requests of one person, a second.
+    pub person_per_s: u32,
 }
 
 /// A camera, portal or program that may post.
@@ -230,28 +272,33 @@ pub struct Device {
     pub portals: Vec<usize>,
 }
 
-/// Somebody who works here.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// Names them in records: `[a-z0-9-]{1,32}`.
-    pub id: String,
-    /// As written on pages; the id unless given.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
+/// Who must say who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Login {
+    /// People log in; where not, whoever is on this machine is its administrator, and nobody else may do anything.
+    pub required: bool,
+    /// A session in which its person does nothing locks after this, minutes.
+    pub idle_minutes: u32,
+    /// A session ends after this, hours.
+    pub hours: u32,
 }
 
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Looks at hits and findings and decides.
-    Operator,
-    /// Decides again, and second.
-    Supervisor,
-    /// Reads everything, the audit trail too, and changes nothing.
-    Auditor,
-    /// Changes users and lists.
-    Administrator,
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, then those that it hangs on: PEM.
+    pub certificate: PathBuf,
+    /// Its key: PEM.
+    pub key: PathBuf,
+}
+
+/// What is obscured.
+#[derive(Debug, Clone)]
+pub struct Masking {
+    /// Roles that are not told the plates of passages without a hit.
+    pub obscured: Vec<Role>,
+    /// Where people sit is blurred in pictures that leave.
+    pub blur_exports: bool,
 }
 
 /// How the service writes its log, on standard error.

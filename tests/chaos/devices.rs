@@ -67,9 +67,7 @@ fn devices_bring_scans_to_their_portals_and_strangers_ask_nothing() {
     assert_eq!(begin("bridge", &[("authorization", "Bearer key of yard")]), 403);
     assert_eq!(begin("bridge", &[("authorization", "Bearer key of nobody")]), 401);
     assert_eq!(begin("bridge", &[]), 401);
-    for path in ["/v1/uploads/x"] {
-        assert_eq!(server.get(path).status, 401, "{path}");
-    }
+    assert_eq!(server.get("/v1/uploads/x").status, 401);
 }
 
 #[test]

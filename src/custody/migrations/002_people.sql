@@ -36,3 +36,43 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_subject ON audit (subject, id);
 CREATE INDEX audit_by_who ON audit (who, id);
+
+-- Until when what is stored is kept, reckoned from the rules of the site file (src/custody/keeping.rs); NULL: not reckoned yet.
+ALTER TABLE passage ADD COLUMN expires_ms INTEGER;
+CREATE INDEX passage_by_expiry ON passage (expires_ms);
+DROP INDEX passage_by_age;
+ALTER TABLE scan ADD COLUMN expires_ms INTEGER;
+CREATE INDEX scan_by_expiry ON scan (expires_ms);
+CREATE INDEX outbox_by_passage ON outbox (subject);
+
+CREATE TRIGGER hit_counts AFTER INSERT ON hit WHEN NEW.passage IS NOT NULL BEGIN
+  UPDATE passage SET expires_ms = NULL WHERE id = NEW.passage;
+END;
+CREATE TRIGGER scan_hit_counts AFTER INSERT ON scan_hit BEGIN
+  UPDATE scan SET expires_ms = NULL WHERE id = NEW.scan;
+END;
+CREATE TRIGGER scan_hit_goes AFTER DELETE ON scan_hit BEGIN
+  UPDATE scan SET expires_ms = NULL WHERE id = OLD.scan;
+END;
+
+-- The rules that everything was reckoned by, or is being reckoned anew by: up to which row. NULL: all of it.
+CREATE TABLE keeping (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  rules BLOB NOT NULL,                  -- their digest
+  passage INTEGER,
+  scan INTEGER
+);
+
+-- What is kept whatever its time.
+CREATE TABLE hold (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('passage', 'scan', 'plate')),
+  subject TEXT NOT NULL,                -- the number of a passage or scan; a plate's text
+  reason TEXT NOT NULL,
+  case_number TEXT NOT NULL,
+  placed_by TEXT NOT NULL,
+  placed_ms INTEGER NOT NULL,
+  released_by TEXT,
+  released_ms INTEGER
+);
+CREATE INDEX hold_in_force ON hold (kind, subject) WHERE released_ms IS NULL;

@@ -1,27 +1,50 @@
 //! Who asks, and whether they may: every request goes through [`guard`], which makes it a [`Person`]'s and looks into the one table of rights ([`RIGHTS`]).
 //!
-//! Devices come with a key; where the site names none, whoever connects from this machine may post.
+//! | file | is |
+//! |---|---|
+//! | this one | the guard |
+//! | [`rights`] | the table: method, route, roles; what has no row nobody may |
+//! | `device` | devices, by their keys |
+//! | `origin` | whether a browser's request is our own page's |
+//! | `rates` | how often somebody may ask |
 //!
-//! A key comes as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or as `Authorization: Token KEY`, which Plate Recognizer's clients send. The site file holds
-//! its SHA-256 alone. All devices are compared, each to its last byte, so that how long a refusal takes says nothing about any key.
+//! A request is a device's (by its key), a person's (by the cookie of a session), this machine's (where the site file says that nobody logs in: its
+//! administrator), or nobody's. What is refused is refused before its body is read.
 
-mod rights;
+mod device;
+mod origin;
+mod rates;
+pub mod rights;
 
-use std::net::SocketAddr;
+use std::time::Instant;
 
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
+use self::device::Sender;
+use self::origin::From;
 use super::Service;
-use super::door::Refused;
+use super::door::{Refused, now_ms};
 use super::problem::Problem;
+use super::uploads::blocking;
 use crate::custody::evidence::{Sha, sha256};
-use crate::site::{Device, Site};
+use crate::custody::record::Record;
+use crate::people::session::{self, Session};
+use crate::site::Site;
 
-pub use rights::{RIGHTS, Right, Who, who};
+pub(super) use self::device::Credentials;
+pub(super) use self::rates::Rates;
+pub use self::rights::{RIGHTS, Right, Who, who};
+pub use crate::people::Role;
+
+/// Requests a second from one address of nobody known that change something: logins, mostly.
+const STRANGERS_PER_S: f64 = 5.0;
+
+/// Sent by a page that asks by itself: nobody has done anything, and the idle lock comes nearer.
+const IDLE: &str = "garita-idle";
 
 /// Somebody or something that asks. A handler that takes one as an argument is told who; the guard has seen that they may.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,42 +57,28 @@ pub struct Person {
     pub role: Role,
 }
 
-/// What somebody may do: the columns of [`RIGHTS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Looks at lanes, portals and passages; plates without a hit are obscured unless the site file says otherwise.
-    Viewer,
-    /// Looks at hits and findings, and decides.
-    Operator,
-    /// Decides again, and second; sees what is old; places holds.
-    Supervisor,
-    /// Changes lists.
-    ListManager,
-    /// Reads everything, the audit trail too, and changes nothing.
-    Auditor,
-    /// Makes and changes people; may do what all people may.
-    Admin,
-    /// A camera, portal or program.
-    Device,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Role; 7] = [Role::Viewer, Role::Operator, Role::Supervisor, Role::ListManager, Role::Auditor, Role::Admin, Role::Device];
-
-    /// As records and answers write it.
+impl Person {
+    /// Whether plates of passages without a hit are obscured for them.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Supervisor => "supervisor",
-            Role::ListManager => "list-manager",
-            Role::Auditor => "auditor",
-            Role::Admin => "admin",
-            Role::Device => "device",
+    pub fn is_told_less(&self, site: &Site) -> bool {
+        site.masking.obscured.contains(&self.role)
+    }
+
+    /// What was stored before this, milliseconds since the Unix epoch, they may not see.
+    #[must_use]
+    pub fn sees_since_ms(&self, site: &Site, now_ms: i64) -> i64 {
+        match (self.role, site.retention.supervisor_after_days) {
+            (Role::Supervisor | Role::Auditor | Role::Admin, _) | (_, 0) => i64::MIN,
+            (_, days) => now_ms - i64::from(days) * 86_400_000,
         }
     }
+}
+
+/// What somebody is told who asks for what is older than they may see.
+pub(super) fn too_old(site: &Site) -> Problem {
+    let detail =
+        format!("what is older than {} days needs a supervisor (retention.supervisor_after_days of the site file)", site.retention.supervisor_after_days);
+    Problem::new(StatusCode::FORBIDDEN, "Old", detail)
 }
 
 impl FromRequestParts<Service> for Person {
@@ -80,117 +89,85 @@ impl FromRequestParts<Service> for Person {
     }
 }
 
-/// Who sends a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Sender<'site> {
-    /// Somebody on this machine, at a site without devices.
-    Local,
-    /// One of the site's devices.
-    Device(&'site Device),
-}
-
-/// What a request says of its sender; extracted before its body is read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Credentials {
-    key: Option<Sha>,
-    local: bool,
-}
-
-impl FromRequestParts<Service> for Credentials {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Credentials, Self::Rejection> {
-        let local = parts.extensions.get::<ConnectInfo<SocketAddr>>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
-        Ok(Credentials { key: key_of(&parts.headers).map(sha256), local })
-    }
-}
-
-impl Credentials {
-    /// The sender, if it may post at all.
-    ///
-    /// # Errors
-    /// 401 for one that the site does not know.
-    pub(super) fn sender(self, site: &Site) -> Result<Sender<'_>, Problem> {
-        if site.devices.is_empty() {
-            return match self.local {
-                true => Ok(Sender::Local),
-                false => Err(unknown("this site names no [[device]], so that only this machine may post")),
-            };
-        }
-        let key = self.key.ok_or_else(|| unknown("no key: send `Authorization: Bearer KEY`, `Authorization: Token KEY` or `X-Api-Key: KEY`"))?;
-        // Not `find`, which stops at the first.
-        let known = site.devices.iter().fold(None, |known, device| if same(&device.key_sha256, &key) { Some(device) } else { known });
-        known.map(Sender::Device).ok_or_else(|| unknown("no [[device]] of this site has this key"))
-    }
-}
-
-impl Sender<'_> {
-    /// That it may post to the lane with this index.
-    ///
-    /// # Errors
-    /// 403 where the site file does not let it.
-    pub(super) fn may_use_lane(self, lane: usize) -> Result<(), Problem> {
-        match self {
-            Sender::Device(device) if !device.lanes.contains(&lane) => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "Not yours", format!("device {} may not post to this lane (`lanes` of its [[device]])", device.id)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// That it may post to the portal with this index.
-    ///
-    /// # Errors
-    /// 403 where the site file does not let it.
-    pub(super) fn may_use_portal(self, portal: usize) -> Result<(), Problem> {
-        match self {
-            Sender::Device(device) if !device.portals.contains(&portal) => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "Not yours", format!("device {} may not post to this portal (`portals` of its [[device]])", device.id)))
-            }
-            _ => Ok(()),
-        }
-    }
+/// The session whose cookie a request carries, locked or not.
+#[derive(Debug, Clone)]
+pub(super) struct Carried {
+    pub(super) digest: Sha,
+    pub(super) session: Session,
+    /// Its person has done nothing for too long.
+    pub(super) locked: bool,
 }
 
 /// Lets a request in whose sender may, and tells its handler who that is ([`Person`]).
 pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, route: Option<MatchedPath>, mut request: Request, next: Next) -> Response {
     // Nothing is at this address: the router says so.
     let Some(route) = route else { return next.run(request).await };
-    let person = person(&service, credentials);
-    match may(&service, credentials, &person, &request, route.as_str()) {
+    let carried = match credentials.key {
+        Some(_) => None,
+        None => carried(&service, request.headers()).await,
+    };
+    let person = person(&service, credentials, carried.as_ref(), request.headers());
+    match may(&service, credentials, &person, carried.as_ref(), &request, route.as_str()) {
         Ok(()) => {
+            request.extensions_mut().insert(carried);
             if let Ok(person) = person {
                 request.extensions_mut().insert(person);
             }
             next.run(request).await
         }
-        Err(problem) => {
-            count_refused(&service, route.as_str(), request.uri().path());
-            let mut response = problem.into_response();
-            if response.status() == StatusCode::METHOD_NOT_ALLOWED
-                && let Ok(methods) = rights::methods(route.as_str()).join(", ").parse()
-            {
-                response.headers_mut().insert(header::ALLOW, methods);
-            }
-            response
-        }
+        Err(problem) => refused(&service, problem, &request, route.as_str()),
     }
 }
 
-/// That the table of rights lets `person` ask this.
-fn may(service: &Service, credentials: Credentials, person: &Result<Person, Problem>, request: &Request, route: &str) -> Result<(), Problem> {
-    let roles = match who(request.method().as_str(), route) {
-        Some(Who::Anybody) => return Ok(()),
-        Some(Who::Only(roles)) => roles,
+/// That the table of rights lets `person` ask this, now, from there.
+fn may(
+    service: &Service,
+    credentials: Credentials,
+    person: &Result<Person, Problem>,
+    carried: Option<&Carried>,
+    request: &Request,
+    route: &str,
+) -> Result<(), Problem> {
+    let who = match who(request.method().as_str(), route) {
+        Some(who) => who,
         None if rights::methods(route).is_empty() => return Err(Problem::new(StatusCode::FORBIDDEN, "Nobody's", "nobody may do this")),
         None => return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`")),
     };
+    let changes = !origin::is_safe(request.method());
+    if changes && credentials.key.is_none() {
+        match origin::from(request.headers()) {
+            From::Us => {}
+            From::Unsaid if carried.is_none() => {}
+            From::Unsaid | From::Others => {
+                let detail = "a change with a cookie comes from our own page: Sec-Fetch-Site or Origin must say so";
+                return Err(Problem::new(StatusCode::FORBIDDEN, "From another site", detail));
+            }
+        }
+    }
+    let roles = match who {
+        Who::Only(roles) => roles,
+        Who::Anybody if !changes => return Ok(()),
+        Who::Anybody => return allowed(service.rates.take(&format!("address {}", credentials.address), STRANGERS_PER_S, Instant::now())),
+    };
     if roles == [Role::Device] {
-        credentials.sender(&service.site)?;
+        if let Sender::Device(device) = credentials.sender(&service.site)? {
+            rate(service, Role::Device, &device.id)?;
+        }
     } else {
         let person = person.as_ref().map_err(Clone::clone)?;
         if !roles.contains(&person.role) {
+            tracing::warn!(who = person.id, role = person.role.name(), route, "refused");
             return Err(Problem::new(StatusCode::FORBIDDEN, "Not your role's", format!("role {} may not do this", person.role.name())));
+        }
+        if carried.is_some_and(|carried| carried.session.must_change) && route != "/v1/session/password" {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "New password first",
+                "the password was good once: set one of your own (POST /v1/session/password)",
+            ));
+        }
+        if person.id != LOCAL {
+            rate(service, person.role, &person.id)?;
         }
     }
     let portal = request.uri().path().strip_prefix("/v1/portals/").and_then(|rest| rest.split('/').next());
@@ -200,105 +177,171 @@ fn may(service: &Service, credentials: Credentials, person: &Result<Person, Prob
     }
 }
 
+fn rate(service: &Service, role: Role, id: &str) -> Result<(), Problem> {
+    let limits = &service.site.limits;
+    let (kind, per_s) = if role == Role::Device { ("device", limits.device_per_s) } else { ("person", limits.person_per_s) };
+    allowed(service.rates.take(&format!("{kind} {id}"), per_s.into(), Instant::now()))
+}
+
+fn allowed(taken: Result<(), std::time::Duration>) -> Result<(), Problem> {
+    taken.map_err(|wait| {
+        let detail = "more requests than one sender may have (limits.device_per_s, limits.person_per_s of the site file)";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too often", detail).retry(wait.as_secs_f64().ceil().clamp(1.0, 60.0) as u32)
+    })
+}
+
+/// Names whoever is on this machine of a site where nobody logs in.
+pub(super) const LOCAL: &str = "local";
+
 /// Whose request it is.
-fn person(service: &Service, credentials: Credentials) -> Result<Person, Problem> {
-    if credentials.key.is_some() || !credentials.local {
-        return match credentials.sender(&service.site)? {
+fn person(service: &Service, credentials: Credentials, carried: Option<&Carried>, headers: &HeaderMap) -> Result<Person, Problem> {
+    let site = &service.site;
+    if credentials.key.is_some() && !site.devices.is_empty() {
+        return match credentials.sender(site)? {
             Sender::Device(device) => Ok(Person { id: device.id.clone(), name: device.id.clone(), role: Role::Device }),
-            Sender::Local => Ok(local()),
+            Sender::Local => Err(unknown("no [[device]] of this site has this key")),
         };
     }
-    Ok(local())
-}
-
-fn local() -> Person {
-    Person { id: "local".to_owned(), name: "this machine".to_owned(), role: Role::Admin }
-}
-
-/// A frame that was refused here counts in its lane, so that what was sent adds up.
-fn count_refused(service: &Service, route: &str, path: &str) {
-    if matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
-        && let Some(Ok(lane)) = path.split('/').nth(3).map(|id| service.lane(id))
-    {
-        service.door.refused(lane, Refused::Rejected);
+    if let Some(Carried { session, locked, .. }) = carried {
+        return match locked {
+            true => {
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "Locked", "nothing was done for a while: the password opens it again (POST /v1/session/unlock)"))
+            }
+            false => Ok(Person { id: session.person.clone(), name: session.name.clone(), role: session.role }),
+        };
     }
+    if !site.login.required && credentials.local {
+        return match origin::is_local_host(headers) {
+            true => Ok(Person { id: LOCAL.to_owned(), name: "this machine".to_owned(), role: Role::Admin }),
+            false => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "Not from there", "this machine is spoken to by its loopback address, or by a name without a dot"))
+            }
+        };
+    }
+    Err(unknown(match site.login.required {
+        true => "nobody has logged in: POST /v1/session",
+        false => "nobody logs in here ([login] of the site file), so that only this machine may ask",
+    }))
+}
+
+/// The session that the request's cookie names, unless it has had its time; that its person does something is noted.
+async fn carried(service: &Service, headers: &HeaderMap) -> Option<Carried> {
+    let digest = sha256(cookie(headers, cookie_name(&service.site))?.as_bytes());
+    let idle = headers.contains_key(IDLE);
+    let service = service.clone();
+    blocking(move || {
+        let found = service.custody.ask(|connection| session::find(connection, &digest));
+        let session = found.inspect_err(|error| tracing::error!(%error, "a session could not be looked up")).ok()??;
+        let (now_ms, login) = (now_ms(), service.site.login);
+        if now_ms >= session.made_ms + 3_600_000 * i64::from(login.hours) {
+            return None;
+        }
+        let locked = now_ms >= session.seen_ms + 60_000 * i64::from(login.idle_minutes);
+        if !locked && !idle && now_ms >= session.seen_ms + session::NOTE_EVERY_MS {
+            let note = move |transaction: &rusqlite::Transaction<'_>| session::note(transaction, &digest, now_ms).map(|()| 0);
+            service.custody.put(Record::Change(Box::new(note), Box::new(|_| {})));
+        }
+        Some(Carried { digest, session, locked })
+    })
+    .await
+}
+
+/// The name of the session's cookie; over TLS one that a browser takes for this host alone.
+pub(super) fn cookie_name(site: &Site) -> &'static str {
+    if site.tls.is_some() { "__Host-garita" } else { "garita" }
+}
+
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let fields = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// What a refused sender is told: a person's browser where to log in, others why not.
+fn refused(service: &Service, problem: Problem, request: &Request, route: &str) -> Response {
+    // A frame that is refused here counts in its lane, so that what was sent adds up.
+    if matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
+        && let Some(Ok(lane)) = request.uri().path().split('/').nth(3).map(|id| service.lane(id))
+    {
+        service.door.refused(lane, if problem.status == StatusCode::TOO_MANY_REQUESTS { Refused::Shed } else { Refused::Rejected });
+    }
+    let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let logs_in = problem.status == StatusCode::UNAUTHORIZED || problem.title == "New password first";
+    if wants_page && logs_in && service.site.login.required {
+        return Redirect::to("/login").into_response();
+    }
+    let status = problem.status;
+    let mut response = problem.into_response();
+    if status == StatusCode::METHOD_NOT_ALLOWED
+        && let Ok(methods) = HeaderValue::from_str(&rights::methods(route).join(", "))
+    {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
 }
 
 fn unknown(detail: &'static str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "Unknown sender", detail)
 }
 
-/// The key that a request carries.
-fn key_of(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(key) = headers.get("x-api-key") {
-        return Some(key.as_bytes().trim_ascii());
-    }
-    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")).then(|| key.trim().as_bytes())
-}
-
-/// Whether two digests are the same, in a time that does not depend on where they differ.
-fn same(a: &Sha, b: &Sha) -> bool {
-    a.iter().zip(b).fold(0, |differs, (a, b)| std::hint::black_box(differs | (a ^ b))) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn site(devices: &str) -> Site {
-        let text = format!("[[lane]]\nid = \"a\"\n[[lane]]\nid = \"b\"\n{devices}");
-        Site::parse(&text, std::path::Path::new("."), []).unwrap_or_else(|mistakes| panic!("{mistakes:?}")).site
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=1; garitax=2;garita=x=y"));
+        headers.append(header::COOKIE, HeaderValue::from_static("b=3"));
+        assert_eq!(cookie(&headers, "garita"), Some("x=y"));
+        assert_eq!((cookie(&headers, "b"), cookie(&headers, "c")), (Some("3"), None));
     }
 
-    fn headers(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::HeaderName::from_static(name), value.parse().expect("a header"))])
-    }
-
-    fn device(id: &str, key: &str, more: &str) -> String {
-        format!("[[device]]\nid = \"{id}\"\nkey_sha256 = \"{}\"\n{more}\n", crate::custody::evidence::hex(&sha256(key.as_bytes())))
+    /// Routes and their methods, as the router's source has them.
+    fn routes() -> Vec<(String, Vec<&'static str>)> {
+        let source = include_str!("../mod.rs");
+        let routes = source.split(".route(\"").skip(1).map(|rest| {
+            let (route, rest) = rest.split_once('"').expect("a text ends");
+            // To the parenthesis that closes the call.
+            let mut open = 1;
+            let end = rest.find(|character| {
+                open += i32::from(character == '(') - i32::from(character == ')');
+                open == 0
+            });
+            let handlers = &rest[..end.expect("a call ends")];
+            let has = |method: &str| {
+                handlers.split(|character: char| !character.is_ascii_alphanumeric() && character != '(').any(|word| word.starts_with(&format!("{method}(")))
+            };
+            let methods = ["get", "head", "post", "put", "patch", "delete"].into_iter().filter(|method| has(method)).collect();
+            (route.to_owned(), methods)
+        });
+        routes.collect()
     }
 
     #[test]
-    fn a_key_is_found_wherever_senders_put_it() {
-        for (name, value) in [("authorization", "Bearer k1"), ("authorization", "bearer  k1 "), ("authorization", "Token k1"), ("x-api-key", " k1")] {
-            assert_eq!(key_of(&headers(name, value)), Some(&b"k1"[..]), "{name}: {value}");
+    fn every_route_has_its_rows_and_every_row_its_route() {
+        let routes = routes();
+        assert!(routes.len() > 20, "{routes:?}");
+        for (route, methods) in &routes {
+            assert!(!methods.is_empty(), "{route}");
+            for method in methods {
+                assert!(RIGHTS.iter().any(|right| right.0.eq_ignore_ascii_case(method) && right.1 == route), "{method} {route} has no row: nobody may");
+            }
         }
-        for value in ["Basic k1", "Bearer", "k1", "Digest Bearer k1"] {
-            assert_eq!(key_of(&headers("authorization", value)), None, "{value}");
-        }
-    }
-
-    #[test]
-    fn only_known_keys_post_and_only_where_they_may() {
-        let site = site(&(device("one", "k1", "") + &device("two", "k2", "lanes = [\"b\"]")));
-        let sender = |key: &str, local| Credentials { key: Some(sha256(key.as_bytes())), local }.sender(&site);
-        assert!(sender("k1", false).is_ok_and(|sender| sender.may_use_lane(0).is_ok() && sender.may_use_lane(1).is_ok()));
-        let two = sender("k2", false).expect("known");
-        assert_eq!((two.may_use_lane(0).expect_err("not its lane").status, two.may_use_lane(1).is_ok()), (StatusCode::FORBIDDEN, true));
-        // A site with devices trusts nobody for coming from this machine.
-        for stranger in [sender("k3", true), sender("", true), Credentials { key: None, local: true }.sender(&site)] {
-            assert_eq!(stranger.expect_err("unknown").status, StatusCode::UNAUTHORIZED);
+        for (method, route, _) in RIGHTS {
+            assert!(routes.iter().any(|(known, methods)| known == route && methods.contains(&method.to_lowercase().as_str())), "{method} {route} is no route");
         }
     }
 
     #[test]
-    fn without_devices_only_this_machine_posts() {
-        let site = site("");
-        assert!(Credentials { key: None, local: true }.sender(&site).is_ok());
-        for key in [None, Some(sha256(b""))] {
-            assert_eq!(Credentials { key, local: false }.sender(&site).expect_err("from elsewhere").status, StatusCode::UNAUTHORIZED);
+    fn every_row_is_there_once_and_nobody_is_both() {
+        for (index, (method, route, who)) in RIGHTS.iter().enumerate() {
+            assert!(!RIGHTS[..index].iter().any(|right| right.0 == *method && right.1 == *route), "{method} {route} is there twice");
+            if let Who::Only(roles) = who {
+                assert!(!roles.is_empty(), "{method} {route}");
+            }
         }
-    }
-
-    #[test]
-    fn digests_that_differ_anywhere_are_not_the_same() {
-        let digest = sha256(b"k");
-        assert!(same(&digest, &digest.clone()));
-        for byte in 0..32 {
-            let mut other = digest;
-            other[byte] ^= 0x80;
-            assert!(!same(&digest, &other), "byte {byte}");
-        }
+        assert_eq!(who("GET", "/v1/nothing"), None);
+        assert_eq!(who("HEAD", "/healthz"), Some(Who::Anybody));
     }
 }

@@ -1,6 +1,6 @@
 //! Who may do what: one table. What has no row here nobody may.
 
-use super::Role::{self, Admin, Auditor, Device, ListManager, Operator, Supervisor, Viewer};
+use crate::people::Role::{self, Admin, Auditor, Device, ListManager, Operator, Supervisor, Viewer};
 
 /// A row: method, route as the router writes it, who may.
 pub type Right = (&'static str, &'static str, Who);
@@ -22,6 +22,8 @@ pub const PEOPLE: Who = Who::Only(&[Viewer, Operator, Supervisor, ListManager, A
 pub const PEOPLE_AND_DEVICES: Who = Who::Only(&[Viewer, Operator, Supervisor, ListManager, Auditor, Admin, Device]);
 /// Who judges hits and findings. An administrator can make themselves one, and alone on a machine is one.
 pub const OFFICERS: Who = Who::Only(&[Operator, Supervisor, Admin]);
+/// Who judges, who looks at how it was judged, and what has sent it.
+pub const OFFICERS_AUDITORS_DEVICES: Who = Who::Only(&[Operator, Supervisor, Auditor, Admin, Device]);
 /// Who judges, and who looks at how it was judged.
 pub const OFFICERS_AND_AUDITORS: Who = Who::Only(&[Operator, Supervisor, Auditor, Admin]);
 /// Who decides what keeps being kept.
@@ -38,6 +40,12 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/healthz", Who::Anybody),
     ("GET", "/readyz", Who::Anybody),
     ("GET", "/metrics", Who::Anybody),
+    ("GET", "/login", Who::Anybody),
+    ("GET", "/login.js", Who::Anybody),
+    ("GET", "/v1/session", Who::Anybody),
+    ("POST", "/v1/session", Who::Anybody),
+    ("DELETE", "/v1/session", Who::Anybody),
+    ("POST", "/v1/session/unlock", Who::Anybody),
     // --- what comes in ---
     ("POST", "/v1/lanes/{id}/frames", DEVICES),
     ("POST", "/v1/lanes/{id}/edge-reads", DEVICES),
@@ -51,7 +59,7 @@ pub const RIGHTS: &[Right] = &[
     ("DELETE", "/v1/uploads/{upload}", DEVICES),
     ("GET", "/v1/portals", PEOPLE_AND_DEVICES),
     ("GET", "/v1/portals/{id}/scans", PEOPLE_AND_DEVICES),
-    ("GET", "/v1/scans/{scan}", PEOPLE_AND_DEVICES),
+    ("GET", "/v1/scans/{scan}", OFFICERS_AUDITORS_DEVICES),
     // --- what people see ---
     ("GET", "/", PEOPLE),
     ("GET", "/web/{file}", Who::Anybody),
@@ -70,6 +78,20 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/figures/accuracy", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/figures/hours", PEOPLE),
     // --- people and what they did ---
+    ("POST", "/v1/session/password", PEOPLE),
+    ("POST", "/v1/session/second-factor", PEOPLE),
+    ("PUT", "/v1/session/second-factor", PEOPLE),
+    ("DELETE", "/v1/session/second-factor", PEOPLE),
+    ("PUT", "/v1/session/settings", PEOPLE),
+    ("GET", "/v1/people", ADMINS),
+    ("POST", "/v1/people", ADMINS),
+    ("PATCH", "/v1/people/{id}", ADMINS),
+    ("GET", "/v1/audit", AUDITORS),
+    ("GET", "/v1/audit/checkpoint", AUDITORS),
+    ("GET", "/v1/audit/verification", AUDITORS),
+    ("GET", "/v1/holds", OFFICERS_AND_AUDITORS),
+    ("POST", "/v1/holds", SUPERVISORS),
+    ("DELETE", "/v1/holds/{id}", SUPERVISORS),
 ];
 
 /// Who may ask `method` of `route`; `None`: nobody.
