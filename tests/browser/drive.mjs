@@ -59,7 +59,7 @@ export async function close() {
 }
 
 /** A page of its own, as one person's screen; every error in its console is collected, and `quiet()` says that there was none. */
-export async function screen(server, { width = 1366, height = 768, locale = 'en-US', hash = '', login = null, zoom = 1 } = {}) {
+export async function screen(server, { width = 1366, height = 768, locale = 'en-US', hash = '', login = null, zoom = 1, clock = false } = {}) {
   const context = await browser.newContext({ viewport: { width: Math.round(width / zoom), height: Math.round(height / zoom) }, deviceScaleFactor: zoom, locale, timezoneId: 'America/Tijuana' });
   const page = await context.newPage();
   const errors = [];
@@ -78,6 +78,7 @@ export async function screen(server, { width = 1366, height = 768, locale = 'en-
     });
   }
   if (login) await login(context, server);
+  if (clock) await context.clock.install();
   await page.goto(`${server.url}/${hash}`);
   return {
     page,

@@ -19,6 +19,9 @@ async function serving(site, act) {
   }
 }
 
+/** Pages of somebody who may see all. */
+const PAGES = ['queue', 'health', 'accuracy', 'audit', 'people', 'help'];
+
 const standing = (page) => page.locator('.standing').textContent();
 const api = async (server, method, route, body) => {
   const answer = await fetch(`${server.url}${route}`, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
@@ -31,7 +34,7 @@ test('every page in both languages and lights: no violation, no missing word, no
       const { page, quiet, close } = await screen(server, { locale, zoom });
       await painted(page);
       for (const light of ['dark', 'light']) {
-        for (const name of ['queue', 'health', 'accuracy', 'help']) {
+        for (const name of PAGES) {
           await page.evaluate((hash) => { location.hash = hash; }, name);
           if (name === 'queue') await painted(page);
           else await page.waitForSelector('.sheet h1');
@@ -159,10 +162,11 @@ test('each key does what it says, and none while somebody types', () => serving(
   await press('m');
   assert.match(await page.locator('.tools').textContent(), /Sound on/);
   await press('m');
-  for (const [letter, name] of [['h', 'health'], ['a', 'accuracy'], ['q', 'queue']]) {
+  for (const [letter, name] of [['h', 'health'], ['a', 'accuracy'], ['t', 'audit'], ['u', 'people'], ['q', 'queue']]) {
     await press('g');
     await press(letter);
     await page.waitForFunction((hash) => location.hash === `#${hash}`, name);
+    await page.waitForSelector(name === 'queue' ? '.review' : '.sheet h1');
   }
   await press('?');
   await page.waitForSelector('dialog[open]');
@@ -184,7 +188,7 @@ test('nothing is decided before its evidence has painted', () => serving('hundre
   assert.match(await page.locator('.message').textContent(), /Wait until the evidence/);
   assert.equal(posted, 0);
   assert.equal(await page.locator('.confirm').getAttribute('aria-disabled'), 'true');
-  await page.locator('.confirm').click();
+  await page.locator('.confirm').click({ force: true });
   assert.equal(posted, 0);
   let_go();
   await painted(page);
@@ -226,7 +230,7 @@ test('a hundred hits by keyboard alone: at most three keys each, the next eviden
 test('ten thousand cases: each key within 100 ms', () => serving('many', async (server) => {
   const { page, quiet, close } = await screen(server);
   await painted(page);
-  assert.match(await page.locator('.counts').textContent(), /10,00[01] waiting/);
+  assert.match(await page.locator('.counts').textContent(), /10,001 waiting/);
   const times = await page.evaluate(async () => {
     const times = [];
     const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
@@ -297,6 +301,113 @@ test('a new hit waits behind a button and moves nothing; it is there within 300 
   await page.waitForFunction(() => document.querySelector('.new')?.hidden);
   quiet();
   await close();
+}));
+
+const PASSWORD = 'correct horse battery staple';
+
+/** Somebody logs in, and sets a password where theirs was good once; answers the request context of a browser. */
+async function logIn(context, server, id, password) {
+  const headers = { origin: server.url };
+  const answer = await context.request.post(`${server.url}/v1/session`, { headers, data: { id, password } });
+  assert.ok(answer.ok(), await answer.text());
+  if (!(await answer.json()).must_change) return;
+  const set = await context.request.post(`${server.url}/v1/session/password`, { headers, data: { new: PASSWORD } });
+  assert.ok(set.ok(), await set.text());
+}
+
+test('two operators race for one hit, the second person cannot be the first, a supervisor settles', () => serving('people', async (server) => {
+  const first = (await readFile(path.join(path.dirname(server.site), 'data/first-password'), 'utf8')).trim();
+  // The administrator makes the others on the page, which shows each password once.
+  const admin = await screen(server, { hash: '#people', login: (context) => logIn(context, server, 'admin', first) });
+  const passwords = {};
+  for (const [id, role] of [['ann', 'operator'], ['bob', 'operator'], ['sue', 'supervisor'], ['aud', 'auditor'], ['vic', 'viewer']]) {
+    await admin.page.locator('#person-id').fill(id);
+    await admin.page.locator('#person-role').selectOption(role);
+    await admin.page.locator('form.asking button').click();
+    await admin.page.waitForFunction((who) => document.querySelector('[role="status"] code') && document.querySelector('.sheet [role="status"]')?.textContent?.includes(who), id);
+    passwords[id] = await admin.page.locator('.sheet [role="status"] code').textContent();
+  }
+  await shot(admin.page, 'people-made');
+  await accessible(admin.page, 'people');
+  admin.quiet();
+  const as = (id) => screen(server, { login: (context) => logIn(context, server, id, passwords[id]) });
+  const [ann, bob, sue] = await Promise.all(['ann', 'bob', 'sue'].map(as));
+  const plate = (who) => who.page.locator('.row[aria-selected="true"] .plate').textContent();
+  for (const who of [ann, bob, sue]) assert.equal(await painted(who.page), 'XPX802H');
+  // Both press Enter at once: one has it, the other is told who.
+  bob.tolerate();
+  ann.tolerate();
+  await Promise.all([ann.page.keyboard.press('Enter'), bob.page.keyboard.press('Enter')]);
+  const mine = async (who) => (await who.page.locator('.row[aria-selected="true"] .flag.mine').count()) === 1;
+  await Promise.all([ann, bob].map((who) => who.page.waitForSelector('.row[aria-selected="true"] .flag.owner')));
+  await asleep(300);
+  const won = [await mine(ann), await mine(bob)];
+  assert.deepEqual([...won].sort(), [false, true]);
+  const [winner, loser] = won[0] ? [ann, bob] : [bob, ann];
+  assert.match(await loser.page.locator('.standing').textContent(), /has this case in hand/);
+  await loser.page.keyboard.press('a');
+  assert.match(await loser.page.locator('.message').textContent(), /has this case in hand/);
+  await shot(loser.page, 'claimed-by-another');
+  ann.tolerate(false);
+  bob.tolerate(false);
+  // The first confirms and cannot be the second, not even by hand.
+  await winner.page.keyboard.press('a');
+  await winner.page.waitForFunction(() => document.querySelector('.undo')?.textContent?.includes('XPX802H'));
+  await painted(winner.page);
+  const queue = await (await winner.context.request.get(`${server.url}/v1/cases`)).json();
+  const hit = queue.cases.find((item) => item.sought === 'XPX802H');
+  assert.equal(hit.state, 'second');
+  const shown = await (await winner.context.request.get(`${server.url}/v1/cases/${hit.id}`)).json();
+  const body = { verdict: 'confirmed', reason: null, evidence: shown.pictures[0].digest, looked_ms: 1000 };
+  const again = await winner.context.request.post(`${server.url}/v1/cases/${hit.id}/disposition`, { headers: { origin: server.url }, data: body });
+  assert.equal(again.status(), 409);
+  assert.equal((await again.json()).why.why, 'decided_already');
+  // The other one sees it live, and disagrees: a supervisor's. Operators cannot settle that.
+  await loser.page.waitForFunction(() => document.querySelector('.standing')?.textContent?.includes('second person needed'));
+  await painted(loser.page);
+  await shot(loser.page, 'second-person');
+  await accessible(loser.page, 'second person');
+  await loser.page.keyboard.press('r');
+  await loser.page.keyboard.press('3');
+  await sue.page.waitForFunction(() => document.querySelector('.standing')?.textContent?.includes('for a supervisor'));
+  await painted(sue.page);
+  assert.equal(await plate(sue), 'XPX802H');
+  await shot(sue.page, 'supervisor');
+  await sue.page.keyboard.press('a');
+  await sue.page.waitForFunction(() => document.querySelector('.undo')?.textContent?.includes('XPX802H'));
+  assert.match(await sue.page.locator('.undo').textContent(), /Now: confirmed/);
+  // Who may only look has no queue, and an auditor decides nothing.
+  const aud = await as('aud');
+  await painted(aud.page);
+  await aud.page.keyboard.press('a');
+  assert.match(await aud.page.locator('.message').textContent(), /Auditors look/);
+  await aud.page.keyboard.press('g');
+  await aud.page.keyboard.press('t');
+  await aud.page.waitForSelector('.sheet table');
+  await aud.page.locator('button', { hasText: 'Verify' }).click();
+  await aud.page.waitForFunction(() => document.querySelector('[role="status"]:not(.alive)')?.textContent?.includes('as they were written'));
+  assert.match(await aud.page.locator('.sheet table').textContent(), /disposition/);
+  await shot(aud.page, 'audit');
+  const vic = await as('vic');
+  await vic.page.waitForSelector('.sheet h1');
+  assert.doesNotMatch(await vic.page.locator('nav').textContent(), /Queue|Audit|Users/);
+  for (const who of [ann, bob, sue, aud, vic]) {
+    who.quiet();
+    await who.close();
+  }
+  // A locked screen opens by password, in place.
+  const { page, quiet, close } = await screen(server, { clock: true, login: (context) => logIn(context, server, 'ann', PASSWORD) });
+  await painted(page);
+  await page.clock.fastForward(31 * 60_000);
+  await page.waitForSelector('dialog.lock[open]');
+  await shot(page, 'locked');
+  await accessible(page, 'locked');
+  await page.locator('#lock-password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog.lock', { state: 'hidden' });
+  void quiet;
+  await close();
+  await admin.close();
 }));
 
 test('hostile text is text', () => serving('hostile', async (server) => {

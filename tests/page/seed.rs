@@ -22,6 +22,9 @@ pub(crate) const LANE: &str = "south-1";
 /// Markup, scripts, an attribute's end, a right-to-left override, a zero-width space, and no end.
 pub(crate) const HOSTILE: &str = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>'\"`{read}${1}\u{202e}gnal\u{200b}\u{0007} &amp; ";
 
+/// As much of it as a site file takes for a name.
+const HOSTILE_NAME: &str = "<img src=x onerror=window.pwned=1>'\"`{n}${1}\u{202e}gnal &amp;";
+
 /// A picture of `testdata/lane/img`.
 fn image(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img").join(name);
@@ -141,9 +144,10 @@ pub(crate) fn site(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     std::fs::write(folder.join("sought.csv"), list).expect("writes");
     let text = format!(
         "name = {}\ndata_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[[lane]]\nid = \"{LANE}\"\nname = {}\ngap_ms = 500\n\
-         [[list]]\nname = \"sought\"\nfile = \"sought.csv\"\n[limits]\nfree_bytes = \"24 MiB\"\n[log]\nformat = \"text\"\nlevel = \"warn\"\n",
-        serde_json::to_string(if name == "hostile" { HOSTILE } else { "Test crossing" }).expect("plain"),
-        serde_json::to_string(if name == "hostile" { HOSTILE } else { "Southbound 1" }).expect("plain"),
+         [login]\nrequired = \"{}\"\n[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\n[limits]\nfree_bytes = \"24 MiB\"\n[log]\nformat = \"text\"\nlevel = \"warn\"\n",
+        serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Test crossing" }).expect("plain"),
+        serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Southbound 1" }).expect("plain"),
+        if name == "people" { "yes" } else { "no" },
     );
     std::fs::write(folder.join("site.toml"), text).expect("writes");
     (folder.join("site.toml"), folder.join("data"))

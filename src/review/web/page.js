@@ -24,7 +24,7 @@ const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
  * behind them.
  * @type {{name: string, letter: string, roles: string[] | null, make: null | (() => {element: HTMLElement, stop: () => void})}[]} */
 const PAGES = [
-  { name: 'queue', letter: 'q', roles: null, make: null },
+  { name: 'queue', letter: 'q', roles: OFFICERS, make: null },
   { name: 'search', letter: 's', roles: OFFICERS, make: search },
   { name: 'lists', letter: 'l', roles: null, make: lists },
   { name: 'health', letter: 'h', roles: null, make: health },
@@ -92,12 +92,20 @@ class Page {
   }
 
   async start() {
-    document.documentElement.dataset['theme'] = localStorage.getItem('garita.theme') ?? 'dark';
-    await speak(chosen());
+    await this.whoAmI();
     this.words();
     this.route();
-    await this.whoAmI();
-    await this.live.start();
+    if (this.judges()) await this.live.start();
+  }
+
+  /** Keeps language and light with the person, who may sit somewhere else tomorrow. */
+  keep() {
+    if (this.login) void ask('PUT', '/v1/session/settings', { language: spoken(), theme: document.documentElement.dataset['theme'] }).catch(() => {});
+  }
+
+  /** Whether this person has a queue at all. */
+  judges() {
+    return OFFICERS.includes(this.review.me.role);
   }
 
   /** Whose session this is; whoever has none has to log in, and whose session is locked has to open it. */
@@ -105,12 +113,16 @@ class Page {
     const session = await get('/v1/session', true).catch(() => null);
     if (!session) return;
     this.login = session.login;
+    if (session.person) this.review.me = session.person;
+    const { language, theme } = session.settings ?? {};
+    if (language && language !== spoken() && LANGUAGES.includes(language)) await speak(language);
+    if (theme === 'dark' || theme === 'light') this.light(theme);
     if (session.locked) this.lock();
     else if (session.login && (!session.person || session.must_change)) location.assign('/login');
   }
 
   route() {
-    const name = location.hash.slice(1) || 'queue';
+    const name = location.hash.slice(1) || (this.judges() ? 'queue' : 'health');
     const page = PAGES.find((one) => one.name === name) ?? PAGES[0];
     this.sheet?.stop();
     this.sheet = page?.make ? page.make() : null;
@@ -147,7 +159,7 @@ class Page {
   }
 
   drawNav() {
-    const now = location.hash.slice(1) || 'queue';
+    const now = location.hash.slice(1) || (this.judges() ? 'queue' : 'health');
     const { role } = this.review.me;
     fill(this.nav, ...PAGES.filter((page) => !page.roles || page.roles.includes(role)).map((page) => h('a', { href: `#${page.name}`, 'aria-current': page.name === now ? 'page' : null }, t(`nav.${page.name}`))));
   }
@@ -180,16 +192,22 @@ class Page {
 
   async language() {
     await speak(LANGUAGES[(LANGUAGES.indexOf(spoken()) + 1) % LANGUAGES.length] ?? 'en');
+    this.keep();
     this.words();
     this.review.evidence.case && void this.review.refresh(this.review.evidence.case.item.id);
     this.route();
   }
 
   theme() {
-    const next = document.documentElement.dataset['theme'] === 'light' ? 'dark' : 'light';
-    document.documentElement.dataset['theme'] = next;
-    localStorage.setItem('garita.theme', next);
+    this.light(document.documentElement.dataset['theme'] === 'light' ? 'dark' : 'light');
+    this.keep();
     this.words();
+  }
+
+  /** @param {'dark' | 'light'} theme */
+  light(theme) {
+    document.documentElement.dataset['theme'] = theme;
+    localStorage.setItem('garita.theme', theme);
   }
 
   showKeys() {
@@ -210,7 +228,7 @@ class Page {
     const open = () => {
       this.touched = Date.now();
       this.lockDialog.close();
-      void this.live.start();
+      if (this.judges()) void this.live.start();
     };
     const unlock = async (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -238,5 +256,7 @@ class Page {
   }
 }
 
+document.documentElement.dataset['theme'] = localStorage.getItem('garita.theme') ?? 'dark';
+await speak(chosen());
 const page = new Page();
 await page.start();

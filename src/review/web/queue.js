@@ -2,7 +2,7 @@
 // Only the rows in view exist: ten thousand cases cost what twenty do.
 
 import { fill, h } from './dom.js';
-import { span, t } from './words.js';
+import { number, span, t } from './words.js';
 
 /** @typedef {import('./server.js').Item} Item */
 /** @typedef {'critical' | 'high' | 'medium' | 'low'} Severity */
@@ -50,9 +50,10 @@ export class Queue {
     this.space = h('div', { class: 'space', role: 'presentation' });
     this.list = h('div', { class: 'rows', role: 'listbox', tabindex: 0, onscroll: () => this.draw() }, this.space);
     this.newButton = h('button', { class: 'new', hidden: true, onclick: () => this.reveal() });
+    this.newPlace = h('div', { class: 'new-place' }, this.newButton);
     this.counts = h('p', { class: 'counts' });
     this.empty = h('p', { class: 'empty' });
-    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.newButton), this.empty, this.list);
+    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.newPlace), this.empty, this.list);
     new ResizeObserver(() => this.draw()).observe(this.list);
   }
 
@@ -90,9 +91,14 @@ export class Queue {
       return false;
     }
     const isNew = !this.fresh.has(item.id);
-    // With nothing on the screen nothing can move.
-    if (this.rows.length === 0) this.rows = [item];
-    else this.fresh.set(item.id, item);
+    // With nothing on the screen nothing can move; and what somebody has opened is wanted.
+    if (this.rows.length === 0 || item.id === this.selected) {
+      this.fresh.delete(item.id);
+      this.rows = [...this.rows, item].sort(order);
+      this.show();
+    } else {
+      this.fresh.set(item.id, item);
+    }
     this.draw();
     return isNew;
   }
@@ -157,11 +163,11 @@ export class Queue {
 
   draw() {
     const waiting = this.rows.filter((row) => waits(row.state)).length + this.fresh.size + this.more;
-    fill(this.counts, h('strong', {}, t('queue.waiting', { n: waiting })), this.more > 0 ? ` ${t('queue.more', { n: this.more })}` : '');
+    fill(this.counts, h('strong', {}, t('queue.waiting', { n: number(waiting) })), this.more > 0 ? ` ${t('queue.more', { n: number(this.more) })}` : '');
     this.newButton.hidden = this.fresh.size === 0;
     if (this.fresh.size > 0) {
       const worst = [...this.fresh.values()].sort(order)[0];
-      fill(this.newButton, t('queue.new', { n: this.fresh.size }), ' · ', worst ? badge(worst.priority) : '', ' ', h('kbd', {}, '.'));
+      fill(this.newButton, t('queue.new', { n: number(this.fresh.size) }), ' · ', worst ? badge(worst.priority) : '', ' ', h('kbd', {}, '.'));
     }
     this.empty.hidden = this.rows.length > 0;
     fill(this.empty, t('queue.empty'));

@@ -58,7 +58,8 @@ export class Review {
     this.decision = h('div', { class: 'decision' }, this.status, h('div', { class: 'buttons' }, this.confirm, this.reject, this.unsure, this.take), this.reasons, this.undoBar);
     this.right = h('section', { class: 'right' }, this.decision, h('div', { class: 'noting' }, this.noteLabel, this.note, this.noteButton), this.facts);
     this.nothing = h('p', { class: 'nothing' });
-    this.element = h('div', { class: 'review' }, this.queue.element, h('div', { class: 'middle' }, this.nothing, this.evidence.element), this.right);
+    this.heading = h('h1', { class: 'said' });
+    this.element = h('div', { class: 'review' }, this.heading, this.queue.element, h('div', { class: 'middle' }, this.nothing, this.evidence.element), this.right);
     for (const kind of ['keydown', 'pointermove']) document.addEventListener(kind, () => (this.active = Date.now()), { passive: true });
     setInterval(() => this.tick(), 1000);
     setInterval(() => void this.prolong(), PROLONG_MS);
@@ -72,6 +73,7 @@ export class Review {
 
   /** All that is said by this page itself, again in another language. */
   words() {
+    fill(this.heading, t('queue.title'));
     this.queue.element.setAttribute('aria-label', t('queue.title'));
     this.evidence.element.setAttribute('aria-label', t('evidence.title'));
     this.right.setAttribute('aria-label', t('decision.title'));
@@ -265,6 +267,8 @@ export class Review {
       this.claimed = null;
       this.busy = false;
       this.drawUndo();
+      Object.assign(shown.item, { state, owner: null, decided_by: [...shown.item.decided_by, this.me.id] });
+      this.queue.put(shown.item);
       await this.onward(id);
     } catch (error) {
       this.busy = false;
@@ -280,7 +284,7 @@ export class Review {
     this.queue.selected = null;
     // Nothing is under the cursor now: what is new comes in, and is next where it is the most urgent.
     this.queue.reveal();
-    this.queue.rows = this.queue.rows.filter((row) => row.id !== after);
+    this.queue.tidy();
     for (let tries = 0; tries < 5; tries += 1) {
       const next = this.queue.next((item) => this.may(item), after);
       if (!next) break;
