@@ -421,7 +421,7 @@ test('hostile text is text', () => serving('hostile', async (server) => {
   for (const literal of ['<img src=x onerror=', '<svg onload=', '<script>window.pwned=1</script>', '${1}']) assert.ok(text.includes(literal), literal);
   for (const name of ['health', 'accuracy', 'queue']) {
     await page.evaluate((hash) => { location.hash = hash; }, name);
-    await page.waitForSelector(name === 'queue' ? '.review' : '.sheet table');
+    await page.waitForSelector(name === 'queue' ? '.review' : '.sheet > .scrolls table');
     await asleep(300);
     await whole(page, `hostile ${name}`);
     await shot(page, `hostile-${name}`);

@@ -39,6 +39,7 @@ fn vehicles() -> Vec<Vehicle> {
     (two.two_person, two.caution) = (true, "armed".to_owned());
     let mut film = seed::vehicle("XPX802H", two, MatchClass::Exact);
     film.pictures = sequence.to_vec();
+    film.corners = [[392.6, 265.0], [457.7, 266.6], [456.6, 309.2], [391.5, 307.6]];
     let mut all = vec![film, seed::vehicle("076CHZ", seed::entry("076CHZ", 5), MatchClass::Exact)];
     all.push(seed::vehicle("FK5387T", seed::entry("FKS387T", 15), MatchClass::Equivalent));
     all.push(seed::vehicle("722PWD", seed::entry("722PWK", 40), MatchClass::Near));

@@ -31,7 +31,7 @@ export class Evidence {
     this.issuer = h('div', { class: 'issuer' });
     this.strip = h('div', { class: 'strip', role: 'group' });
     this.state = h('p', { class: 'painting', role: 'status' });
-    this.element = h('section', { class: 'evidence' }, this.state, this.crop, this.characters, this.issuer, this.overview, this.strip);
+    this.element = h('div', { class: 'evidence' }, this.state, this.crop, this.characters, this.issuer, this.overview, this.strip);
   }
 
   /** Nothing is on the screen. */

@@ -58,8 +58,9 @@ export class Review {
     this.decision = h('div', { class: 'decision' }, this.status, h('div', { class: 'buttons' }, this.confirm, this.reject, this.unsure, this.take), this.reasons, this.undoBar);
     this.right = h('section', { class: 'right' }, this.decision, h('div', { class: 'noting' }, this.noteLabel, this.note, this.noteButton), this.facts);
     this.nothing = h('p', { class: 'nothing' });
+    this.middle = h('div', { class: 'middle', role: 'region', tabindex: 0 }, this.nothing, this.evidence.element);
     this.heading = h('h1', { class: 'said' });
-    this.element = h('div', { class: 'review' }, this.heading, this.queue.element, h('div', { class: 'middle' }, this.nothing, this.evidence.element), this.right);
+    this.element = h('div', { class: 'review' }, this.heading, this.queue.element, this.middle, this.right);
     for (const kind of ['keydown', 'pointermove']) document.addEventListener(kind, () => (this.active = Date.now()), { passive: true });
     setInterval(() => this.tick(), 1000);
     setInterval(() => void this.prolong(), PROLONG_MS);
@@ -75,7 +76,7 @@ export class Review {
   words() {
     fill(this.heading, t('queue.title'));
     this.queue.element.setAttribute('aria-label', t('queue.title'));
-    this.evidence.element.setAttribute('aria-label', t('evidence.title'));
+    this.middle.setAttribute('aria-label', t('evidence.title'));
     this.right.setAttribute('aria-label', t('decision.title'));
     fill(this.noteLabel, t('note.label'), ' ', h('kbd', {}, 'n'));
     fill(this.noteButton, t('note.send'));
@@ -238,7 +239,7 @@ export class Review {
   /** Whether a decision can be taken now, and why not. @returns {string | null} */
   hindrance() {
     const item = this.case?.item;
-    if (!item) return t('hindrance.nothing');
+    if (!item) return t(this.queue.selected === null ? 'hindrance.nothing' : 'hindrance.painting');
     if (!waits(item.state)) return t('hindrance.closed', { state: t(`state.${item.state}`) });
     if (item.decided_by.includes(this.me.id)) return t('hindrance.mine');
     if (item.owner && item.owner.id !== this.me.id && item.owner.until_ms > this.now()) return t('hindrance.claimed', { name: item.owner.name });
