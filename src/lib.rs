@@ -17,6 +17,7 @@
 //! | [`custody`] | what must never be lost: frames, reads, passages, hits, scans |
 //! | [`masking`] | plates and faces, obscured |
 //! | [`people`] | who works here: roles, passwords, second factors, sessions |
+//! | [`review`] | what people make of hits: cases, claims, dispositions; their page |
 //! | [`service`] | the doors (HTTP), and the only async room |
 //! | [`synth`] | rendered inputs with exact truth |
 //!
@@ -43,6 +44,7 @@ pub mod people;
 pub mod pipeline;
 pub mod posterior;
 pub mod rail;
+pub mod review;
 pub mod service;
 pub mod site;
 pub mod synth;

@@ -67,6 +67,8 @@ pub enum Action {
     Disposition,
     /// Took a decision back.
     DispositionUndone,
+    /// Wrote a note beside a case.
+    Noted,
     /// A list in force changed.
     ListChanged,
     /// The service runs with other settings than before.
@@ -98,6 +100,7 @@ impl Action {
             Action::Claimed => "claimed",
             Action::Disposition => "disposition",
             Action::DispositionUndone => "disposition.undone",
+            Action::Noted => "noted",
             Action::ListChanged => "list.changed",
             Action::ConfigurationChanged => "configuration.changed",
             Action::Deleted => "deleted",

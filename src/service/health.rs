@@ -1,11 +1,10 @@
-//! Seen from outside: alive, ready, measured, and a page that says where to look.
+//! Seen from outside: alive, ready, measured.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use super::Service;
@@ -30,7 +29,8 @@ pub(super) async fn ready(State(service): State<Service>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
 }
 
-fn reasons(service: &Service) -> Vec<String> {
+/// Why the service does not do all of its work; none where it does.
+pub(super) fn reasons(service: &Service) -> Vec<String> {
     let mut reasons = Vec::new();
     if service.stopping.load(Ordering::SeqCst) {
         reasons.push("stopping".to_owned());
@@ -111,55 +111,4 @@ fn told(service: &Service, person: &Person) -> Result<Value, Problem> {
     Ok(
         json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "portals": portals, "lists": lists, "passages": passages, "hits": hits }),
     )
-}
-
-/// A plain page of [`status`], until there is one for operators.
-pub(super) async fn page(state: State<Service>, person: Person) -> Result<Response, Problem> {
-    let Json(told) = status(state, person).await?;
-    let mut html = String::from(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>garita</title>\
-         <style>body{font:15px/1.5 system-ui;margin:2em;max-width:70em}table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}code{font-size:1.1em}</style>",
-    );
-    let _ = write!(html, "<h1>{}</h1>", escape(&told["site"]));
-    match told["not_ready"].as_array().filter(|reasons| !reasons.is_empty()) {
-        Some(reasons) => reasons.iter().for_each(|reason| {
-            let _ = write!(html, "<p role=alert><strong>Not ready: {}</strong></p>", escape(reason));
-        }),
-        None => html.push_str("<p>Ready.</p>"),
-    }
-    for (title, rows, columns) in [
-        ("Lanes", "lanes", &["id", "name", "accepted", "shed", "rejected"][..]),
-        ("Portals", "portals", &["id", "name", "passing", "waiting", "inspected", "bad"]),
-        ("Lists", "lists", &["name", "entries", "error"]),
-        ("Newest hits", "hits", &["lane", "entry", "list", "class", "probability", "state", "after_ms"]),
-        ("Newest passages", "passages", &["lane", "text", "confidence", "jurisdiction", "reads"]),
-    ] {
-        let _ = write!(html, "<h2>{title}</h2><table><tr>");
-        columns.iter().for_each(|column| {
-            let _ = write!(html, "<th>{}</th>", column.replace('_', " "));
-        });
-        html.push_str("</tr>");
-        for row in told[rows].as_array().into_iter().flatten() {
-            html.push_str("<tr>");
-            columns.iter().for_each(|column| {
-                let _ = write!(html, "<td>{}</td>", escape(&row[column]));
-            });
-            html.push_str("</tr>");
-        }
-        html.push_str("</table>");
-    }
-    html.push_str("<p>Also here: <a href=/v1/status>status</a>, <a href=/metrics>metrics</a>, <a href=/readyz>readiness</a>.</p></html>");
-    let headers = [(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, Html(html)).into_response())
-}
-
-/// A value as text that HTML takes for text.
-fn escape(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => format!("{:.3}", number.as_f64().unwrap_or_default()),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -88,6 +88,15 @@ impl Lists {
         self.lists.iter().map(state).collect()
     }
 
+    /// The list of this name, wherever it lies: when the index in force was built, and how many entries that has.
+    pub(super) fn of_name(&self, name: &str) -> Option<serde_json::Value> {
+        self.lists.iter().find_map(|one| {
+            let snapshot = one.watchlist.load();
+            let known = snapshot.base().lists().iter().any(|list| list.name == name);
+            known.then(|| serde_json::json!({ "file": one.list.name, "built": version(&snapshot), "entries": snapshot.len() }))
+        })
+    }
+
     fn reload_due(&self) -> Vec<Replaced> {
         self.lists.iter().filter_map(One::reload_due).collect()
     }

@@ -16,9 +16,11 @@
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
 //! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
+//! | `page` | the operators' page |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `activity` | which sources something came from lately |
-//! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
+//! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
 //! | `problem` | errors as HTTP tells them |
 //!
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
@@ -28,6 +30,7 @@ pub mod access;
 mod activity;
 mod acts;
 mod asked;
+mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
@@ -36,11 +39,13 @@ pub mod folder;
 mod frames;
 mod health;
 mod lists;
+mod live;
 mod lookback;
 pub(crate) mod metrics;
 pub mod mjpeg;
 pub mod multipart;
 pub mod openapi;
+mod page;
 mod people;
 mod portal_files;
 mod portals;
@@ -107,6 +112,8 @@ pub(crate) struct Service {
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
+    /// The number of the newest change of a case, while a screen is open.
+    newest_change: watch::Sender<i64>,
     /// One permit for each byte of a frame that is being received or looked at.
     room: Arc<Semaphore>,
     /// One permit for each password that may be looked at at once.
@@ -191,6 +198,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         fetched,
         recorder,
         stopping: Arc::default(),
+        newest_change: watch::Sender::new(0),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
         hashing: sessions::hashing(),
         rates: Arc::default(),
@@ -249,6 +257,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     tokio::spawn(trail::export(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.clone(), stopped.clone()));
     tokio::spawn(silence::watch(service.clone(), stopped.clone()));
+    tokio::spawn(live::watch(service.clone(), stopped.clone()));
     service.webhooks.start(&stopped);
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
@@ -328,7 +337,8 @@ fn router(service: Service) -> Router {
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
-        .route("/", get(health::page))
+        .route("/", get(page::index))
+        .route("/web/{file}", get(page::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -342,6 +352,15 @@ fn router(service: Service) -> Router {
         .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
         .route("/v1/portals/{id}/columns", post(portals::columns))
         .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
+        .route("/v1/cases", get(cases::queue))
+        .route("/v1/cases/{id}", get(cases::case))
+        .route("/v1/cases/{id}/pictures/{digest}", get(cases::picture))
+        .route("/v1/cases/{id}/claim", put(cases::claim).delete(cases::release))
+        .route("/v1/cases/{id}/disposition", post(cases::disposition).delete(cases::undo))
+        .route("/v1/cases/{id}/notes", post(cases::note))
+        .route("/v1/events", get(live::events))
+        .route("/v1/figures/accuracy", get(cases::accuracy))
+        .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
         .route("/login", get(sessions::page))

@@ -13,15 +13,22 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// Seconds, where asking again may help.
     pub(crate) retry_after_s: Option<u32>,
+    /// A further member, for programs.
+    pub(crate) more: Option<(&'static str, serde_json::Value)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, title, detail: detail.into(), retry_after_s: None }
+        Problem { status, title, detail: detail.into(), retry_after_s: None, more: None }
     }
 
     pub(crate) fn retry(mut self, seconds: u32) -> Problem {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    pub(crate) fn with(mut self, member: &'static str, value: serde_json::Value) -> Problem {
+        self.more = Some((member, value));
         self
     }
 }
@@ -57,7 +64,11 @@ pub(crate) struct ProblemBody {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody { kind: "about:blank", title: self.title, status: self.status.as_u16(), detail: self.detail };
-        let mut response = (self.status, serde_json::to_string(&body).expect("plain data")).into_response();
+        let mut body = serde_json::to_value(body).expect("plain data");
+        if let Some((member, value)) = self.more {
+            body[member] = value;
+        }
+        let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {

@@ -74,6 +74,8 @@ pub struct Site {
     pub masking: Masking,
     /// How the service writes its log.
     pub log: Log,
+    /// Nobody's site: the built-in one over `testdata/`. Pages say so.
+    pub demo: bool,
 }
 
 /// One camera's lane.
@@ -430,7 +432,11 @@ impl Site {
     pub fn explain(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> std::result::Result<Explained, Vec<Mistake>> {
         match path {
             Some(path) => schema::from_file(path, environment),
-            None => schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment),
+            None => {
+                let mut explained = schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment)?;
+                explained.site.demo = true;
+                Ok(explained)
+            }
         }
     }
 

@@ -98,6 +98,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
         tls: tls?,
         masking: masking?,
         log: log?,
+        demo: false,
     };
     together(&root, &site);
     Some(site)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{because, pass, passages, post, python, refusal, site, until};
 
 /// Pages are for people.
-const PAGES: [&str; 2] = ["/", "/docs"];
+const PAGES: [&str; 5] = ["/", "/docs", "/login", "/login.js", "/web/{file}"];
 
 #[test]
 fn every_request_is_in_the_document_and_no_other() {
@@ -39,7 +39,7 @@ fn the_committed_document_is_the_one_that_is_served() {
 fn answers_are_what_the_document_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = site(folder.path(), "");
-    pass(&server, "south-1", 0, 1);
+    pass(&server, "south-1", 7, 1);
     until("it has passed", || !passages(&server).is_empty());
     let scan = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail")).expect("testdata");
     let scan = scan.map(|file| file.expect("there").path()).filter(|path| path.extension().is_some_and(|kind| kind == "tif")).min().expect("a scan");

@@ -38,8 +38,8 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 fn store(folder: &std::path::Path, rows: &[Row]) -> Custody {
     let custody = open(folder);
     let mut connection = raw(folder);
+    connection.pragma_update(None, "foreign_keys", false).expect("set");
     let transaction = connection.transaction().expect("begins");
-    transaction.pragma_update(None, "foreign_keys", false).expect("set");
     for (number, row) in (1i64..).zip(rows) {
         transaction
             .execute(

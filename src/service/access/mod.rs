@@ -104,7 +104,8 @@ pub(super) async fn guard(State(service): State<Service>, credentials: Credentia
     let Some(route) = route else { return next.run(request).await };
     let carried = match credentials.key {
         Some(_) => None,
-        None => carried(&service, request.headers()).await,
+        // A screen's stream comes back by itself: nobody has done anything.
+        None => carried(&service, request.headers(), route.as_str() == "/v1/events").await,
     };
     let person = person(&service, credentials, carried.as_ref(), request.headers());
     match may(&service, credentials, &person, carried.as_ref(), &request, route.as_str()) {
@@ -225,9 +226,9 @@ fn person(service: &Service, credentials: Credentials, carried: Option<&Carried>
 }
 
 /// The session that the request's cookie names, unless it has had its time; that its person does something is noted.
-async fn carried(service: &Service, headers: &HeaderMap) -> Option<Carried> {
+async fn carried(service: &Service, headers: &HeaderMap, by_itself: bool) -> Option<Carried> {
     let digest = sha256(cookie(headers, cookie_name(&service.site))?.as_bytes());
-    let idle = headers.contains_key(IDLE);
+    let idle = by_itself || headers.contains_key(IDLE);
     let service = service.clone();
     blocking(move || {
         let found = service.custody.ask(|connection| session::find(connection, &digest));

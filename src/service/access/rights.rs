@@ -64,6 +64,7 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/scans/{scan}", OFFICERS_AUDITORS_DEVICES),
     // --- what people see ---
     ("GET", "/", PEOPLE),
+    ("GET", "/web/{file}", Who::Anybody),
     ("GET", "/v1/status", PEOPLE),
     // --- what leaves: queries, exports, events ---
     ("GET", "/v1/passages", PEOPLE),
@@ -87,6 +88,17 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/openapi.json", PEOPLE_AND_DEVICES),
     ("GET", "/docs", PEOPLE),
     // --- what people decide: cases, lists ---
+    ("GET", "/v1/cases", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/cases/{id}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/cases/{id}/pictures/{digest}", OFFICERS_AND_AUDITORS),
+    ("PUT", "/v1/cases/{id}/claim", OFFICERS),
+    ("DELETE", "/v1/cases/{id}/claim", OFFICERS),
+    ("POST", "/v1/cases/{id}/disposition", OFFICERS),
+    ("DELETE", "/v1/cases/{id}/disposition", OFFICERS),
+    ("POST", "/v1/cases/{id}/notes", OFFICERS),
+    ("GET", "/v1/events", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/figures/accuracy", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/figures/hours", PEOPLE),
     // --- people and what they did ---
     ("POST", "/v1/session/password", PEOPLE),
     ("POST", "/v1/session/second-factor", PEOPLE),
