@@ -57,6 +57,8 @@ pub(super) fn configured(custody: &Custody, site: &Site) -> crate::error::Result
         "lanes": site.lanes.iter().map(|lane| &lane.id).collect::<Vec<_>>(),
         "portals": site.portals.iter().map(|portal| &portal.id).collect::<Vec<_>>(),
         "lists": site.lists.iter().map(|list| &list.name).collect::<Vec<_>>(),
+        "webhooks": site.webhooks.iter().map(|webhook| json!({ "id": webhook.id, "url": webhook.url, "events": webhook.events })).collect::<Vec<_>>(),
+        "search_reason": site.search.reason,
         "devices": site.devices.iter().map(|device| &device.id).collect::<Vec<_>>(),
         "retention": {
             "passages_days": retention.passages_days, "hits_days": retention.hits_days, "scans_days": retention.scans_days,

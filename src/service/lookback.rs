@@ -157,6 +157,7 @@ fn look_for(service: &Service, entry: &Entry, from_ms: i64, matcher: &mut Matche
 
 /// Which looks back.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LookbacksQuery {
     /// Where the page begins: from `next` of the one before.

@@ -20,7 +20,7 @@ fn audited(folder: &std::path::Path, action: &str) -> Value {
 fn a_search_says_why_and_what_it_cannot_know() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = site(folder.path(), "");
-    pass(&server, "south-1", 7, 1);
+    pass(&server, "south-1", 4, 1);
     until("it has passed", || !passages(&server).is_empty());
     for body in [json!({}), json!({ "reason": "because" }), json!({ "case": "1" }), json!({ "reason": " ", "case": "1" })] {
         assert_eq!(refusal(&post(&server, "/v1/search", &body)), (403, "Say why".to_owned()), "{body}");
@@ -66,7 +66,7 @@ fn pages_join_up_and_what_is_old_wants_a_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = site(folder.path(), "");
     for count in 0..5 {
-        pass(&server, ["south-1", "south-2"][count % 2], 7, count);
+        pass(&server, ["south-1", "south-2"][count % 2], 4, count);
     }
     until("all have passed", || passages(&server).len() == 5);
     let (mut address, mut seen) = ("/v1/passages?limit=2".to_owned(), Vec::new());
@@ -106,7 +106,7 @@ fn exports_are_what_a_search_finds_and_harmless_in_a_spreadsheet() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = site(folder.path(), "");
     for count in 0..3 {
-        pass(&server, "south-1", 7, count);
+        pass(&server, "south-1", 4, count);
     }
     until("all have passed", || passages(&server).len() == 3);
     assert_eq!(refusal(&post(&server, "/v1/exports", &json!({ "format": "csv", "search": {} }))).0, 403);
@@ -146,7 +146,7 @@ fn joined(mut body: &[u8]) -> Vec<u8> {
 fn a_pack_is_verified_by_the_documented_command_and_a_changed_byte_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = site(folder.path(), "");
-    pass(&server, "south-1", 7, 1);
+    pass(&server, "south-1", 4, 1);
     until("it has passed", || !passages(&server).is_empty());
     let scan = server.post("/v1/portals/bridge/scans", &[], b"no scan").scan();
     let hit = server.get("/v1/hits").json()["hits"][0]["id"].clone();
@@ -197,7 +197,7 @@ fn who_has_passed_is_found_when_an_entry_is_added() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("sought.csv"), list_of(&["AAA0001"])).expect("written");
     let server = site(folder.path(), "");
-    pass(&server, "south-1", 7, 1);
+    pass(&server, "south-1", 4, 1);
     until("it has passed", || !passages(&server).is_empty());
     assert_eq!(server.get("/v1/hits").json()["hits"], json!([]));
     std::thread::sleep(std::time::Duration::from_millis(1_100));

@@ -67,13 +67,13 @@ fn everything_is_delivered_in_order_and_signed_after_the_sink_was_down() {
     let more = webhook(&sink, LOCAL);
     let mut server = site(folder.path(), &more);
     for count in 0..4 {
-        pass(&server, ["south-1", "south-2"][count % 2], 7, count);
+        pass(&server, ["south-1", "south-2"][count % 2], 4, count);
     }
     let before = sink.taken_when("the first vehicles are told", |taken| taken.iter().filter(|one| one.body.contains("garita.passage")).count() >= 4);
     verify(folder.path(), &before, &[&secret(1)]);
     drop(sink);
     for count in 4..14 {
-        pass(&server, ["south-1", "south-2"][count % 2], 7, count);
+        pass(&server, ["south-1", "south-2"][count % 2], 4, count);
     }
     std::fs::write(folder.path().join("sought.csv"), list_of(&[SOUGHT, "AAA0001"])).expect("written");
     until("the webhook is failing", || !server.get("/v1/webhooks").json()["webhooks"][0]["failing_since_ms"].is_null());
@@ -84,7 +84,7 @@ fn everything_is_delivered_in_order_and_signed_after_the_sink_was_down() {
     server.kill();
     let server = site(folder.path(), &more);
     for count in 14..18 {
-        pass(&server, ["south-1", "south-2"][count % 2], 7, count);
+        pass(&server, ["south-1", "south-2"][count % 2], 4, count);
     }
     let sink = Sink::start(Some(address));
     sink.answer(503);
@@ -118,7 +118,7 @@ fn nothing_is_told_to_the_site_s_own_network_unless_it_is_meant() {
     // By its number and by a name that means it.
     for url in [format!("http://{}/in", sink.address), format!("http://localhost:{}/in", sink.address.port())] {
         let server = site(folder.path(), &format!("[[webhook]]\nid = \"sink\"\nurl = \"{url}\"\nsecret_file = \"secret\"\nnetworks = [\"10.0.0.0/8\"]\n"));
-        pass(&server, "south-1", 7, sink.address.port() as usize + url.len());
+        pass(&server, "south-1", 4, sink.address.port() as usize + url.len());
         until("it was refused", || {
             let told = server.get("/v1/webhooks").json();
             told["webhooks"][0]["last_error"].as_str().is_some_and(|error| error.contains("networks"))
@@ -135,12 +135,12 @@ fn an_event_that_is_refused_holds_up_only_its_own_subject_and_is_replayed_once_d
     sink.answer(400);
     let more = webhook(&sink, &format!("{LOCAL}\nevents = [\"passage\"]"));
     let mut server = site(folder.path(), &more);
-    pass(&server, "south-1", 7, 1);
+    pass(&server, "south-1", 4, 1);
     until("it was refused", || !sink.received().is_empty());
     let told = server.get("/v1/webhooks").json();
     assert!(told["webhooks"][0]["failing_since_ms"].is_null(), "a refusal is about its event: {told}");
     sink.answer(204);
-    pass(&server, "south-2", 7, 2);
+    pass(&server, "south-2", 4, 2);
     let taken = sink.taken_when("the other is told", |taken| !taken.is_empty());
     assert_eq!(taken[0].json()["data"]["lane"], "south-2");
     // A day later, as the store sees it.
@@ -205,7 +205,7 @@ fn openalpr_s_receivers_are_told_passages_as_they_know_them() {
     std::fs::write(folder.path().join("secret"), secret(1)).expect("written");
     let sink = Sink::start(None);
     let server = site(folder.path(), &webhook(&sink, &format!("{LOCAL}\nformat = \"openalpr\"")));
-    pass(&server, "south-1", 7, 1);
+    pass(&server, "south-1", 4, 1);
     let taken = sink.taken_when("it is told", |taken| !taken.is_empty());
     let group = taken[0].json();
     let passage = &passages(&server)[0];

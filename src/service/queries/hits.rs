@@ -17,6 +17,7 @@ use crate::service::problem::{Problem, ProblemBody};
 
 /// Which hits.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct HitsQuery {
     /// The lane's id; all lanes unless given.

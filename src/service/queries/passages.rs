@@ -19,6 +19,7 @@ use crate::service::problem::{Problem, ProblemBody};
 
 /// Which passages.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct PassagesQuery {
     /// The lane's id; all lanes unless given.

@@ -16,6 +16,7 @@ use crate::watchlist::entry::key_of;
 
 /// Which cars.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct CarsQuery {
     /// The portal's id; all portals unless given.
@@ -70,6 +71,7 @@ pub(in crate::service) async fn cars(State(service): State<Service>, Asked(asked
 
 /// Which findings.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct FindingsQuery {
     /// The portal's id; all portals unless given.

@@ -134,6 +134,7 @@ pub(super) async fn webhooks(State(service): State<Service>) -> std::result::Res
 
 /// Where a list of dead events goes on.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeadQuery {
     /// After this event.
