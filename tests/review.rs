@@ -87,7 +87,9 @@ fn a_hit_is_a_case_until_somebody_decides() {
     assert!(custody.ask(cases::queue).unwrap().0.is_empty());
     assert_eq!(decides(&custody, ids[0], "bob", Verdict::Rejected, evidence, NOW), Err(Refusal::Closed { state: State::Confirmed }));
     let actions: Vec<String> = custody
-        .ask(|connection| connection.prepare("SELECT action || ' ' || who || ' ' || subject FROM audit ORDER BY id")?.query_map([], |row| row.get(0))?.collect())
+        .ask(|connection| {
+            connection.prepare("SELECT action || ' ' || who || ' ' || subject FROM audit ORDER BY id")?.query_map([], |row| row.get(0))?.collect()
+        })
         .unwrap();
     let subject = format!("hit {}", ids[0]);
     assert_eq!(actions, [format!("hit.viewed ann {subject}"), format!("disposition ann {subject}"), format!("hit.viewed bob {subject}")]);
@@ -126,7 +128,15 @@ fn ten_who_claim_at_once_are_one() {
     let custody = open(folder.path());
     let (ids, _) = passed(&custody, 1, vec![hit("ABC0001")]);
     let won = std::thread::scope(|scope| {
-        let racing: Vec<_> = (0..10).map(|number| scope.spawn({ let custody = &custody; let case = ids[0]; move || claim(custody, case, &format!("p{number}"), NOW).is_ok() })).collect();
+        let racing: Vec<_> = (0..10)
+            .map(|number| {
+                scope.spawn({
+                    let custody = &custody;
+                    let case = ids[0];
+                    move || claim(custody, case, &format!("p{number}"), NOW).is_ok()
+                })
+            })
+            .collect();
         racing.into_iter().filter(|_| true).map(|thread| thread.join().unwrap()).filter(|won| *won).count()
     });
     assert_eq!(won, 1);
@@ -144,7 +154,9 @@ fn the_second_person_is_never_the_first() {
     // The store itself refuses what this code would not ask.
     let by_hand = [
         format!("UPDATE review SET state = 'confirmed' WHERE hit = {case}"),
-        format!("INSERT INTO disposition SELECT NULL, hit, 'second', person, name, verdict, reason, evidence, 0, 0, 0, NULL FROM disposition WHERE hit = {case}"),
+        format!(
+            "INSERT INTO disposition SELECT NULL, hit, 'second', person, name, verdict, reason, evidence, 0, 0, 0, NULL FROM disposition WHERE hit = {case}"
+        ),
     ];
     for forged in by_hand {
         let fate = custody.change(move |transaction| transaction.execute_batch(&forged).map(|()| 0));
@@ -288,7 +300,8 @@ fn changes_go_on_where_a_screen_left_off() {
     // A number of another store, and one that lies too far back.
     assert!(custody.ask(move |connection| changes::since(connection, newest + 1_000)).unwrap().missed);
     let case = ids[0];
-    let many = format!("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20100) INSERT INTO review_change (hit) SELECT {case} FROM n");
+    let many =
+        format!("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20100) INSERT INTO review_change (hit) SELECT {case} FROM n");
     assert_eq!(custody.change(move |transaction| transaction.execute_batch(&many).map(|()| 0)), Fate::Kept(0));
     assert_eq!(count(&custody, "SELECT count(*) FROM review_change"), 20_000);
     assert!(custody.ask(move |connection| changes::since(connection, newest)).unwrap().missed);

@@ -20,6 +20,8 @@ pub(crate) struct Frames {
     pub(crate) sought: String,
     /// Its index.
     pub(crate) at: usize,
+    /// Frames in a row of the same vehicle.
+    pub(crate) held: u64,
 }
 
 impl Frames {
@@ -53,7 +55,12 @@ impl Frames {
             }
         }
         assert_eq!(frames.len(), FRAMES, "too few scenes with a plate that is read");
-        Frames { frames, sought: surest.1, at: surest.2 }
+        Frames { frames, sought: surest.1, at: surest.2, held: 1 }
+    }
+
+    /// Which picture frame `number` of a lane shows. Lanes begin at different ones.
+    pub(crate) fn picture(&self, lane: usize, number: u64, lanes: usize) -> usize {
+        ((number / self.held) as usize + lane * self.frames.len() / lanes) % self.frames.len()
     }
 
     /// What they are, for the table.

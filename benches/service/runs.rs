@@ -29,9 +29,9 @@ fn site(frames: &Frames) -> Site {
     site
 }
 
-/// Frame `number` of a lane, unlike any other. Lanes begin at different pictures.
+/// Frame `number` of a lane, unlike any other, each `frames.held` of them of one vehicle. Lanes begin at different pictures.
 fn shot(frames: &Frames, lane: usize, number: u64) -> (Shot, bool) {
-    let at = (number as usize + lane * frames.frames.len() / LANES) % frames.frames.len();
+    let at = frames.picture(lane, number, LANES);
     let bytes = unlike(&frames.frames[at], (lane as u64) << 48 | number);
     (Shot::new(&format!("lane-{lane}"), format!("{lane}-{number}"), bytes), at == frames.at)
 }
@@ -175,7 +175,7 @@ fn bare(frames: &Frames, seconds: f64) -> (u64, f64, f64) {
     let mut submit = |lane: usize| {
         let (number, clock_ms) = (next[lane], begun.elapsed().as_millis() as i64);
         next[lane] += 1;
-        let encoded = encoded[(number as usize + lane * encoded.len() / LANES) % encoded.len()].clone();
+        let encoded = encoded[frames.picture(lane, number, LANES)].clone();
         lanes.submit(Frame { lane, sequence: number, captured_ms: clock_ms, clock_ms, skipped: 0, encoded });
     };
     (0..LANES).for_each(&mut submit);
@@ -195,8 +195,22 @@ fn bare(frames: &Frames, seconds: f64) -> (u64, f64, f64) {
     (done, took, cpu)
 }
 
-/// The service against the bare pipeline, in turns.
-pub(super) fn overhead(frames: &Frames) -> Vec<Figure> {
+/// The service against the bare pipeline, in turns: with vehicles seen in [`FRAMES_OF_A_VEHICLE`] frames each, which decides, and with a new one in every frame,
+/// each of which has its passage stored and its evidence copied.
+pub(super) fn overhead(frames: &mut Frames) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for held in [FRAMES_OF_A_VEHICLE, 1] {
+        frames.held = held;
+        figures.extend(overhead_of(frames));
+    }
+    frames.held = 1;
+    figures
+}
+
+/// At 2 frames a second and 20 km/h, in a view of 10 m: a slow lane's vehicle is seen in three frames or more.
+const FRAMES_OF_A_VEHICLE: u64 = 3;
+
+fn overhead_of(frames: &Frames) -> Vec<Figure> {
     const TURNS: usize = 4;
     const SECONDS: f64 = 5.0;
     let site = site(frames);
@@ -213,14 +227,16 @@ pub(super) fn overhead(frames: &Frames) -> Vec<Figure> {
         rates.1.push(done as f64 / took);
     }
     let (alone, served) = (quantile(&alone, 0.5), quantile(&served, 0.5));
+    let (more, against) = (100.0 * (served / alone - 1.0), format!("% ({served:.2} against {alone:.2} ms)"));
+    let name = match frames.held {
+        1 => "overhead, CPU time a frame, each frame a vehicle of its own".to_owned(),
+        held => format!("overhead, CPU time a frame, {held} frames a vehicle"),
+    };
     vec![
-        Figure::at_most(
-            "overhead of the service, CPU time a frame",
-            100.0 * (served / alone - 1.0),
-            15.0,
-            &format!("% ({served:.2} against {alone:.2} ms)"),
-            "≤ 15 %",
-        ),
+        match frames.held {
+            1 => Figure::told(name, format!("{more:.1} {against}")),
+            _ => Figure::at_most(name, more, 15.0, &against, "≤ 15 %"),
+        },
         Figure::told("frames a second, bare and served (senders on the same cores)", format!("{:.0}, {:.0}", quantile(&rates.0, 0.5), quantile(&rates.1, 0.5))),
     ]
 }
@@ -352,6 +368,8 @@ pub(super) fn ready(frames: &Frames, rows: u64) -> Vec<Figure> {
         )
         .and_then(|_| filling.execute("INSERT INTO track SELECT lane, sequence, 'passed' FROM frame", []))
         .and_then(|_| filling.execute("INSERT INTO read SELECT id, 0, lane, sequence, '{}' FROM frame", []))
+        // The lanes' numbers go on behind these rows (invariant 3).
+        .and_then(|_| filling.execute("INSERT OR REPLACE INTO lane SELECT lane, max(sequence) + 1, max(sequence) + 1 FROM frame GROUP BY lane", []))
         .unwrap_or_else(|error| panic!("{error}"));
     filling.commit().expect("commits");
     drop(store);

@@ -36,6 +36,9 @@ pub mod copy;
 pub mod evidence;
 pub mod journal;
 pub mod keeping;
+pub mod lookback;
+pub mod outages;
+pub mod outbox;
 mod quarantine;
 pub mod record;
 pub mod recover;
@@ -43,6 +46,8 @@ mod retention;
 mod rows;
 pub mod scans;
 pub mod schema;
+pub mod search;
+pub mod told;
 pub mod writer;
 
 use std::path::{Path, PathBuf};

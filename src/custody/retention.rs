@@ -45,6 +45,7 @@ pub(super) fn sweep(transaction: &Transaction<'_>, now_ms: i64, settings: &Setti
     swept.more |= !reckoned.all || reckoned.rows as i64 >= STEP;
     let news = "DELETE FROM outbox WHERE created_ms < ?1 AND id IN (SELECT id FROM outbox ORDER BY id LIMIT ?2)";
     swept.rows += transaction.prepare_cached(news)?.execute(params![hits_ms, STEP])?;
+    super::outages::forget(transaction, hits_ms)?;
     swept.rows += transaction.prepare_cached("DELETE FROM shed WHERE minute_ms < ?1")?.execute([hits_ms])?;
     Ok(swept)
 }

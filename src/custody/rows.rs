@@ -6,8 +6,10 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::evidence::{Sha, sha256};
 use super::journal::{self, Place};
+use super::outbox;
 use super::record::{FrameRecord, PassageRecord, SightingRecord, StoredRead};
 use crate::bytes::Bytes;
+use crate::lane::frame::Frame;
 use crate::lane::hit::Hit;
 
 /// A frame and its reads; its row's number.
@@ -104,7 +106,13 @@ pub(super) fn insert_passage(
             !hits.is_empty()
         ])?;
     let id = transaction.last_insert_rowid();
-    let mut files = vec![(sha256(&passage.evidence.encoded), passage.evidence.encoded.clone())];
+    // Its row knows the digest; hashing it again would be a tenth of what keeping the passage costs.
+    let evidence: &Frame = &passage.evidence;
+    let known = transaction
+        .prepare_cached("SELECT digest FROM frame WHERE lane = ?1 AND sequence = ?2")?
+        .query_row(params![lane, evidence.sequence as i64], |row| row.get(0))
+        .optional()?;
+    let mut files = vec![(known.unwrap_or_else(|| sha256(&evidence.encoded)), evidence.encoded.clone())];
     insert_evidence(transaction, id, 0, (passage.evidence.sequence as i64, passage.evidence.captured_ms), &files[0])?;
     for hit in hits {
         settle_hit(transaction, record, id, hit)?;
@@ -209,11 +217,9 @@ fn class(hit: &Hit) -> Option<String> {
     serde_json::to_value(hit.class).expect("plain data").as_str().map(str::to_owned)
 }
 
-/// Puts news into the outbox; in order per vehicle.
+/// Tells outside what has become of a row; in order per vehicle.
 fn tell_outside(transaction: &Transaction<'_>, kind: &str, lane: &str, track: u64, row: i64, now_ms: i64) -> rusqlite::Result<()> {
-    let body = serde_json::json!({ "row": row }).to_string();
-    let add = "INSERT INTO outbox (kind, subject, body, created_ms) VALUES (?1, ?2, ?3, ?4)";
-    transaction.prepare_cached(add)?.execute(params![kind, format!("{lane}/{track}"), body, now_ms]).map(|_| ())
+    outbox::tell(transaction, kind, &format!("{lane}/{track}"), &serde_json::json!({ "row": row }), now_ms).map(|_| ())
 }
 
 fn insert_evidence(

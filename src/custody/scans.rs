@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::evidence::Sha;
 use super::record::{Fate, Record};
-use super::{Custody, keeping, sqlite};
+use super::{Custody, keeping, outbox, sqlite};
 use crate::audit::{self, Act, Action};
 use crate::error::{Error, Fault, Result};
 use crate::rail::inspect::{CarReport, ScanReport};
@@ -349,6 +349,7 @@ pub fn insert_inspected(transaction: &Transaction<'_>, found: &Inspected, now_ms
         tell_outside(transaction, "scan.hit.withdrawn", id, hit, now_ms)?;
     }
     tell_outside(transaction, "scan", id, id, now_ms)?;
+    tell_cars(transaction, id, &found.cars, now_ms)?;
     Ok(1)
 }
 
@@ -426,11 +427,23 @@ fn insert_hit(transaction: &Transaction<'_>, scan: i64, position: Option<usize>,
     tell_outside(transaction, "scan.hit", scan, transaction.last_insert_rowid(), now_ms)
 }
 
-/// Puts news into the outbox; in order per scan.
+/// Tells outside what has become of a row; in order per scan.
 fn tell_outside(transaction: &Transaction<'_>, kind: &str, scan: i64, row: i64, now_ms: i64) -> rusqlite::Result<()> {
-    let body = serde_json::json!({ "row": row }).to_string();
-    let add = "INSERT INTO outbox (kind, subject, body, created_ms) VALUES (?1, ?2, ?3, ?4)";
-    transaction.prepare_cached(add)?.execute(params![kind, format!("scan/{scan}"), body, now_ms]).map(|_| ())
+    outbox::tell(transaction, kind, &format!("scan/{scan}"), &serde_json::json!({ "row": row }), now_ms).map(|_| ())
+}
+
+/// Tells outside of each car and each finding of an inspected scan.
+fn tell_cars(transaction: &Transaction<'_>, scan: i64, cars: &[CarReport], now_ms: i64) -> rusqlite::Result<()> {
+    let subject = format!("scan/{scan}");
+    for car in cars {
+        let mut body = serde_json::json!({ "row": scan, "position": car.position });
+        outbox::tell(transaction, "car", &subject, &body, now_ms)?;
+        for number in 0..car.findings.len() {
+            body["number"] = number.into();
+            outbox::tell(transaction, "finding", &subject, &body, now_ms)?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets scans with everything that was found and said of them, unless somebody holds them, and tells the audit trail; the files are to be deleted after the

@@ -31,8 +31,9 @@ pub fn newest(connection: &Connection) -> rusqlite::Result<i64> {
 /// # Errors
 /// What SQLite says.
 pub fn since(connection: &Connection, last: i64) -> rusqlite::Result<Changes> {
-    let (oldest, newest): (Option<i64>, Option<i64>) =
-        connection.prepare_cached("SELECT (SELECT min(id) FROM review_change), (SELECT max(id) FROM review_change)")?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (oldest, newest): (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT (SELECT min(id) FROM review_change), (SELECT max(id) FROM review_change)")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (oldest, newest) = (oldest.unwrap_or(1), newest.unwrap_or(0));
     // A number from another store is not of this one either.
     if last < oldest - 1 || last > newest {

@@ -128,9 +128,13 @@ pub fn claim(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i64
     let mine = row.owner.as_ref().is_some_and(|owner| owner.0 == who.id) && row.until_ms > now_ms;
     let claim = Claim { until_ms: now_ms + LEASE_MS, since_ms: if mine { row.claimed_ms } else { now_ms } };
     transaction.prepare_cached(&format!("{FREE} WHERE owner = ?1 AND hit <> ?2"))?.execute(params![who.id, hit])?;
-    transaction
-        .prepare_cached("UPDATE review SET owner = ?2, owner_name = ?3, lease_until_ms = ?4, claimed_ms = ?5 WHERE hit = ?1")?
-        .execute(params![hit, who.id, who.name, claim.until_ms, claim.since_ms])?;
+    transaction.prepare_cached("UPDATE review SET owner = ?2, owner_name = ?3, lease_until_ms = ?4, claimed_ms = ?5 WHERE hit = ?1")?.execute(params![
+        hit,
+        who.id,
+        who.name,
+        claim.until_ms,
+        claim.since_ms
+    ])?;
     if !mine {
         record(transaction, who, Action::Claimed, hit, serde_json::json!({}), now_ms)?;
     }
@@ -232,9 +236,13 @@ pub fn undo(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i64)
     transaction.prepare_cached("UPDATE disposition SET undone_ms = ?2 WHERE id = ?1")?.execute(params![id, now_ms])?;
     let state = settle(transaction, hit, row.two_person)?;
     if state.waits() {
-        transaction
-            .prepare_cached("UPDATE review SET owner = ?2, owner_name = ?3, lease_until_ms = ?4, claimed_ms = ?5 WHERE hit = ?1")?
-            .execute(params![hit, who.id, who.name, now_ms + LEASE_MS, now_ms])?;
+        transaction.prepare_cached("UPDATE review SET owner = ?2, owner_name = ?3, lease_until_ms = ?4, claimed_ms = ?5 WHERE hit = ?1")?.execute(params![
+            hit,
+            who.id,
+            who.name,
+            now_ms + LEASE_MS,
+            now_ms
+        ])?;
     }
     record(transaction, who, Action::DispositionUndone, hit, serde_json::json!({ "state": state }), now_ms)?;
     Ok(Ok(state))

@@ -155,15 +155,8 @@ pub enum Reason {
 
 impl Reason {
     /// All, in the order of their keys.
-    pub const ALL: [Reason; 7] = [
-        Reason::Misread,
-        Reason::OtherJurisdiction,
-        Reason::OtherVehicle,
-        Reason::EntryOutdated,
-        Reason::Duplicate,
-        Reason::NotAPlate,
-        Reason::Other,
-    ];
+    pub const ALL: [Reason; 7] =
+        [Reason::Misread, Reason::OtherJurisdiction, Reason::OtherVehicle, Reason::EntryOutdated, Reason::Duplicate, Reason::NotAPlate, Reason::Other];
 
     /// Its name in the store and in answers.
     pub fn name(self) -> &'static str {

@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn both_languages_say_everything() {
         let (english, spanish) = (words("en.json"), words("es.json"));
-        let missing: Vec<_> = english.keys().filter(|key| !spanish.contains_key(*key)).chain(spanish.keys().filter(|key| !english.contains_key(*key))).collect();
+        let missing: Vec<_> =
+            english.keys().filter(|key| !spanish.contains_key(*key)).chain(spanish.keys().filter(|key| !english.contains_key(*key))).collect();
         assert!(missing.is_empty(), "in one language only: {missing:?}");
         for (key, text) in &english {
             let holes = |text: &str| text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|hole| hole.0.to_owned())).collect::<BTreeSet<_>>();

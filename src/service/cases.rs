@@ -29,6 +29,7 @@ impl From<Person> for Officer {
 }
 
 /// The queue, and the number of the change that it is as of: what [`super::live`] goes on from.
+#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, description = "The queue, most urgent first")))]
 pub(super) async fn queue(State(service): State<Service>, person: Person) -> Result<Response, Problem> {
     let mut told = ask(&service, |connection| {
         // Before the cases: what changes meanwhile is told twice, and never missed.
@@ -43,6 +44,7 @@ pub(super) async fn queue(State(service): State<Service>, person: Person) -> Res
 }
 
 /// One case.
+#[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes"), (status = 404, description = "No such case")))]
 pub(super) async fn case(State(service): State<Service>, Path(id): Path<i64>) -> Result<Response, Problem> {
     let case = ask(&service, move |connection| cases::case(connection, id)).await?.ok_or_else(|| refused(&Refusal::Unknown))?;
     let list = service.lists.of_name(&case.item.list);
@@ -54,6 +56,7 @@ pub(super) async fn case(State(service): State<Service>, Path(id): Path<i64>) ->
 }
 
 /// A picture of a case, by its SHA-256; that this person was sent it is durable before it goes.
+#[utoipa::path(get, path = "/v1/cases/{id}/pictures/{digest}", tag = "cases", params(("id" = i64, Path, description = "The hit's number"), ("digest" = String, Path, description = "Its SHA-256, hexadecimal")), responses((status = 200, description = "The picture"), (status = 404, description = "No such picture")))]
 pub(super) async fn picture(State(service): State<Service>, person: Person, Path((id, digest)): Path<(i64, String)>) -> Result<Response, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "No such picture", "this case has no picture of this SHA-256, or it has had its time");
     let sha = from_hex(&digest).ok_or_else(nothing)?;
@@ -78,12 +81,14 @@ pub(super) async fn picture(State(service): State<Service>, person: Person, Path
 }
 
 /// Takes a case in hand, or prolongs the lease.
+#[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand"), (status = 409, description = "Another has it in hand, or has decided")))]
 pub(super) async fn claim(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
     let claim = change(&service, person, move |transaction, officer| decide::claim(transaction, id, officer, now_ms())).await?;
     Ok(Json(json!({ "until_ms": claim.until_ms, "since_ms": claim.since_ms, "now_ms": now_ms() })))
 }
 
 /// Gives a case back.
+#[utoipa::path(delete, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 204, description = "Given back"), (status = 409, description = "Another has it in hand, or has decided")))]
 pub(super) async fn release(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
     change(&service, person, move |transaction, officer| decide::release(transaction, id, officer, now_ms())).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -102,6 +107,7 @@ pub(super) struct Posted {
 }
 
 /// Decides.
+#[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
 pub(super) async fn disposition(
     State(service): State<Service>,
     person: Person,
@@ -115,6 +121,7 @@ pub(super) async fn disposition(
 }
 
 /// Takes the decision back.
+#[utoipa::path(delete, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
 pub(super) async fn undo(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
     let state = change(&service, person, move |transaction, officer| decide::undo(transaction, id, officer, now_ms())).await?;
     Ok(Json(json!({ "state": state })))
@@ -128,6 +135,7 @@ pub(super) struct PostedNote {
 }
 
 /// Writes a note beside a case.
+#[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "The note's number")))]
 pub(super) async fn note(State(service): State<Service>, person: Person, Path(id): Path<i64>, Json(note): Json<PostedNote>) -> Result<Json<Value>, Problem> {
     let number = change(&service, person, move |transaction, officer| decide::note(transaction, id, officer, &note.body, now_ms())).await?;
     Ok(Json(json!({ "note": number })))
@@ -146,17 +154,22 @@ impl Span {
 }
 
 /// How hits were judged.
+#[utoipa::path(get, path = "/v1/figures/accuracy", tag = "cases", responses((status = 200, description = "How hits were judged")))]
 pub(super) async fn accuracy(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
     ask(&service, move |connection| figures::accuracy(connection, span.since_ms(24 * 7))).await.map(Json)
 }
 
 /// How lanes did by the hour.
+#[utoipa::path(get, path = "/v1/figures/hours", tag = "cases", responses((status = 200, description = "How lanes did by the hour")))]
 pub(super) async fn hours(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
     ask(&service, move |connection| figures::hours(connection, span.since_ms(24), now_ms())).await.map(Json)
 }
 
 /// Asks the store something, off the async threads.
-pub(super) async fn ask<T: Send + 'static>(service: &Service, question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn ask<T: Send + 'static>(
+    service: &Service,
+    question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
     let custody = service.custody.clone();
     blocking(move || custody.ask(question)).await?.map_err(Problem::from)
 }
@@ -189,7 +202,9 @@ fn changed<T: Send + 'static>(
         Ok(0)
     });
     match fate {
-        Fate::Kept(_) => told.recv().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?.map_err(|why| refused(&why)),
+        Fate::Kept(_) => {
+            told.recv().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?.map_err(|why| refused(&why))
+        }
         Fate::Full(why) => Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "Store full", why).retry(5)),
         Fate::Stopped(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(5)),
         Fate::Failed(error) => Err(Problem::new(StatusCode::CONFLICT, "The store refuses", error.to_string())),
@@ -203,13 +218,17 @@ fn refused(why: &Refusal) -> Problem {
         Refusal::Closed { state } => (StatusCode::CONFLICT, "Closed", format!("nothing is to be decided: the case is {}", state.name())),
         Refusal::DecidedAlready => (StatusCode::CONFLICT, "Decided already", "you have decided on this case: another person must".to_owned()),
         Refusal::SupervisorOnly => (StatusCode::FORBIDDEN, "A supervisor's", "this case waits for a supervisor".to_owned()),
-        Refusal::NotSeen => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "Not seen", "`evidence` is no picture of this case that was sent to you: look at it before you decide".to_owned())
-        }
+        Refusal::NotSeen => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Not seen",
+            "`evidence` is no picture of this case that was sent to you: look at it before you decide".to_owned(),
+        ),
         Refusal::Reason => (StatusCode::UNPROCESSABLE_ENTITY, "Reason", "a rejection has a `reason`, and nothing else has".to_owned()),
         Refusal::NoteWanted => (StatusCode::UNPROCESSABLE_ENTITY, "Note wanted", "the reason `other` wants a note of yours first".to_owned()),
         Refusal::Note => (StatusCode::UNPROCESSABLE_ENTITY, "Note", "a note has 1 to 2,000 characters".to_owned()),
-        Refusal::TooLate => (StatusCode::CONFLICT, "Too late", "a decision can be taken back by whoever made it, for ten seconds, until somebody else decides".to_owned()),
+        Refusal::TooLate => {
+            (StatusCode::CONFLICT, "Too late", "a decision can be taken back by whoever made it, for ten seconds, until somebody else decides".to_owned())
+        }
     };
     Problem::new(status, title, detail).with("why", serde_json::to_value(why).unwrap_or_default())
 }

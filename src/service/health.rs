@@ -14,11 +14,13 @@ use crate::custody::State as StoreState;
 use crate::masking;
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It runs")))]
 pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
 /// Whether it does its work; 503 with every reason why not.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Ready"), (status = 503, description = "Why not")))]
 pub(super) async fn ready(State(service): State<Service>) -> Response {
     let reasons = reasons(&service);
     if reasons.is_empty() {
@@ -43,11 +45,13 @@ pub(super) fn reasons(service: &Service) -> Vec<String> {
 }
 
 /// In Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus' text format")))]
 pub(super) async fn metrics(State(service): State<Service>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render()).into_response()
 }
 
 /// Lanes, store, lists and the newest hits.
+#[utoipa::path(get, path = "/v1/status", tag = "health", responses((status = 200, description = "Lanes, portals, lists, newest passages and hits")))]
 pub(super) async fn status(State(service): State<Service>, person: Person) -> Result<Json<Value>, Problem> {
     tokio::task::spawn_blocking(move || told(&service, &person))
         .await

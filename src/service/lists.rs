@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use rusqlite::Transaction;
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::door::now_ms;
-use super::metrics;
+use super::uploads::blocking;
+use super::{Service, lookback, metrics};
 use crate::audit::{self, Act, Action};
-use crate::custody::Custody;
-use crate::custody::record::Record;
+use crate::custody::outbox;
+use crate::custody::record::Fate;
 use crate::error::Result;
 use crate::site::List;
 use crate::watchlist::index::Index;
@@ -71,6 +74,20 @@ impl Lists {
         self.lists.iter().map(|one| (one.list.name.clone(), one.watchlist.load().len(), one.state().error.clone())).collect()
     }
 
+    /// The list with this name, as it is searched.
+    pub(super) fn watchlist(&self, name: &str) -> Option<Arc<Watchlist>> {
+        self.lists.iter().find(|one| one.list.name == name).map(|one| Arc::clone(&one.watchlist))
+    }
+
+    /// Name, entries in force, when it was built, and why the newest file is not in force, of each.
+    pub(super) fn states(&self) -> Vec<(String, usize, String, Option<String>)> {
+        let state = |one: &One| {
+            let snapshot = one.watchlist.load();
+            (one.list.name.clone(), snapshot.len(), version(&snapshot), one.state().error.clone())
+        };
+        self.lists.iter().map(state).collect()
+    }
+
     /// The list of this name, wherever it lies: when the index in force was built, and how many entries that has.
     pub(super) fn of_name(&self, name: &str) -> Option<serde_json::Value> {
         self.lists.iter().find_map(|one| {
@@ -80,9 +97,30 @@ impl Lists {
         })
     }
 
-    /// Looks at the files that are due; answers what is to be told of lists that are in force now.
-    fn reload_due(&self) -> Vec<Act> {
+    fn reload_due(&self) -> Vec<Replaced> {
         self.lists.iter().filter_map(One::reload_due).collect()
+    }
+}
+
+/// A list that came into force in the place of another.
+pub(super) struct Replaced {
+    /// Its name.
+    pub(super) list: String,
+    /// What was in force.
+    pub(super) before: Arc<Snapshot>,
+    /// What is.
+    pub(super) after: Arc<Snapshot>,
+}
+
+impl Replaced {
+    /// Keeps that it was: for the audit trail, and to be told outside.
+    fn keep(&self, transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<i64> {
+        let told = json!({
+            "list": self.list, "by": "its file", "version": version(&self.after), "entries": self.after.len(), "version_before": version(&self.before), "entries_before": self.before.len(),
+        });
+        outbox::tell(transaction, "list.changed", &format!("list/{}", self.list), &told, now_ms)?;
+        let act = Act { who: "garita".to_owned(), action: Action::ListChanged, subject: format!("list {}", self.list), details: told, now_ms };
+        audit::append(transaction, &act)
     }
 }
 
@@ -91,7 +129,7 @@ impl One {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reload_due(&self) -> Option<Act> {
+    fn reload_due(&self) -> Option<Replaced> {
         let mut state = self.state();
         if state.looked.elapsed() < Duration::from_secs(self.list.reload_s) {
             return None;
@@ -108,13 +146,11 @@ impl One {
         match load(&self.list, snapshot::load_index_gently) {
             Ok(snapshot) => {
                 tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
-                let (before, after) = (version(&self.watchlist.load()), version(&snapshot));
-                metrics::list(&self.list.name, Some(&before), &after);
+                metrics::list(&self.list.name, Some(&version(&self.watchlist.load())), &version(&snapshot));
+                let before = Arc::clone(&self.watchlist.load());
                 self.watchlist.replace(Arc::clone(snapshot.base()));
                 (state.stamp, state.error) = (found, None);
-                let details = serde_json::json!({ "by": "its file", "entries": snapshot.len(), "version": after, "before": before });
-                let subject = format!("list {}", self.list.name);
-                Some(Act { who: "garita".to_owned(), action: Action::ListChanged, subject, details, now_ms: now_ms() })
+                Some(Replaced { list: self.list.name.clone(), before, after: Arc::new(snapshot) })
             }
             Err(error) => {
                 let text = error.to_string();
@@ -128,22 +164,24 @@ impl One {
     }
 }
 
-/// Looks at the lists' files until `stopped`, and tells the audit trail what changed.
-pub(super) async fn watch(lists: Lists, custody: Custody, mut stopped: watch::Receiver<bool>) {
+/// Looks at the lists' files until `stopped`. What came into force is kept, and looked for among what has passed.
+pub(super) async fn watch(service: Service, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_millis(500));
     loop {
         tokio::select! {
             _ = every.tick() => {}
             _ = stopped.changed() => return,
         }
-        let (lists, custody) = (lists.clone(), custody.clone());
-        let reloaded = tokio::task::spawn_blocking(move || {
-            for act in lists.reload_due() {
-                let append = move |transaction: &rusqlite::Transaction<'_>| audit::append(transaction, &act);
-                custody.put(Record::Change(Box::new(append), Box::new(|_| {})));
+        let lists = service.lists.clone();
+        for replaced in tokio::task::spawn_blocking(move || lists.reload_due()).await.unwrap_or_default() {
+            let (custody, replaced) = (service.custody.clone(), Arc::new(replaced));
+            let kept = Arc::clone(&replaced);
+            let fate = blocking(move || custody.change(move |transaction| kept.keep(transaction, now_ms()))).await;
+            if !matches!(fate, Fate::Kept(_)) {
+                tracing::error!(list = replaced.list, ?fate, "the list is in force, but that it changed is not kept");
             }
-        });
-        let _ = reloaded.await;
+            lookback::of_added(&service, &replaced).await;
+        }
     }
 }
 

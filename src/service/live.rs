@@ -64,6 +64,7 @@ pub(super) struct After {
 }
 
 /// The stream.
+#[utoipa::path(get, path = "/v1/events", tag = "cases", responses((status = 200, description = "Server-sent events: each case that changes; goes on from `Last-Event-ID`")))]
 pub(super) async fn events(State(service): State<Service>, Query(after): Query<After>, headers: HeaderMap) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).or(after.after);
     let last = match last {

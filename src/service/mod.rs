@@ -29,6 +29,7 @@
 pub mod access;
 mod activity;
 mod acts;
+mod asked;
 mod cases;
 mod connections;
 pub mod door;
@@ -39,25 +40,30 @@ mod frames;
 mod health;
 mod lists;
 mod live;
+mod lookback;
 pub(crate) mod metrics;
 pub mod mjpeg;
 pub mod multipart;
+pub mod openapi;
 mod page;
 mod people;
 mod portal_files;
 mod portals;
 mod problem;
+mod queries;
 mod replay;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
 mod sent;
 mod sessions;
+mod silence;
 pub mod source;
 mod sources;
 mod tls;
 mod trace;
 mod trail;
 mod uploads;
+pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,6 +104,9 @@ pub(crate) struct Service {
     custody: Custody,
     lists: lists::Lists,
     uploads: uploads::Uploads,
+    webhooks: webhooks::Webhooks,
+    /// One look back at a time.
+    looking_back: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
     fetched: Arc<[sources::Fetched]>,
@@ -173,6 +182,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
     let fetched = sources::Fetched::of(&site).into();
     let service = Service {
@@ -181,6 +191,8 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         custody,
         lists,
         uploads,
+        webhooks,
+        looking_back: Arc::default(),
         waker,
         activity,
         fetched,
@@ -243,8 +255,10 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(tick(service.clone(), stopped.clone()));
     tokio::spawn(trail::export(service.clone(), stopped.clone()));
-    tokio::spawn(lists::watch(service.lists.clone(), service.custody.clone(), stopped.clone()));
+    tokio::spawn(lists::watch(service.clone(), stopped.clone()));
+    tokio::spawn(silence::watch(service.clone(), stopped.clone()));
     tokio::spawn(live::watch(service.clone(), stopped.clone()));
+    service.webhooks.start(&stopped);
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
@@ -332,6 +346,7 @@ fn router(service: Service) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        .merge(outward())
         // A train does not come again: these are bounded by themselves, and not by what waits in lanes.
         .route("/v1/portals", get(portals::portals))
         .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
@@ -365,6 +380,30 @@ fn router(service: Service) -> Router {
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)
+}
+
+/// What leaves: queries, exports, how webhooks do, and what all requests are.
+fn outward() -> Router<Service> {
+    Router::new()
+        .route("/v1/passages", get(queries::passages::listed))
+        .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/hits", get(queries::hits::listed))
+        .route("/v1/hits/{id}", get(queries::hits::one))
+        .route("/v1/cars", get(queries::rail::cars))
+        .route("/v1/findings", get(queries::rail::findings))
+        .route("/v1/evidence/{sha256}", get(queries::evidence::file))
+        .route("/v1/lists", get(queries::lists::listed))
+        .route("/v1/lists/{name}", get(queries::lists::one))
+        .route("/v1/search", post(queries::search::search))
+        .route("/v1/exports", post(queries::export::export))
+        .route("/v1/packs", post(queries::pack::pack))
+        .route("/v1/lookbacks", get(lookback::listed).post(lookback::asked))
+        .route("/v1/lookbacks/{id}", get(lookback::one))
+        .route("/v1/webhooks", get(webhooks::webhooks))
+        .route("/v1/webhooks/{id}/dead", get(webhooks::dead))
+        .route("/v1/webhooks/{id}/replay", post(webhooks::replay))
+        .route("/v1/openapi.json", get(openapi::json))
+        .route("/docs", get(openapi::page))
 }
 
 /// Refuses what cannot be dealt with any more: the service is stopping.

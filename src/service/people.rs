@@ -53,6 +53,7 @@ pub(super) fn first(custody: &Custody) -> crate::error::Result<()> {
 }
 
 /// Everybody.
+#[utoipa::path(get, path = "/v1/people", tag = "people", responses((status = 200, description = "Everybody")))]
 pub(super) async fn list(State(service): State<Service>) -> Result<Json<Value>, Problem> {
     let custody = service.custody.clone();
     let people = blocking(move || custody.ask(people::accounts)).await?;
@@ -60,6 +61,7 @@ pub(super) async fn list(State(service): State<Service>) -> Result<Json<Value>, 
 }
 
 /// Makes a person.
+#[utoipa::path(post, path = "/v1/people", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 201, description = "Made, with a password for one login")))]
 pub(super) async fn make(State(service): State<Service>, by: Person, Sent(new): Sent<NewPerson>) -> Result<(StatusCode, Json<Value>), Problem> {
     let name = new.name.unwrap_or_else(|| new.id.clone());
     if !people::is_id(&new.id) || new.role == Role::Device {
@@ -74,6 +76,7 @@ pub(super) async fn make(State(service): State<Service>, by: Person, Sent(new): 
 }
 
 /// Changes a person.
+#[utoipa::path(patch, path = "/v1/people/{id}", tag = "people", params(("id" = String, Path, description = "The person's id")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "Changed"), (status = 404, description = "Nobody")))]
 pub(super) async fn change(State(service): State<Service>, by: Person, Path(id): Path<String>, Sent(change): Sent<Change>) -> Result<Json<Value>, Problem> {
     change.name.as_deref().map(check_name).transpose()?;
     if change.role == Some(Role::Device) {

@@ -47,9 +47,24 @@ impl From<Error> for Problem {
     }
 }
 
+/// An error as its body tells it: RFC 9457.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct ProblemBody {
+    /// `about:blank`: the status says what kind of error it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// In a few words, always the same ones.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong here, and what to do.
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = serde_json::json!({ "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail });
+        let body = ProblemBody { kind: "about:blank", title: self.title, status: self.status.as_u16(), detail: self.detail };
+        let mut body = serde_json::to_value(body).expect("plain data");
         if let Some((member, value)) = self.more {
             body[member] = value;
         }

@@ -53,6 +53,7 @@ pub(super) struct Proof {
 type Peer = ConnectInfo<std::net::SocketAddr>;
 
 /// Logs in.
+#[utoipa::path(post, path = "/v1/session", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "Logged in: the session is in the cookie"), (status = 401, description = "Not proven"), (status = 429, description = "Locked for a while")))]
 pub(super) async fn log_in(
     State(service): State<Service>,
     peer: Peer,
@@ -149,6 +150,7 @@ fn wrong() -> Problem {
 }
 
 /// Who asks.
+#[utoipa::path(get, path = "/v1/session", tag = "people", responses((status = 200, description = "Who asks")))]
 pub(super) async fn told(
     State(service): State<Service>,
     Extension(carried): Extension<Option<Carried>>,
@@ -172,6 +174,7 @@ pub(super) async fn told(
 }
 
 /// Opens a session that has locked.
+#[utoipa::path(post, path = "/v1/session/unlock", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Unlocked"), (status = 401, description = "Not proven")))]
 pub(super) async fn unlock(
     State(service): State<Service>,
     peer: Peer,
@@ -196,6 +199,7 @@ pub(super) async fn unlock(
 }
 
 /// Logs out.
+#[utoipa::path(delete, path = "/v1/session", tag = "people", responses((status = 204, description = "Logged out")))]
 pub(super) async fn log_out(State(service): State<Service>, Extension(carried): Extension<Option<Carried>>) -> Result<Response, Problem> {
     if let Some(Carried { digest, session, .. }) = carried {
         let ended = move |transaction: &Transaction<'_>| {
@@ -222,6 +226,7 @@ pub(super) struct NewPassword {
 }
 
 /// Sets a person's own password.
+#[utoipa::path(post, path = "/v1/session/password", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Set"), (status = 401, description = "Not proven")))]
 pub(super) async fn set_password(
     State(service): State<Service>,
     peer: Peer,
@@ -269,6 +274,7 @@ fn of_a_session(carried: Option<Carried>) -> Result<Carried, Problem> {
 }
 
 /// Proposes a secret for a second factor; it counts once a code has proven that the app has it.
+#[utoipa::path(post, path = "/v1/session/second-factor", tag = "people", responses((status = 200, description = "A secret that counts once a code has proven that the app has it")))]
 pub(super) async fn propose_factor(State(service): State<Service>, person: Person) -> Json<Value> {
     let secret = totp::secret();
     let link = totp::link(&secret, &service.site.name, &person.id);
@@ -285,6 +291,7 @@ pub(super) struct Factor {
 }
 
 /// Takes a second factor.
+#[utoipa::path(put, path = "/v1/session/second-factor", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "It counts")))]
 pub(super) async fn take_factor(
     State(service): State<Service>,
     peer: Peer,
@@ -303,6 +310,7 @@ pub(super) async fn take_factor(
 }
 
 /// Does without a second factor.
+#[utoipa::path(delete, path = "/v1/session/second-factor", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Gone")))]
 pub(super) async fn drop_factor(
     State(service): State<Service>,
     peer: Peer,
@@ -335,6 +343,7 @@ async fn replace_factor(service: &Service, id: String, proven: Proven, factor: O
 }
 
 /// Keeps what the page wants to know again.
+#[utoipa::path(put, path = "/v1/session/settings", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Kept")))]
 pub(super) async fn set_settings(
     State(service): State<Service>,
     Extension(carried): Extension<Option<Carried>>,

@@ -46,6 +46,7 @@ pub(super) struct Asked {
 }
 
 /// Records, newest first.
+#[utoipa::path(get, path = "/v1/audit", tag = "audit", responses((status = 200, description = "Records, newest first")))]
 pub(super) async fn records(
     State(service): State<Service>,
     asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
@@ -74,11 +75,13 @@ pub(super) async fn records(
 }
 
 /// How far they go.
+#[utoipa::path(get, path = "/v1/audit/checkpoint", tag = "audit", responses((status = 200, description = "How far they go, signed")))]
 pub(super) async fn checkpoint(State(service): State<Service>) -> Result<Json<Checkpoint>, Problem> {
     Ok(Json(blocking(move || service.custody.ask(|connection| service.signer.checkpoint(connection, now_ms()))).await?))
 }
 
 /// Whether all are as they were written.
+#[utoipa::path(get, path = "/v1/audit/verification", tag = "audit", responses((status = 200, description = "Whether all are as they were written")))]
 pub(super) async fn verification(State(service): State<Service>) -> Result<Json<verify::Verdict>, Problem> {
     Ok(Json(blocking(move || service.custody.ask(|connection| verify::verify(connection, &[]))).await?))
 }
@@ -113,12 +116,14 @@ pub(super) fn tell(service: &Service, told: i64) -> i64 {
 }
 
 /// What is held.
+#[utoipa::path(get, path = "/v1/holds", tag = "audit", responses((status = 200, description = "What is kept whatever its time")))]
 pub(super) async fn holds(State(service): State<Service>) -> Result<Json<Value>, Problem> {
     let holds = blocking(move || service.custody.ask(keeping::holds)).await?;
     Ok(Json(json!({ "holds": holds })))
 }
 
 /// Holds something.
+#[utoipa::path(post, path = "/v1/holds", tag = "audit", request_body(content = Object, content_type = "application/json"), responses((status = 201, description = "Held")))]
 pub(super) async fn hold(State(service): State<Service>, by: Person, Sent(new): Sent<NewHold>) -> Result<(StatusCode, Json<Value>), Problem> {
     if ![&new.reason, &new.case_number, &new.subject].into_iter().all(|text| people::is_name(text)) {
         let detail = "a hold states subject, reason and case_number, each 1 to 100 characters on one line";
@@ -133,6 +138,7 @@ pub(super) async fn hold(State(service): State<Service>, by: Person, Sent(new): 
 }
 
 /// Takes a hold back.
+#[utoipa::path(delete, path = "/v1/holds/{id}", tag = "audit", params(("id" = i64, Path, description = "The hold's number")), responses((status = 204, description = "No longer held"), (status = 404, description = "No such hold")))]
 pub(super) async fn release(State(service): State<Service>, by: Person, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let missing = || Problem::new(StatusCode::NOT_FOUND, "No such hold", format!("{id:?} is the number of no hold in force"));
     let number = id.parse().map_err(|_| missing())?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Site`]: plain data, valid once it exists |
 //! | `schema` | every key, its default, its range |
+//! | `network` | addresses that begin alike |
 //! | `reader` | a TOML file and environment variables, asked key by key; keeps where each value came from |
 //!
 //! A value comes from, in this order: the environment variable of its key (`limits.frame_bytes` is `GARITA__LIMITS__FRAME_BYTES`, `gap_ms` of lane
@@ -13,6 +14,7 @@
 //!
 //! Why by hand and not by `serde`: a derived reader stops at the first mistake, and forgets where a value came from.
 
+mod network;
 mod reader;
 mod schema;
 
@@ -26,6 +28,7 @@ use crate::people::Role;
 use crate::rail::thresholds::Thresholds;
 use crate::watchlist::Mapping;
 
+pub use network::Network;
 pub use reader::{Mistake, Origin, Setting};
 
 /// Environment variables with a short name, and the key that each sets.
@@ -57,6 +60,10 @@ pub struct Site {
     pub retention: Retention,
     /// What one sender can ask for.
     pub limits: Limits,
+    /// Who is told what happens.
+    pub webhooks: Vec<Webhook>,
+    /// What is asked of whoever searches.
+    pub search: SearchRules,
     /// Who may post; empty: whoever connects from the loopback address.
     pub devices: Vec<Device>,
     /// Who must say who they are.
@@ -84,6 +91,8 @@ pub struct Lane {
     pub view: View,
     /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
     pub gap_ms: i64,
+    /// A lane from which no frame comes for this long is down, seconds; 0 for never.
+    pub silence_s: u64,
     /// Folder to watch for frames.
     pub folder: Option<PathBuf>,
     /// Stream to fetch frames from.
@@ -184,6 +193,8 @@ pub struct List {
     pub mapping: Mapping,
     /// How often it is looked at for changes, seconds.
     pub reload_s: u64,
+    /// How far back its new entries are looked for among what has passed, days; 0 for not at all.
+    pub lookback_days: u32,
 }
 
 /// How long things are kept.
@@ -257,6 +268,41 @@ pub struct Limits {
     pub device_per_s: u32,
     /// Requests of one person, a second.
     pub person_per_s: u32,
+}
+
+/// Somebody who is told what happens.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Names it in records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// Where it is told: `https://` or `http://`.
+    pub url: String,
+    /// Its secrets, one or two lines of `whsec_` and base64; read again whenever something is sent.
+    pub secret_file: PathBuf,
+    /// The kinds of event that it is told; empty for all.
+    pub events: Vec<String>,
+    /// As what.
+    pub format: WebhookFormat,
+    /// Networks of the site's own that it may be in.
+    pub networks: Vec<Network>,
+}
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// CloudEvents 1.0, JSON.
+    CloudEvents,
+    /// Passages alone, as OpenALPR's agents write them.
+    OpenAlpr,
+}
+
+/// What is asked of whoever searches.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchRules {
+    /// A search states its reason and a case number.
+    pub reason: bool,
+    /// Passages so old can be listed without a search, hours.
+    pub open_hours: u32,
 }
 
 /// A camera, portal or program that may post.

@@ -8,8 +8,9 @@ use std::str::FromStr;
 use super::reader::{Kind, Mistake, Otherwise, Reader, Section};
 use super::{
     Class, Device, Explained, Lane, Limits, List, Log, LogFormat, LogLevel, Login, Masking, Mode, Portal, Pull, PullKind, Replay, Retention, RetentionRule,
-    Secret, Site, Tls,
+    SearchRules, Secret, Site, Tls,
 };
+use super::{Network, Webhook, WebhookFormat};
 use crate::bytes::Bytes;
 use crate::lane::detect::View;
 use crate::lane::frame::MAX_BYTES;
@@ -17,6 +18,9 @@ use crate::lane::passage::GAP_MS;
 use crate::lane::read::Code;
 use crate::people::Role;
 use crate::rail::thresholds::Thresholds;
+use crate::service::webhooks::event::KINDS;
+use crate::service::webhooks::signature::Secrets;
+use crate::service::webhooks::target::Target;
 use crate::watchlist::Mapping;
 use crate::watchlist::mapping::PRESETS;
 
@@ -67,6 +71,8 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     let retention = retention(root.section("retention"), &list_names);
     let limits = limits(root.section("limits"));
     let log = log(root.section("log"));
+    let search = search(root.section("search"));
+    let webhooks: Vec<_> = root.sections("webhook", "id").into_iter().map(webhook).collect();
     let devices: Vec<_> = root.sections("device", "id").into_iter().map(|section| device(section, &lane_ids, &portal_ids)).collect();
     let login = login(root.section("login"));
     let tls = tls(root.section("tls"));
@@ -85,6 +91,8 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
         lists: lists.into_iter().collect::<Option<_>>()?,
         retention: retention?,
         limits: limits?,
+        webhooks: webhooks.into_iter().collect::<Option<_>>()?,
+        search: search?,
         devices: devices.into_iter().collect::<Option<_>>()?,
         login: login?,
         tls: tls?,
@@ -127,11 +135,14 @@ fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     let mode = choice(&mut section, "mode", "continuous", &[("continuous", Mode::Continuous), ("triggered", Mode::Triggered), ("watch", Mode::Watch)]);
     let view = choice(&mut section, "view", "whole", &[("whole", View::Whole), ("tiles", View::Tiled)]);
     let gap_ms = number(&mut section, "gap_ms", &GAP_MS.to_string(), 100..=600_000);
+    // A triggered lane may be quiet for hours.
+    let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };
+    let silence_s = number(&mut section, "silence_s", silence, 0..=86_400);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let pull = section.optional_section("pull").map(pull);
     let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
-    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, silence_s: silence_s?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
     if lane.pull.is_some() && lane.replay.is_some() {
         section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
     }
@@ -251,7 +262,8 @@ fn list((name, mut section): (String, Section<'_, '_>)) -> Option<List> {
         None => Mapping::preset(preset?).ok(),
     };
     let reload_s = number(&mut section, "reload_s", "10", 1..=86_400);
-    Some(List { file: file?, mapping: mapping?, reload_s: reload_s?, name })
+    let lookback_days = number(&mut section, "lookback_days", "30", 0..=3_650);
+    Some(List { file: file?, mapping: mapping?, reload_s: reload_s?, lookback_days: lookback_days?, name })
 }
 
 fn retention(mut section: Section<'_, '_>, lists: &[String]) -> Option<Retention> {
@@ -303,6 +315,40 @@ fn log(mut section: Section<'_, '_>) -> Option<Log> {
     let levels = [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
     let level = choice(&mut section, "level", "info", &levels);
     Some(Log { format: format?, level: level? })
+}
+
+fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
+    let url = section.take("url", Kind::Text, Otherwise::Required, |text| Ok(text.to_owned()));
+    let url = url.filter(|url| match Target::new(url, &[]) {
+        Ok(_) => true,
+        Err(error) => {
+            section.mistake("url", error.message);
+            false
+        }
+    });
+    if url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+        section.note("url", "is not secured: whoever is on the way reads every event");
+    }
+    let secret_file = section.path("secret_file", Otherwise::Required);
+    if let Some(path) = secret_file.as_deref().filter(|path| path.exists()) {
+        named_file(&section, "secret_file", path, |bytes| Secrets::parse(&String::from_utf8_lossy(bytes)).map_err(|error| error.message));
+    }
+    should_be_there(&section, "secret_file", secret_file.as_deref());
+    let events = section.texts("events").unwrap_or_default();
+    for unknown in events.iter().filter(|event| !KINDS.contains(&event.as_str())) {
+        section.mistake("events", format!("has {unknown:?}, which does not happen: there are {}", KINDS.join(", ")));
+    }
+    let format = choice(&mut section, "format", "cloudevents", &[("cloudevents", WebhookFormat::CloudEvents), ("openalpr", WebhookFormat::OpenAlpr)]);
+    let networks = section.texts("networks").unwrap_or_default();
+    let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
+    let networks = networks.into_iter().collect::<Option<_>>();
+    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks? })
+}
+
+fn search(mut section: Section<'_, '_>) -> Option<SearchRules> {
+    let reason = choice(&mut section, "reason", "compulsory", &[("compulsory", true), ("optional", false)]);
+    let open_hours = number(&mut section, "open_hours", "24", 0..=876_000);
+    Some(SearchRules { reason: reason?, open_hours: open_hours? })
 }
 
 fn device((id, mut section): (String, Section<'_, '_>), lane_ids: &[String], portal_ids: &[String]) -> Option<Device> {

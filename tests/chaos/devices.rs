@@ -67,7 +67,8 @@ fn devices_bring_scans_to_their_portals_and_strangers_ask_nothing() {
     assert_eq!(begin("bridge", &[("authorization", "Bearer key of yard")]), 403);
     assert_eq!(begin("bridge", &[("authorization", "Bearer key of nobody")]), 401);
     assert_eq!(begin("bridge", &[]), 401);
-    assert_eq!(server.get("/v1/uploads/x").status, 401);
+    let called_off = Connection::open(server.address).and_then(|mut connection| connection.request("DELETE", "/v1/uploads/x", &[], &[]));
+    assert_eq!(called_off.expect("an answer").status, 401);
 }
 
 #[test]

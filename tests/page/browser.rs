@@ -29,7 +29,8 @@ fn install() {
 }
 
 fn install_now() {
-    let installed = Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]).current_dir(tests()).status().expect("npm runs");
+    let installed =
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]).current_dir(tests()).status().expect("npm runs");
     assert!(installed.success(), "npm ci in tests/browser failed: the tests need the npm registry once");
 }
 
@@ -52,7 +53,9 @@ fn vehicles() -> Vec<Vehicle> {
 
 fn hostile() -> Vec<Vehicle> {
     let mut entry = seed::entry("076CHZ", 3);
-    for field in [&mut entry.category, &mut entry.reason, &mut entry.filed_by, &mut entry.source, &mut entry.source_version, &mut entry.caution, &mut entry.list] {
+    for field in
+        [&mut entry.category, &mut entry.reason, &mut entry.filed_by, &mut entry.source, &mut entry.source_version, &mut entry.caution, &mut entry.list]
+    {
         *field = HOSTILE.repeat(3);
     }
     entry.text = format!("076-CHZ {HOSTILE}");

@@ -7,9 +7,9 @@
 // Of what these share with the chaos tests each uses its part.
 #![allow(dead_code)]
 
+mod browser;
 #[path = "../chaos/camera.rs"]
 mod camera;
-mod browser;
 mod routes;
 mod seed;
 #[path = "../chaos/server.rs"]

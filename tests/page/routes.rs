@@ -51,7 +51,9 @@ fn files_come_under_a_policy_and_are_not_sent_twice() {
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
         let tag = reply.header("etag").expect("a tag").to_owned();
-        let again = Connection::open(server.address).and_then(|mut connection| connection.request("GET", &path, &[("if-none-match", &tag), ("connection", "close")], &[])).expect("answers");
+        let again = Connection::open(server.address)
+            .and_then(|mut connection| connection.request("GET", &path, &[("if-none-match", &tag), ("connection", "close")], &[]))
+            .expect("answers");
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
     let missing = server.get("/web/..%2fmod.rs");
@@ -62,7 +64,10 @@ fn files_come_under_a_policy_and_are_not_sent_twice() {
 #[test]
 fn a_stream_goes_on_where_it_was_cut() {
     let site = Site::new(1, "");
-    seed::store(&site.data, (0..3).map(|number| seed::vehicle(&format!("AAA{number:03}"), seed::entry(&format!("AAA{number:03}"), 5), MatchClass::Exact)).collect());
+    seed::store(
+        &site.data,
+        (0..3).map(|number| seed::vehicle(&format!("AAA{number:03}"), seed::entry(&format!("AAA{number:03}"), 5), MatchClass::Exact)).collect(),
+    );
     let server = site.start();
     let queue = server.get("/v1/cases").json();
     let (change, first) = (queue["change"].as_i64().expect("a number"), queue["cases"][0]["id"].as_i64().expect("a case"));
@@ -108,7 +113,9 @@ fn a_decision_wants_the_picture_that_was_sent() {
     assert_eq!(ask(server.address, "POST", &address, &body).json()["state"], "confirmed");
     assert_eq!(ask(server.address, "POST", &address, &body).status, 409);
     assert_eq!(ask(server.address, "DELETE", &address, "").json()["state"], "open");
-    for (path, status) in [(format!("/v1/cases/{id}/pictures/{}", "0".repeat(64)), 404), (format!("/v1/cases/{id}/pictures/x"), 404), ("/v1/cases/99".to_owned(), 404)] {
+    for (path, status) in
+        [(format!("/v1/cases/{id}/pictures/{}", "0".repeat(64)), 404), (format!("/v1/cases/{id}/pictures/x"), 404), ("/v1/cases/99".to_owned(), 404)]
+    {
         assert_eq!(server.get(&path).status, status, "{path}");
     }
 }

@@ -179,6 +179,8 @@ fn the_command_names_the_first_wrong_record_of_a_store() {
     Connection::open(database(folder.path())).unwrap().execute("UPDATE audit SET who = 'nobody' WHERE id = 33", []).unwrap();
     let (right, told) = garita(&["audit", "verify", &data]);
     assert!(!right && told.starts_with("record 33 "), "{told}");
+    let (right, told) = garita(&["check", &data]);
+    assert!(!right && told.contains("invariant 8: audit record 33"), "{told}");
     Connection::open(database(folder.path())).unwrap().execute("DELETE FROM audit WHERE id > 30", []).unwrap();
     let (right, told) = garita(&["audit", "verify", &data, "--checkpoint", &file]);
     assert!(!right && told.starts_with("record 31 "), "{told}");

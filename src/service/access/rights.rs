@@ -28,6 +28,8 @@ pub const OFFICERS_AUDITORS_DEVICES: Who = Who::Only(&[Operator, Supervisor, Aud
 pub const OFFICERS_AND_AUDITORS: Who = Who::Only(&[Operator, Supervisor, Auditor, Admin]);
 /// Who decides what keeps being kept.
 pub const SUPERVISORS: Who = Who::Only(&[Supervisor, Admin]);
+/// Who takes data out.
+pub const SUPERVISORS_AND_AUDITORS: Who = Who::Only(&[Supervisor, Auditor, Admin]);
 /// Who changes lists.
 pub const LIST_MANAGERS: Who = Who::Only(&[ListManager, Admin]);
 /// Who reads what everybody did.
@@ -65,6 +67,26 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/web/{file}", Who::Anybody),
     ("GET", "/v1/status", PEOPLE),
     // --- what leaves: queries, exports, events ---
+    ("GET", "/v1/passages", PEOPLE),
+    ("GET", "/v1/passages/{id}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/hits", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/hits/{id}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/cars", PEOPLE),
+    ("GET", "/v1/findings", PEOPLE),
+    ("GET", "/v1/evidence/{sha256}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/lists", PEOPLE),
+    ("GET", "/v1/lists/{name}", PEOPLE),
+    ("POST", "/v1/search", OFFICERS_AND_AUDITORS),
+    ("POST", "/v1/exports", SUPERVISORS_AND_AUDITORS),
+    ("POST", "/v1/packs", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/lookbacks", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/lookbacks/{id}", OFFICERS_AND_AUDITORS),
+    ("POST", "/v1/lookbacks", OFFICERS),
+    ("GET", "/v1/webhooks", AUDITORS),
+    ("GET", "/v1/webhooks/{id}/dead", AUDITORS),
+    ("POST", "/v1/webhooks/{id}/replay", ADMINS),
+    ("GET", "/v1/openapi.json", PEOPLE_AND_DEVICES),
+    ("GET", "/docs", PEOPLE),
     // --- what people decide: cases, lists ---
     ("GET", "/v1/cases", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/cases/{id}", OFFICERS_AND_AUDITORS),
