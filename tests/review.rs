@@ -81,10 +81,10 @@ fn a_hit_is_a_case_until_somebody_decides() {
     let folder = tempdir().unwrap();
     let custody = open(folder.path());
     let (ids, evidence) = passed(&custody, 1, vec![hit("ABC0001")]);
-    let (queue, all) = custody.ask(cases::queue).unwrap();
+    let (queue, all) = custody.ask(|connection| cases::queue(connection, i64::MIN)).unwrap();
     assert_eq!((queue.len(), all, queue[0].id, queue[0].state, queue[0].read.as_str()), (1, 1, ids[0], State::Open, "ABC0001"));
     assert_eq!(decides(&custody, ids[0], "ann", Verdict::Confirmed, evidence, NOW), Ok(State::Confirmed));
-    assert!(custody.ask(cases::queue).unwrap().0.is_empty());
+    assert!(custody.ask(|connection| cases::queue(connection, i64::MIN)).unwrap().0.is_empty());
     assert_eq!(decides(&custody, ids[0], "bob", Verdict::Rejected, evidence, NOW), Err(Refusal::Closed { state: State::Confirmed }));
     let actions: Vec<String> = custody
         .ask(|connection| {
@@ -226,7 +226,7 @@ fn a_rejection_has_a_reason_and_other_has_a_note() {
     assert_eq!(ask(Verdict::Rejected, Some(Reason::Other)), Err(Refusal::NoteWanted));
     note("ann", "<b>a trailer</b>").unwrap();
     assert_eq!(ask(Verdict::Rejected, Some(Reason::Other)), Ok(State::Rejected));
-    let told = custody.ask(|connection| cases::case(connection, case)).unwrap().unwrap();
+    let told = custody.ask(|connection| cases::case(connection, case, i64::MIN)).unwrap().unwrap();
     assert_eq!((told.notes.len(), told.notes[1]["body"].as_str()), (2, Some("<b>a trailer</b>")));
 }
 
@@ -259,12 +259,12 @@ fn a_sighting_can_be_decided_and_what_the_vote_takes_back_is_gone() {
         custody.put(sighting(LANE, track, track, vec![hit(&store::text(track))]));
     }
     settle(&custody);
-    let (queue, _) = custody.ask(cases::queue).unwrap();
+    let (queue, _) = custody.ask(|connection| cases::queue(connection, i64::MIN)).unwrap();
     let [first, second] = [queue[0].id, queue[1].id];
-    let told = custody.ask(|connection| cases::case(connection, first)).unwrap().unwrap();
+    let told = custody.ask(|connection| cases::case(connection, first, i64::MIN)).unwrap().unwrap();
     assert_eq!((told.item.hit.as_str(), told.item.read.as_str(), told.pictures.len()), ("sighted", "ABC0001", 1));
     let seen = sha256(&bytes(LANE, 1));
-    assert!(custody.ask(|connection| cases::picture(connection, first, &told.pictures[0].digest)).unwrap().is_some());
+    assert!(custody.ask(|connection| cases::picture(connection, first, &told.pictures[0].digest, i64::MIN)).unwrap().is_some());
     view(&custody, first, "ann", seen);
     // Meanwhile the vehicle has passed, and other frames are its evidence: what was on the screen is of the same vehicle.
     keep(&custody, LANE, 3, Some(1));
@@ -272,7 +272,7 @@ fn a_sighting_can_be_decided_and_what_the_vote_takes_back_is_gone() {
     custody.put(passage(LANE, 2, 2, vec![]));
     settle(&custody);
     assert_eq!(decides(&custody, first, "ann", Verdict::Confirmed, seen, NOW), Ok(State::Confirmed));
-    assert!(custody.ask(cases::queue).unwrap().0.is_empty());
+    assert!(custody.ask(|connection| cases::queue(connection, i64::MIN)).unwrap().0.is_empty());
     let told = custody.ask(|connection| cases::one(connection, second)).unwrap().unwrap();
     assert_eq!((told.state, told.hit.as_str()), (State::Withdrawn, "withdrawn"));
     assert_eq!(decides(&custody, second, "ann", Verdict::Confirmed, sha256(&bytes(LANE, 2)), NOW), Err(Refusal::Closed { state: State::Withdrawn }));
@@ -354,6 +354,6 @@ fn history_tells_of_the_same_plate() {
     custody.put(Record::Passage(again));
     settle(&custody);
     let id = count(&custody, "SELECT max(id) FROM hit");
-    let told = custody.ask(|connection| cases::case(connection, id)).unwrap().unwrap();
+    let told = custody.ask(|connection| cases::case(connection, id, i64::MIN)).unwrap().unwrap();
     assert_eq!((told.history.len(), told.history[0]["cases"][0]["state"].as_str()), (1, Some("rejected")));
 }

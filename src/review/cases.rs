@@ -98,17 +98,18 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-/// The cases that wait, most urgent first, then oldest first; at most [`MAX_QUEUE`], and how many there are in all.
+/// The cases that wait and were stored since `since_ms`, most urgent first, then oldest first; at most [`MAX_QUEUE`], and how many there are in all.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn queue(connection: &Connection) -> rusqlite::Result<(Vec<Item>, usize)> {
+pub fn queue(connection: &Connection, since_ms: i64) -> rusqlite::Result<(Vec<Item>, usize)> {
     let waiting = "review.state IN ('open', 'second', 'supervisor')";
     let items = connection
-        .prepare_cached(&format!("{ITEM} WHERE {waiting} ORDER BY hit.priority, hit.id LIMIT ?1"))?
-        .query_map([MAX_QUEUE as i64], item)?
+        .prepare_cached(&format!("{ITEM} WHERE {waiting} AND hit.stored_ms >= ?1 ORDER BY hit.priority, hit.id LIMIT ?2"))?
+        .query_map([since_ms, MAX_QUEUE as i64], item)?
         .collect::<rusqlite::Result<Vec<Item>>>()?;
-    let all = connection.prepare_cached(&format!("SELECT count(*) FROM review WHERE {waiting}"))?.query_row([], |row| row.get::<_, i64>(0))?;
+    let count = format!("SELECT count(*) FROM review JOIN hit ON hit.id = review.hit WHERE {waiting} AND hit.stored_ms >= ?1");
+    let all = connection.prepare_cached(&count)?.query_row([since_ms], |row| row.get::<_, i64>(0))?;
     Ok((items, all as usize))
 }
 
@@ -200,11 +201,11 @@ pub struct Picture {
     pub captured_ms: i64,
 }
 
-/// All of a case; none where it is gone.
+/// All of a case; none where it is gone. Of earlier passages those that were seen since `since_ms`.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn case(connection: &Connection, hit: i64) -> rusqlite::Result<Option<Case>> {
+pub fn case(connection: &Connection, hit: i64, since_ms: i64) -> rusqlite::Result<Option<Case>> {
     let Some(item) = one(connection, hit)? else { return Ok(None) };
     let (entry, probability, track, sequence, passage): (String, f64, i64, i64, Option<i64>) = connection
         .prepare_cached("SELECT entry, probability, track, sequence, passage FROM hit WHERE id = ?1")?
@@ -222,7 +223,7 @@ pub fn case(connection: &Connection, hit: i64) -> rusqlite::Result<Option<Case>>
         pictures: pictures(connection, &item.lane, sequence, passage)?,
         dispositions: dispositions(connection, hit)?,
         notes: notes(connection, hit)?,
-        history: history(connection, &texts, passage.unwrap_or(0))?,
+        history: history(connection, &texts, passage.unwrap_or(0), since_ms)?,
         others: others(connection, &item.lane, track, hit)?,
         entry: serde_json::from_str(&entry).unwrap_or_default(),
         read: seen.read,
@@ -316,12 +317,15 @@ pub enum Bytes {
     Journal(Place, usize),
 }
 
-/// Where the picture with this digest lies, if it is one of the case's.
+/// Where the picture with this digest lies, if it is one of the case's, and that was stored since `since_ms`.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn picture(connection: &Connection, hit: i64, digest: &str) -> rusqlite::Result<Option<Bytes>> {
+pub fn picture(connection: &Connection, hit: i64, digest: &str, since_ms: i64) -> rusqlite::Result<Option<Bytes>> {
     let Some(digest) = from_hex(digest) else { return Ok(None) };
+    if !connection.prepare_cached("SELECT 1 FROM hit WHERE id = ?1 AND stored_ms >= ?2")?.exists([hit, since_ms])? {
+        return Ok(None);
+    }
     let evidence = "SELECT 1 FROM hit JOIN evidence ON evidence.passage = hit.passage WHERE hit.id = ?1 AND evidence.digest = ?2";
     if connection.prepare_cached(evidence)?.exists(params![hit, digest])? {
         return Ok(Some(Bytes::Evidence(digest)));
@@ -360,14 +364,14 @@ fn notes(connection: &Connection, hit: i64) -> rusqlite::Result<Vec<Value>> {
 }
 
 /// Earlier passages that were read as one of these texts, and what was decided on their hits.
-fn history(connection: &Connection, texts: &[String; 2], but: i64) -> rusqlite::Result<Vec<Value>> {
+fn history(connection: &Connection, texts: &[String; 2], but: i64, since_ms: i64) -> rusqlite::Result<Vec<Value>> {
     let question = "SELECT passage.id, passage.lane, passage.text, passage.last_ms,
                            (SELECT json_group_array(json_object('id', review.hit, 'state', review.state, 'list', hit.list, 'sought', hit.text))
                             FROM hit JOIN review ON review.hit = hit.id WHERE hit.passage = passage.id)
-                    FROM passage WHERE text IN (?1, ?2) AND text <> '' AND id <> ?3 ORDER BY last_ms DESC LIMIT ?4";
+                    FROM passage WHERE text IN (?1, ?2) AND text <> '' AND id <> ?3 AND last_ms >= ?4 ORDER BY last_ms DESC LIMIT ?5";
     connection
         .prepare_cached(question)?
-        .query_map(params![texts[0], texts[1], but, HISTORY], |row| {
+        .query_map(params![texts[0], texts[1], but, since_ms, HISTORY], |row| {
             let cases: Value = serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
             Ok(serde_json::json!({
                 "passage": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "read": row.get::<_, String>(2)?, "at_ms": row.get::<_, i64>(3)?, "cases": cases,

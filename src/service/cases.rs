@@ -31,10 +31,11 @@ impl From<Person> for Officer {
 /// The queue, and the number of the change that it is as of: what [`super::live`] goes on from.
 #[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, description = "The queue, most urgent first")))]
 pub(super) async fn queue(State(service): State<Service>, person: Person) -> Result<Response, Problem> {
-    let mut told = ask(&service, |connection| {
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let mut told = ask(&service, move |connection| {
         // Before the cases: what changes meanwhile is told twice, and never missed.
         let change = changes::newest(connection)?;
-        let (cases, all) = cases::queue(connection)?;
+        let (cases, all) = cases::queue(connection, since_ms)?;
         Ok(json!({ "change": change, "now_ms": now_ms(), "all": all, "cases": cases }))
     })
     .await?;
@@ -45,8 +46,10 @@ pub(super) async fn queue(State(service): State<Service>, person: Person) -> Res
 
 /// One case.
 #[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes"), (status = 404, description = "No such case")))]
-pub(super) async fn case(State(service): State<Service>, Path(id): Path<i64>) -> Result<Response, Problem> {
-    let case = ask(&service, move |connection| cases::case(connection, id)).await?.ok_or_else(|| refused(&Refusal::Unknown))?;
+pub(super) async fn case(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Response, Problem> {
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let case = ask(&service, move |connection| cases::case(connection, id, since_ms)).await?;
+    let case = case.filter(|case| case.item.stored_ms >= since_ms).ok_or_else(|| refused(&Refusal::Unknown))?;
     let list = service.lists.of_name(&case.item.list);
     let mut told = serde_json::to_value(&case).map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?;
     told["list"] = json!(list);
@@ -60,7 +63,8 @@ pub(super) async fn case(State(service): State<Service>, Path(id): Path<i64>) ->
 pub(super) async fn picture(State(service): State<Service>, person: Person, Path((id, digest)): Path<(i64, String)>) -> Result<Response, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "No such picture", "this case has no picture of this SHA-256, or it has had its time");
     let sha = from_hex(&digest).ok_or_else(nothing)?;
-    let place = ask(&service, move |connection| cases::picture(connection, id, &digest)).await?.ok_or_else(nothing)?;
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let place = ask(&service, move |connection| cases::picture(connection, id, &digest, since_ms)).await?.ok_or_else(nothing)?;
     let custody = service.custody.clone();
     let bytes = blocking(move || match place {
         cases::Bytes::Evidence(sha) => {

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Service;
+use super::access::Person;
 use super::cases::ask;
 use super::door::now_ms;
 use super::problem::Problem;
@@ -65,27 +66,28 @@ pub(super) struct After {
 
 /// The stream.
 #[utoipa::path(get, path = "/v1/events", tag = "cases", responses((status = 200, description = "Server-sent events: each case that changes; goes on from `Last-Event-ID`")))]
-pub(super) async fn events(State(service): State<Service>, Query(after): Query<After>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn events(State(service): State<Service>, person: Person, Query(after): Query<After>, headers: HeaderMap) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).or(after.after);
     let last = match last {
         Some(last) => last,
         None => ask(&service, changes::newest).await?,
     };
     let (sender, body) = Channel::<bytes::Bytes>::new(WAITING);
-    tokio::spawn(stream(service, sender, last));
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    tokio::spawn(stream(service, sender, last, since_ms));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::new(body)).into_response())
 }
 
 /// Writes events until the screen goes away, the service stops, or it has been [`LONGEST`].
-async fn stream(service: Service, mut screen: Sender<bytes::Bytes>, mut last: i64) {
+async fn stream(service: Service, mut screen: Sender<bytes::Bytes>, mut last: i64, since_ms: i64) {
     let mut newest = service.newest_change.subscribe();
     let mut tick = tokio::time::interval(TICK_EVERY);
     let end = tokio::time::Instant::now() + LONGEST;
     let mut text = "retry: 1000\n\n".to_owned();
     loop {
         if *newest.borrow_and_update() != last {
-            match news(&service, last).await {
+            match news(&service, last, since_ms).await {
                 Ok((more, reached)) => (last, text) = (reached, text + &more),
                 // Said by the ticks too: the store's state.
                 Err(problem) => tracing::warn!(detail = problem.detail, "a screen is not told what changed"),
@@ -109,8 +111,8 @@ async fn stream(service: Service, mut screen: Sender<bytes::Bytes>, mut last: i6
     }
 }
 
-/// What changed after change `last`, as events, and the number that was reached.
-async fn news(service: &Service, last: i64) -> Result<(String, i64), Problem> {
+/// What changed after change `last`, as events, and the number that was reached; of cases that were stored since `since_ms`.
+async fn news(service: &Service, last: i64, since_ms: i64) -> Result<(String, i64), Problem> {
     ask(service, move |connection| {
         let (mut text, mut last) = (String::new(), last);
         loop {
@@ -120,6 +122,7 @@ async fn news(service: &Service, last: i64) -> Result<(String, i64), Problem> {
             }
             for (change, hit) in changes.hits {
                 text += &match cases::one(connection, hit)? {
+                    Some(item) if item.stored_ms < since_ms => String::new(),
                     Some(item) => event("case", Some(change), &serde_json::to_value(item).unwrap_or_default()),
                     None => event("gone", Some(change), &json!({ "id": hit })),
                 };

@@ -385,7 +385,7 @@ test('two operators race for one hit, the second person cannot be the first, a s
   await aud.page.keyboard.press('t');
   await aud.page.waitForSelector('.sheet table');
   await aud.page.locator('button', { hasText: 'Verify' }).click();
-  await aud.page.waitForFunction(() => document.querySelector('[role="status"]:not(.alive)')?.textContent?.includes('as they were written'));
+  await aud.page.waitForFunction(() => document.querySelector('[role="status"]:not(.alive)')?.textContent?.match(/All [1-9]\d* records are as they were written/));
   assert.match(await aud.page.locator('.sheet table').textContent(), /disposition/);
   await shot(aud.page, 'audit');
   const vic = await as('vic');
@@ -418,7 +418,7 @@ test('hostile text is text', () => serving('hostile', async (server) => {
   await page.keyboard.press('Enter');
   await page.waitForSelector('.about .note');
   const text = await page.evaluate(() => document.body.innerText);
-  for (const literal of ['<img src=x onerror=', '<svg onload=', '<script>window.pwned=1</script>', '${1}']) assert.ok(text.includes(literal), literal);
+  for (const literal of ['<img src=x onerror=', '<svg onload=', '<script>window.pwned=1</script>', '${1}', '⟨202E⟩', '⟨200B⟩', 'US-KS']) assert.ok(text.includes(literal), literal);
   for (const name of ['health', 'accuracy', 'queue']) {
     await page.evaluate((hash) => { location.hash = hash; }, name);
     await page.waitForSelector(name === 'queue' ? '.review' : '.sheet > .scrolls table');

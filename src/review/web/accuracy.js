@@ -12,9 +12,9 @@ export function accuracy() {
   let hours = 24 * 7;
   const draw = async () => {
     const told = await get(`/v1/figures/accuracy?hours=${hours}`);
-    /** @param {string} name @param {Judged[]} groups @param {(name: string) => string} say */
-    const grouped = (name, groups, say) =>
-      table(t('accuracy.by', { name }), [name, t('state.confirmed'), t('state.rejected'), t('reason.misread'), t('accuracy.wrong')],
+    /** @param {string} name @param {Judged[]} groups @param {(name: string) => string} say @param {string} [caption] */
+    const grouped = (name, groups, say, caption = t('accuracy.by', { name })) =>
+      table(caption, [name, t('state.confirmed'), t('state.rejected'), t('reason.misread'), t('accuracy.wrong')],
         (groups ?? []).map((group) => [say(group.name), number(group.confirmed), number(group.rejected), number(group.misread),
           group.wrong ? `${percent(group.wrong[0], 1)} (${percent(group.wrong[1], 1)}–${percent(group.wrong[2], 1)})` : '–']));
     const choice = h('select', { id: 'span', onchange: () => { hours = Number(choice.value); void show(); } },
@@ -23,7 +23,7 @@ export function accuracy() {
       h('h1', {}, t('accuracy.title')),
       h('p', {}, h('label', { for: 'span' }, t('accuracy.span')), ' ', choice),
       h('p', {}, t('accuracy.explained')),
-      grouped(t('accuracy.all'), told.groups.all, () => t('accuracy.all')),
+      grouped('', told.groups.all, () => '', t('accuracy.all')),
       grouped(t('facts.list'), told.groups.list, (name) => name),
       grouped(t('accuracy.class'), told.groups.class, (name) => t(`class.${name}`)),
       grouped(t('facts.lane'), told.groups.lane, (name) => name),

@@ -33,9 +33,9 @@ export function audit() {
     fill(verdict, t('search.looking'));
     try {
       const told = await get('/v1/audit/verification');
-      const wrong = told.wrong ?? told.first_wrong ?? null;
+      const { wrong } = told;
       verdict.className = wrong ? 'alarm' : '';
-      fill(verdict, wrong ? t('audit.wrong', { why: typeof wrong === 'object' ? JSON.stringify(wrong) : String(wrong) }) : t('audit.right', { n: number(told.records ?? told.record ?? 0) }));
+      fill(verdict, wrong ? t('audit.wrong', { n: number(wrong.record), why: wrong.message }) : t('audit.right', { n: number(told.right) }));
     } catch (error) {
       fill(verdict, t('problem', { why: error instanceof Error ? error.message : String(error) }));
     }

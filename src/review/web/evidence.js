@@ -147,7 +147,7 @@ export class Evidence {
         h('span', { class: 'sure' }, h('span', { class: 'said' }, t('evidence.sure')), sure || '–'),
         h('span', { class: 'as-sought' }, h('span', { class: 'said' }, t('evidence.sought')), column.sought ?? '∅'),
         h('span', { class: 'meets' }, column.meets === 'same' ? '=' : name,
-          column.meets !== 'same' && column.sought_probability ? ` ${percent(column.sought_probability)}` : ''));
+          column.meets !== 'same' && (column.sought_probability ?? 0) >= 0.005 ? ` ${percent(column.sought_probability ?? 0)}` : ''));
     });
     const wrong = shown.columns.filter((column) => column.meets !== 'same').length;
     const head = h('div', { class: 'character head', 'aria-hidden': 'true' },

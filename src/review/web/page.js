@@ -212,7 +212,7 @@ class Page {
 
   showKeys() {
     this.keysDialog.setAttribute('aria-label', t('help.keys'));
-    fill(this.keysDialog, h('form', { method: 'dialog' }, keys(), h('button', { autofocus: true }, t('close'))));
+    fill(this.keysDialog, h('form', { method: 'dialog' }, h('button', { autofocus: true }, t('close')), keys()));
     this.keysDialog.showModal();
   }
 

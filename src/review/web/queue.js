@@ -205,7 +205,7 @@ export class Queue {
     const chosen = item.id === this.selected;
     const mine = item.owner?.id === this.owner.me();
     const flags = [
-      item.state === 'second' ? h('span', { class: 'flag second' }, t('state.second')) : null,
+      item.state === 'second' ? h('span', { class: 'flag second' }, t('queue.second')) : null,
       item.state === 'supervisor' ? h('span', { class: 'flag supervisor' }, t('state.supervisor')) : null,
       item.state === 'open' && item.two_person ? h('span', { class: 'flag' }, t('queue.two')) : null,
       item.hit === 'sighted' ? h('span', { class: 'flag' }, t('queue.inview')) : null,
@@ -219,7 +219,7 @@ export class Queue {
     },
       h('div', { class: 'line' }, badge(item.priority), h('span', { class: 'plate' }, item.sought), h('span', { class: 'where' }, item.jurisdiction || t('any'))),
       h('div', { class: 'line small' }, h('span', {}, item.lane), ' · ', h('span', {}, item.list), ' · ', h('span', { class: 'class' }, t(`class.${item.class}`))),
-      h('div', { class: 'line small' }, h('span', { 'data-stored': item.stored_ms }, ...this.age(item.stored_ms)), ...flags));
+      h('div', { class: 'line small' }, ...flags, h('span', { 'data-stored': item.stored_ms }, ...this.age(item.stored_ms))));
     row.style.top = `${at * ROW}px`;
     return row;
   }
