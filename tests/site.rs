@@ -103,9 +103,9 @@ fn the_example_is_right_and_its_comments_tell_the_defaults() {
     // As it is, but with the settings taken out of their comments where they show defaults.
     let mut section = "";
     let shows_default = |section: &str, line: &str| {
-        matches!(section, "[retention]" | "[limits]" | "[log]" | "[login]" | "[masking]")
+        matches!(section, "[retention]" | "[limits]" | "[log]" | "[search]" | "[login]" | "[masking]")
             || (section == "[[list]]" && !line.contains("mapping"))
-            || (section == "[[portal]]" && line.contains("silence_s"))
+            || (matches!(section, "[[lane]]" | "[[portal]]") && line.contains("silence_s"))
     };
     let mut text = String::new();
     for line in EXAMPLE.lines() {

@@ -43,6 +43,7 @@ mod live;
 mod lookback;
 pub(crate) mod metrics;
 pub mod mjpeg;
+mod mqtt;
 pub mod multipart;
 pub mod openapi;
 mod page;
@@ -105,6 +106,8 @@ pub(crate) struct Service {
     lists: lists::Lists,
     uploads: uploads::Uploads,
     webhooks: webhooks::Webhooks,
+    /// Since when each lane is down, milliseconds since the Unix epoch; 0 while it is up.
+    down: Arc<[std::sync::atomic::AtomicI64]>,
     /// One look back at a time.
     looking_back: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
@@ -182,6 +185,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let down = site.lanes.iter().map(|_| std::sync::atomic::AtomicI64::new(0)).collect();
     let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
     let fetched = sources::Fetched::of(&site).into();
@@ -192,6 +196,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         lists,
         uploads,
         webhooks,
+        down,
         looking_back: Arc::default(),
         waker,
         activity,
@@ -258,6 +263,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     tokio::spawn(lists::watch(service.clone(), stopped.clone()));
     tokio::spawn(silence::watch(service.clone(), stopped.clone()));
     tokio::spawn(live::watch(service.clone(), stopped.clone()));
+    tokio::spawn(mqtt::tell(service.clone(), stopped.clone()));
     service.webhooks.start(&stopped);
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);

@@ -99,8 +99,12 @@ struct Document;
 /// The document, as it is served and committed (`testdata/openapi.json`).
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let mut document = serde_json::to_value(Document::openapi()).expect("plain data");
-    for operation in document["paths"].as_object_mut().into_iter().flatten().flat_map(|(_, methods)| methods.as_object_mut().into_iter().flatten()) {
-        complete(operation.1);
+    for (path, methods) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            // Handlers of different files have the same name.
+            operation["operationId"] = format!("{method}{}", path.replace(['/', '-', '.'], "_").replace(['{', '}'], "")).into();
+            complete(operation);
+        }
     }
     document
 });

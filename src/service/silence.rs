@@ -72,6 +72,7 @@ async fn look(service: &Service, index: usize, lane: &mut Lane) {
         _ => None,
     };
     metrics::lane_down(&settings.id, why.is_some());
+    service.down[index].store(why.as_ref().map_or(0, |(since_ms, _)| *since_ms), Ordering::Relaxed);
     if why.is_some() == lane.down {
         return;
     }

@@ -62,6 +62,8 @@ pub struct Site {
     pub limits: Limits,
     /// Who is told what happens.
     pub webhooks: Vec<Webhook>,
+    /// The broker that is told how the service is doing.
+    pub mqtt: Option<Mqtt>,
     /// What is asked of whoever searches.
     pub search: SearchRules,
     /// Who may post; empty: whoever connects from the loopback address.
@@ -294,6 +296,21 @@ pub enum WebhookFormat {
     CloudEvents,
     /// Passages alone, as OpenALPR's agents write them.
     OpenAlpr,
+}
+
+/// A broker that is told how the service is doing, over MQTT.
+#[derive(Debug, Clone)]
+pub struct Mqtt {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who the service is to it.
+    pub user: Option<String>,
+    /// What it says to prove it, read from `password_file`.
+    pub password: Option<Secret>,
+    /// What its topics begin with.
+    pub prefix: String,
 }
 
 /// What is asked of whoever searches.

@@ -10,7 +10,7 @@ use super::{
     Class, Device, Explained, Lane, Limits, List, Log, LogFormat, LogLevel, Login, Masking, Mode, Portal, Pull, PullKind, Replay, Retention, RetentionRule,
     SearchRules, Secret, Site, Tls,
 };
-use super::{Network, Webhook, WebhookFormat};
+use super::{Mqtt, Network, Webhook, WebhookFormat};
 use crate::bytes::Bytes;
 use crate::lane::detect::View;
 use crate::lane::frame::MAX_BYTES;
@@ -71,6 +71,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     let retention = retention(root.section("retention"), &list_names);
     let limits = limits(root.section("limits"));
     let log = log(root.section("log"));
+    let mqtt = root.optional_section("mqtt").map(mqtt);
     let search = search(root.section("search"));
     let webhooks: Vec<_> = root.sections("webhook", "id").into_iter().map(webhook).collect();
     let devices: Vec<_> = root.sections("device", "id").into_iter().map(|section| device(section, &lane_ids, &portal_ids)).collect();
@@ -92,6 +93,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
         retention: retention?,
         limits: limits?,
         webhooks: webhooks.into_iter().collect::<Option<_>>()?,
+        mqtt: sound(mqtt)?,
         search: search?,
         devices: devices.into_iter().collect::<Option<_>>()?,
         login: login?,
@@ -343,6 +345,28 @@ fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
     let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
     let networks = networks.into_iter().collect::<Option<_>>();
     Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks? })
+}
+
+fn mqtt(mut section: Section<'_, '_>) -> Option<Mqtt> {
+    let broker = section.take("broker", Kind::Text, Otherwise::Required, |text| {
+        let broker = text.rsplit_once(':').and_then(|(host, port)| Some((host.trim_matches(['[', ']']).to_owned(), port.parse::<u16>().ok()?)));
+        broker.filter(|(host, _)| !host.is_empty()).ok_or_else(|| "it takes a host and a port, such as \"127.0.0.1:1883\"".to_owned())
+    });
+    let user = text(&mut section, "user", Otherwise::Nothing);
+    let password = section.path("password_file", Otherwise::Nothing).map(|path| match password(&path) {
+        Ok(password) => Some(password),
+        Err(message) => {
+            section.mistake("password_file", message);
+            None
+        }
+    });
+    let prefix = section.take("prefix", Kind::Text, Otherwise::Value("garita"), |text| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"+#".contains(&byte));
+        let sound = plain && (1..=100).contains(&text.len()) && !text.starts_with(['/', '$']) && !text.ends_with('/');
+        if sound { Ok(text.to_owned()) } else { Err("it takes 1 to 100 characters of a topic, without + and #, such as \"sites/north\"".to_owned()) }
+    });
+    let (host, port) = broker?;
+    Some(Mqtt { host, port, user, password: sound(password)?, prefix: prefix? })
 }
 
 fn search(mut section: Section<'_, '_>) -> Option<SearchRules> {

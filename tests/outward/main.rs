@@ -1,6 +1,7 @@
 //! What leaves the real server: events, answers to queries and searches, exports, packs; held to second implementations of the standards that they claim.
 
 mod contract;
+mod mqtt;
 mod queries;
 mod search;
 #[allow(dead_code)]
@@ -33,7 +34,7 @@ pub(crate) fn site(folder: &Path, more: &str) -> Server {
 
 /// A list's file.
 pub(crate) fn list_of(plates: &[&str]) -> String {
-    plates.iter().fold("plate,list,priority,reason\n".to_owned(), |file, plate| file + &format!("{plate},wanted,0,=cmd|' /C calc'!A0\n"))
+    plates.iter().fold("plate,list,priority,reason\n".to_owned(), |file, plate| file + &format!("{plate},sought,0,=cmd|' /C calc'!A0\n"))
 }
 
 /// A picture of `testdata/lane`.
