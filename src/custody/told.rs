@@ -48,7 +48,7 @@ pub struct PassageWhole {
     #[schema(value_type = Object)]
     pub best: Value,
     /// Per position the voted characters with their probabilities, likeliest first.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Vec<Vec<Value>>>)]
     pub chars: Value,
     /// Its pictures: first the frame of the winning read, then the film strip in order.
     pub evidence: Vec<Evidence>,
