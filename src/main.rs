@@ -33,6 +33,10 @@ enum Command {
     Watchlist(cli::watchlist::Args),
     #[command(subcommand)]
     Config(cli::config::Command),
+    #[command(subcommand)]
+    Audit(cli::audit::Command),
+    #[command(subcommand)]
+    User(cli::user::Command),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Command::Synth(synth) => cli::synth::run(synth),
         Command::Watchlist(args) => cli::watchlist::run(args),
         Command::Config(command) => cli::config::run(&command),
+        Command::Audit(command) => cli::audit::run(&command),
+        Command::User(command) => cli::user::run(&command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("garita: {error}");

@@ -44,8 +44,11 @@ file = "../lane/watchlist.csv"
 [[device]]
 id = "camera"
 key_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-[[user]]
-id = "jdoe"
+[login]
+[masking]
+[[retention.rule]]
+id = "short"
+days = 3
 "#;
 
 /// The lines after which a key may stand.
@@ -100,7 +103,7 @@ fn the_example_is_right_and_its_comments_tell_the_defaults() {
     // As it is, but with the settings taken out of their comments where they show defaults.
     let mut section = "";
     let shows_default = |section: &str, line: &str| {
-        matches!(section, "[retention]" | "[limits]" | "[log]")
+        matches!(section, "[retention]" | "[limits]" | "[log]" | "[login]" | "[masking]")
             || (section == "[[list]]" && !line.contains("mapping"))
             || (section == "[[portal]]" && line.contains("silence_s"))
     };
@@ -135,7 +138,7 @@ fn the_example_has_every_key() {
             let shown = EXAMPLE.lines().map(|line| line.trim_start_matches('#')).any(|line| {
                 line.starts_with(&format!("{key} ="))
                     || [format!("[{key}]"), format!("[[{key}]]")].iter().any(|header| line == header)
-                    || line.ends_with(&format!(".{key}]"))
+                    || [format!(".{key}]"), format!(".{key}]]")].iter().any(|end| line.ends_with(end.as_str()))
             });
             assert!(shown, "{key} is not in the example");
         }
@@ -191,9 +194,31 @@ fn what_can_still_come_is_a_note() {
     };
     let note = |place: &str, key: &str| (place.to_owned(), key.to_owned());
     assert_eq!(told("127.0.0.1:1", &text), [note("site file:14:10", "portal.bridge.folder"), note("site file:19:8", "list.stolen.file")]);
-    assert_eq!(told("0.0.0.0:1", WHOLE), []);
-    let open = WHOLE.split("[[device]]").next().unwrap();
-    assert_eq!(told("0.0.0.0:1", open), [note("GARITA_LISTEN", "listen")]);
+    let certified = format!("{WHOLE}[tls]\ncertificate = \"{0}/garita.example.toml\"\nkey = \"tonight.pem\"\n", folder().display());
+    assert_eq!(told("0.0.0.0:1", &certified).iter().map(|note| note.1.as_str()).collect::<Vec<_>>(), ["tls.key"]);
+    let open = format!(
+        "{}[tls]\ncertificate = \"{1}/garita.example.toml\"\nkey = \"{1}/garita.example.toml\"\n",
+        WHOLE.split("[[device]]").next().unwrap(),
+        folder().display()
+    );
+    assert_eq!(told("0.0.0.0:1", &open), [note("GARITA_LISTEN", "listen")]);
+}
+
+#[test]
+fn what_is_open_to_others_is_encrypted_and_asks_who_they_are() {
+    let wrong = |text: &str| {
+        let mistakes = Site::parse(text, &folder(), variables(&[("GARITA_LISTEN", "0.0.0.0:1")])).map(|_| ()).unwrap_err();
+        mistakes.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>()
+    };
+    assert!(wrong(WHOLE)[0].contains("add [tls]"), "{:?}", wrong(WHOLE));
+    let certified = format!("{WHOLE}[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n").replace("[login]", "[login]\nrequired = \"no\"");
+    assert!(wrong(&certified)[0].contains("required"), "{:?}", wrong(&certified));
+    let half = format!("{WHOLE}[tls]\nkey = \"k.pem\"\n");
+    assert!(wrong(&half)[0].contains("needs its certificate"), "{:?}", wrong(&half));
+    let rule = WHOLE.replace("days = 3", "class = \"passage\"\nlist = \"stolen\"\ndays = 3");
+    assert!(wrong(&rule)[0].contains("of no list"), "{:?}", wrong(&rule));
+    let blind = WHOLE.replace("[masking]", "[masking]\nobscured = [\"viewer\", \"operator\"]");
+    assert!(wrong(&blind)[0].contains("searches for plates"), "{:?}", wrong(&blind));
 }
 
 #[test]
@@ -237,8 +262,8 @@ fn values() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
         ("limits.scan_bytes", size.prop_map(|text| text.replace("_000_000", "_000_000_000")).boxed()),
         ("limits.connections", number(4..65_537)),
         ("log.level", one_of(&["error", "warn", "info", "debug", "trace"])),
-        ("user.jdoe.name", name()),
-        ("user.jdoe.role", one_of(&["operator", "supervisor", "auditor", "administrator"])),
+        ("login.idle_minutes", number(1..1_441)),
+        ("retention.rule.short.class", one_of(&["passage", "hit", "scan", "scan-hit"])),
     ];
     let some = proptest::sample::subsequence(all, 0..=19);
     some.prop_flat_map(|chosen| {
@@ -258,7 +283,8 @@ fn header_of(key: &str) -> &'static str {
         "retention" => "[retention]",
         "limits" => "[limits]",
         "log" => "[log]",
-        "user.jdoe" => "id = \"jdoe\"",
+        "login" => "[login]",
+        "retention.rule.short" => "id = \"short\"",
         _ => "",
     }
 }

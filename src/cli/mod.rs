@@ -9,6 +9,7 @@ use garita::watchlist::snapshot::{self, Snapshot};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod calibrate;
 pub(crate) mod check;
@@ -19,6 +20,7 @@ pub(crate) mod inspect;
 pub(crate) mod read;
 pub(crate) mod serve;
 pub(crate) mod synth;
+pub(crate) mod user;
 pub(crate) mod watchlist;
 
 /// Which weights; shared by every command that runs networks.

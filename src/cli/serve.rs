@@ -22,10 +22,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let site = Site::load(args.site.as_deref(), garita::site::environment())?;
     log(&site);
+    let scheme = if site.tls.is_some() { "https" } else { "http" };
     garita::service::serve(site, |address| {
         tracing::info!(%address, "taking frames");
         tell_systemd(NotifyState::Ready);
-        let _ = super::say(&format!("garita serves at http://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
+        let _ = super::say(&format!("garita serves at {scheme}://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
     })?;
     tell_systemd(NotifyState::Stopping);
     Ok(ExitCode::SUCCESS)

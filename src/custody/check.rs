@@ -9,6 +9,7 @@
 //! | 5 | no file that nobody knows of; what the next start or sweep deletes is counted as `left` |
 //! | 6 | cannot be seen afterwards; `tests/custody_faults.rs` holds it |
 //! | 7 | version, tables and indexes are those of this garita |
+//! | 8 | every record of the audit trail ([`crate::audit::verify`]); that its last ones are gone is seen only against a checkpoint (`garita audit verify`) |
 //!
 //! *Cost.* It reads the database some three times and every other byte once: about the time that `sha256sum` takes for the folder, some 10 s a GB from a cold disk.
 //! It holds some 40 bytes of memory a piece of evidence.
@@ -28,6 +29,7 @@ use sha2::{Digest, Sha256};
 
 use super::evidence::{self, Sha};
 use super::{database, journal, reader, schema, sqlite};
+use crate::audit::verify::verify;
 use crate::error::{Error, Fault, Result};
 
 /// Findings that are told one by one; of further ones the number.
@@ -159,7 +161,7 @@ impl Check<'_> {
     }
 
     fn rows(&mut self, connection: &Connection, segments: &[i64], files: &[Sha], unsettled: &HashSet<Sha>) -> rusqlite::Result<()> {
-        let sections: [(&str, Section<'_>); 7] = [
+        let sections: [(&str, Section<'_>); 8] = [
             ("the schema", &|check| check.schema(connection)),
             ("the database", &|check| check.integrity(connection)),
             ("the numbers of rows", &|check| check.count(connection)),
@@ -167,6 +169,7 @@ impl Check<'_> {
             ("evidence", &|check| check.evidence(connection, files, unsettled)),
             ("scans", &|check| check.scans(connection)),
             ("rows that belong together", &|check| check.contradictions(connection)),
+            ("the audit trail", &|check| check.audit(connection)),
         ];
         for (what, section) in sections {
             let Err(error) = section(self) else { continue };
@@ -227,6 +230,14 @@ impl Check<'_> {
             let (table, row, parent) = row?;
             let subject = row.map_or_else(|| format!("a row of {table}"), |row| format!("{table} {row}"));
             self.find(4, subject, format!("names a row of {parent} that is not there; {REPORT}"));
+        }
+        Ok(())
+    }
+
+    /// 8: nobody has changed what was recorded.
+    fn audit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if let Some(wrong) = verify(connection, &[])?.wrong {
+            self.find(8, format!("audit record {}", wrong.record), format!("{}: somebody or the disk changed it; compare with a backup", wrong.message));
         }
         Ok(())
     }

@@ -16,6 +16,7 @@
 //! 6. *A store that failed to sync never acknowledges again* until it is opened anew: what the disk holds is unknown after that. A full disk is not that: what did
 //!    not fit is refused and rolled back, and the store heals when space returns.
 //! 7. *The schema is the newest.* Older files are migrated at start, in one transaction each version; newer ones are refused.
+//! 8. *What was recorded stays.* Every record of the audit trail goes with its digest and the record before it ([`crate::audit`]); none is ever changed or deleted.
 //!
 //! # How
 //!
@@ -34,6 +35,10 @@ pub mod check;
 pub mod copy;
 pub mod evidence;
 pub mod journal;
+pub mod keeping;
+pub mod lookback;
+pub mod outages;
+pub mod outbox;
 mod quarantine;
 pub mod record;
 pub mod recover;
@@ -41,6 +46,8 @@ mod retention;
 mod rows;
 pub mod scans;
 pub mod schema;
+pub mod search;
+pub mod told;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +58,7 @@ use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::error::{Error, Fault, Result};
+use crate::site::RetentionRule;
 use record::{Record, StoredRead};
 
 /// Records that wait for the writer before whoever brings them waits too: some groups.
@@ -73,11 +81,24 @@ pub struct Settings {
     pub passages_days: u32,
     /// Hits and their passages are deleted after this many days; not before `passages_days`.
     pub hits_days: u32,
+    /// Scans that no entry met are deleted after this many days.
+    pub scans_days: u32,
+    /// What is kept for another time.
+    pub rules: Vec<RetentionRule>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { frames_without_passage_ms: 600_000, strip_frames: 12, quarantine_bytes: 256 << 20, free_bytes: 64 << 20, passages_days: 30, hits_days: 365 }
+        Settings {
+            frames_without_passage_ms: 600_000,
+            strip_frames: 12,
+            quarantine_bytes: 256 << 20,
+            free_bytes: 64 << 20,
+            passages_days: 30,
+            hits_days: 365,
+            scans_days: 90,
+            rules: Vec::new(),
+        }
     }
 }
 
@@ -217,10 +238,32 @@ pub struct StoredFrame {
     pub reads: Vec<StoredRead>,
 }
 
-fn reader(folder: &Path) -> Result<Connection> {
+/// A connection that reads the store in `folder`, also of one that a server has open.
+///
+/// # Errors
+/// `Machine` with what SQLite says.
+pub fn reader(folder: &Path) -> Result<Connection> {
     let path = database(folder);
     let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     connection.and_then(|connection| connection.busy_timeout(schema::PATIENCE).map(|()| connection)).map_err(|error| sqlite(&error).in_(path.display()))
+}
+
+/// A connection that writes the store in `folder` beside a server that may have it open: for a change by hand, one short transaction.
+///
+/// # Errors
+/// `Caller` where there is no store, or one of an older garita; `Unsupported` for one of a newer; `Machine` with what SQLite says.
+pub fn writer_beside(folder: &Path) -> Result<Connection> {
+    let path = database(folder);
+    if !path.is_file() {
+        return Err(Error::new(Fault::Caller, "is no store: there is no garita.db in it").in_(folder.display()));
+    }
+    let connection = schema::open(&path)?;
+    let version = schema::version(&connection)?;
+    if version != schema::VERSION {
+        return Err(Error::new(Fault::Caller, format!("is of version {version}, not {}: start garita once, which brings it there", schema::VERSION))
+            .in_(path.display()));
+    }
+    Ok(connection)
 }
 
 /// The database file of a store.

@@ -49,6 +49,28 @@ impl Quarantine {
         }
     }
 
+    /// Deletes what was put in before `before_ms`, milliseconds since the Unix epoch: names begin with that time.
+    pub(super) fn expire(&mut self, before_ms: i64) -> std::io::Result<()> {
+        let is_old = |name: &str| name.split('-').next().and_then(|time| time.parse::<i64>().ok()).is_none_or(|time| time < before_ms);
+        while self.kept.front().is_some_and(|(name, _)| is_old(name))
+            && let Some((name, length)) = self.kept.pop_front()
+        {
+            self.bytes -= length;
+            self.delete(&name)?;
+        }
+        Ok(())
+    }
+
+    fn delete(&self, name: &str) -> std::io::Result<()> {
+        for ending in ["bin", "why.txt"] {
+            match std::fs::remove_file(self.folder.join(format!("{name}.{ending}"))) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Makes room for `length` bytes; false where there is not that much.
     fn make_room(&mut self, length: u64) -> std::io::Result<bool> {
         if length > self.most_bytes {
@@ -58,12 +80,7 @@ impl Quarantine {
             && let Some((name, gone)) = self.kept.pop_front()
         {
             self.bytes -= gone;
-            for ending in ["bin", "why.txt"] {
-                match std::fs::remove_file(self.folder.join(format!("{name}.{ending}"))) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
+            self.delete(&name)?;
         }
         Ok(true)
     }

@@ -1,12 +1,16 @@
 //! What has had its time is deleted, for good: rows (`secure_delete` overwrites them), evidence that no other row names, whole segments of the journal.
 //!
+//! When that is, [`super::keeping`] has reckoned. What went is told to the audit trail in the same commit: numbers, no plates. Tables of others that name a hit or
+//! a passage let their rows go with it (`ON DELETE CASCADE`).
+//!
 //! Time is the store's own of coming in, not the cameras'. A sweep goes in steps of [`STEP`] rows, each its own commit, so that it holds nobody up; after an
 //! outage it catches up while nothing else waits.
 
 use rusqlite::{Transaction, params};
 
-use super::Settings;
 use super::evidence::Sha;
+use super::{Settings, keeping};
+use crate::audit::{self, Act, Action};
 
 /// Rows of each kind that one step looks at.
 const STEP: i64 = 500;
@@ -34,10 +38,14 @@ pub(super) fn sweep(transaction: &Transaction<'_>, now_ms: i64, settings: &Setti
     let hits_ms = now_ms - DAY_MS * i64::from(settings.hits_days.max(settings.passages_days));
     sweep_frames(transaction, now_ms, settings.frames_without_passage_ms, &mut swept)?;
     sweep_tracks(transaction, passages_ms, &mut swept)?;
-    sweep_passages(transaction, false, passages_ms, &mut swept)?;
-    sweep_passages(transaction, true, hits_ms, &mut swept)?;
+    let reckoned = keeping::reckon(transaction, settings, STEP)?;
+    if reckoned.all {
+        sweep_passages(transaction, now_ms, &mut swept)?;
+    }
+    swept.more |= !reckoned.all || reckoned.rows as i64 >= STEP;
     let news = "DELETE FROM outbox WHERE created_ms < ?1 AND id IN (SELECT id FROM outbox ORDER BY id LIMIT ?2)";
     swept.rows += transaction.prepare_cached(news)?.execute(params![hits_ms, STEP])?;
+    super::outages::forget(transaction, hits_ms)?;
     swept.rows += transaction.prepare_cached("DELETE FROM shed WHERE minute_ms < ?1")?.execute([hits_ms])?;
     Ok(swept)
 }
@@ -89,20 +97,30 @@ fn sweep_tracks(transaction: &Transaction<'_>, before_ms: i64, swept: &mut Swept
     Ok(())
 }
 
-/// Passages stored before `before_ms`: those that a hit names, or those that none does.
-fn sweep_passages(transaction: &Transaction<'_>, sought: bool, before_ms: i64, swept: &mut Swept) -> rusqlite::Result<()> {
+/// Passages whose time has come, and that nobody holds.
+fn sweep_passages(transaction: &Transaction<'_>, now_ms: i64, swept: &mut Swept) -> rusqlite::Result<()> {
+    let due = format!("SELECT id, lane, track FROM passage WHERE expires_ms < ?1 AND {} ORDER BY expires_ms LIMIT ?2", keeping::PASSAGE_IS_FREE);
     let old = transaction
-        .prepare_cached("SELECT id, lane, track FROM passage WHERE sought = ?1 AND stored_ms < ?2 ORDER BY stored_ms LIMIT ?3")?
-        .query_map(params![sought, before_ms, STEP], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .prepare_cached(&due)?
+        .query_map(params![now_ms, STEP], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<Vec<(i64, String, i64)>>>()?;
+    let (mut hits, mut files) = (0, 0);
     for (passage, lane, track) in &old {
         let mut evidence = transaction.prepare_cached("DELETE FROM evidence WHERE passage = ?1 RETURNING digest")?;
         for digest in evidence.query_map([passage], |row| row.get(0))? {
             swept.digests.push(digest?);
+            files += 1;
         }
-        transaction.prepare_cached("DELETE FROM hit WHERE lane = ?1 AND track = ?2")?.execute(params![lane, track])?;
+        transaction.prepare_cached("DELETE FROM outbox WHERE subject = ?1")?.execute([format!("{lane}/{track}")])?;
+        hits += transaction.prepare_cached("DELETE FROM hit WHERE lane = ?1 AND track = ?2")?.execute(params![lane, track])?;
         transaction.prepare_cached("DELETE FROM passage WHERE id = ?1")?.execute([passage])?;
         delete_track(transaction, lane, *track)?;
+    }
+    if !old.is_empty() {
+        let passages: Vec<i64> = old.iter().map(|(passage, ..)| *passage).collect();
+        let details = serde_json::json!({ "passages": passages, "hits": hits, "evidence": files });
+        let act = Act { who: "garita".to_owned(), action: Action::Deleted, subject: "passages".to_owned(), details, now_ms };
+        audit::append(transaction, &act)?;
     }
     swept.rows += old.len();
     swept.more |= old.len() as i64 == STEP;

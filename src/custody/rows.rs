@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::evidence::{Sha, sha256};
 use super::journal::{self, Place};
+use super::outbox;
 use super::record::{FrameRecord, PassageRecord, SightingRecord, StoredRead};
 use crate::bytes::Bytes;
 use crate::lane::frame::Frame;
@@ -216,11 +217,9 @@ fn class(hit: &Hit) -> Option<String> {
     serde_json::to_value(hit.class).expect("plain data").as_str().map(str::to_owned)
 }
 
-/// Puts news into the outbox; in order per vehicle.
+/// Tells outside what has become of a row; in order per vehicle.
 fn tell_outside(transaction: &Transaction<'_>, kind: &str, lane: &str, track: u64, row: i64, now_ms: i64) -> rusqlite::Result<()> {
-    let body = serde_json::json!({ "row": row }).to_string();
-    let add = "INSERT INTO outbox (kind, subject, body, created_ms) VALUES (?1, ?2, ?3, ?4)";
-    transaction.prepare_cached(add)?.execute(params![kind, format!("{lane}/{track}"), body, now_ms]).map(|_| ())
+    outbox::tell(transaction, kind, &format!("{lane}/{track}"), &serde_json::json!({ "row": row }), now_ms).map(|_| ())
 }
 
 fn insert_evidence(

@@ -17,7 +17,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::evidence::Sha;
 use super::record::{Fate, Record};
-use super::{Custody, sqlite};
+use super::{Custody, keeping, outbox, sqlite};
+use crate::audit::{self, Act, Action};
 use crate::error::{Error, Fault, Result};
 use crate::rail::inspect::{CarReport, ScanReport};
 use crate::rail::sought::Hit;
@@ -348,6 +349,7 @@ pub fn insert_inspected(transaction: &Transaction<'_>, found: &Inspected, now_ms
         tell_outside(transaction, "scan.hit.withdrawn", id, hit, now_ms)?;
     }
     tell_outside(transaction, "scan", id, id, now_ms)?;
+    tell_cars(transaction, id, &found.cars, now_ms)?;
     Ok(1)
 }
 
@@ -425,23 +427,46 @@ fn insert_hit(transaction: &Transaction<'_>, scan: i64, position: Option<usize>,
     tell_outside(transaction, "scan.hit", scan, transaction.last_insert_rowid(), now_ms)
 }
 
-/// Puts news into the outbox; in order per scan.
+/// Tells outside what has become of a row; in order per scan.
 fn tell_outside(transaction: &Transaction<'_>, kind: &str, scan: i64, row: i64, now_ms: i64) -> rusqlite::Result<()> {
-    let body = serde_json::json!({ "row": row }).to_string();
-    let add = "INSERT INTO outbox (kind, subject, body, created_ms) VALUES (?1, ?2, ?3, ?4)";
-    transaction.prepare_cached(add)?.execute(params![kind, format!("scan/{scan}"), body, now_ms]).map(|_| ())
+    outbox::tell(transaction, kind, &format!("scan/{scan}"), &serde_json::json!({ "row": row }), now_ms).map(|_| ())
 }
 
-/// Forgets scans with everything that was found and said of them; the files are to be deleted after the commit.
-pub fn forget(transaction: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<i64> {
+/// Tells outside of each car and each finding of an inspected scan.
+fn tell_cars(transaction: &Transaction<'_>, scan: i64, cars: &[CarReport], now_ms: i64) -> rusqlite::Result<()> {
+    let subject = format!("scan/{scan}");
+    for car in cars {
+        let mut body = serde_json::json!({ "row": scan, "position": car.position });
+        outbox::tell(transaction, "car", &subject, &body, now_ms)?;
+        for number in 0..car.findings.len() {
+            body["number"] = number.into();
+            outbox::tell(transaction, "finding", &subject, &body, now_ms)?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets scans with everything that was found and said of them, unless somebody holds them, and tells the audit trail; the files are to be deleted after the
+/// commit.
+pub fn forget(transaction: &Transaction<'_>, ids: &[i64], now_ms: i64) -> rusqlite::Result<i64> {
+    let mut gone = Vec::new();
     for id in ids {
+        let free = format!("SELECT 1 FROM scan WHERE id = ?1 AND {}", keeping::SCAN_IS_FREE);
+        if !transaction.prepare_cached(&free)?.exists([id])? {
+            continue;
+        }
+        gone.push(*id);
         transaction.prepare_cached("DELETE FROM car WHERE scan = ?1")?.execute([id])?;
         transaction.prepare_cached("DELETE FROM scan_hit WHERE scan = ?1")?.execute([id])?;
         let papers = "DELETE FROM paper WHERE EXISTS (SELECT 1 FROM scan WHERE scan.id = ?1 AND scan.portal = paper.portal AND scan.key = paper.key)";
         transaction.prepare_cached(papers)?.execute([id])?;
         transaction.prepare_cached("DELETE FROM scan WHERE id = ?1")?.execute([id])?;
     }
-    Ok(ids.len() as i64)
+    if !gone.is_empty() {
+        let details = serde_json::json!({ "scans": gone });
+        audit::append(transaction, &Act { who: "garita".to_owned(), action: Action::Deleted, subject: "scans".to_owned(), details, now_ms })?;
+    }
+    Ok(gone.len() as i64)
 }
 
 /// Deletes files in `scans/` that no row names: from a crash before the commit of the row; what was acknowledged of them is in `uploads/` (invariant 5).

@@ -28,6 +28,8 @@ const MAX_HELD: (usize, usize) = (10_000, 512 << 20);
 /// Pages in the write-ahead log before they are brought into the database: SQLite's own default, 4 MB.
 const CHECKPOINT_PAGES: i32 = 1_000;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// Starts the writer; it ends when the other end of `records` is dropped, and holds `held` until then.
 pub(super) fn start(
     mut connection: Connection,
@@ -59,6 +61,8 @@ pub(super) fn start(
         held: VecDeque::new(),
         sweeping: None,
         wal_pages,
+        // What a crash left in it.
+        unemptied: true,
     };
     writer.delete_unnamed(true);
     let body = move || {
@@ -85,6 +89,8 @@ struct Writer {
     sweeping: Option<i64>,
     /// Pages in the write-ahead log.
     wal_pages: Arc<AtomicI32>,
+    /// Something was deleted that may still be readable in the log.
+    unemptied: bool,
 }
 
 /// Why a group failed.
@@ -299,8 +305,14 @@ impl Writer {
             Ok(swept) => {
                 self.sweeping = self.sweeping.filter(|_| swept.more);
                 self.delete_unnamed(!swept.more);
-                if swept.rows > 0 && !swept.more {
+                self.unemptied |= swept.rows > 0;
+                if self.unemptied && !swept.more {
                     self.empty_log();
+                }
+                if !swept.more
+                    && let Err(error) = self.quarantine.expire(now_ms - DAY_MS * i64::from(self.settings.passages_days))
+                {
+                    tracing::error!(%error, "what is in quarantine and has had its time could not be deleted; the next sweep tries again");
                 }
                 self.heal();
             }
@@ -316,6 +328,10 @@ impl Writer {
     fn delete_unnamed(&mut self, segments: bool) {
         if !segments && !self.evidence.is_unsettled() || self.deletion.try_lock().is_err() {
             return;
+        }
+        // Where nothing comes any more, the last frames have their time as well.
+        if segments && self.journal.current().is_some_and(|current| matches!(recover::is_named(&self.connection, current), Ok(false))) {
+            self.journal.give_up();
         }
         let segments = if segments { recover::delete_segments(&self.connection, &self.folder.join("journal"), self.journal.current()) } else { Ok(()) };
         let said = |error: std::io::Error| Error::io(&error).in_("evidence");
@@ -336,18 +352,25 @@ impl Writer {
     /// After a deletion, so that nothing that was deleted stays readable in the log, and at the end; not while a reader is at it: then the next sweep does it.
     fn empty_log(&mut self) {
         let _ = self.connection.busy_timeout(Duration::ZERO);
-        self.pragma("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.unemptied = !self.pragma("PRAGMA wal_checkpoint(TRUNCATE)");
         let _ = self.connection.busy_timeout(schema::PATIENCE);
     }
 
-    fn pragma(&mut self, pragma: &str) {
+    /// Runs a checkpoint; whether it went all the way.
+    fn pragma(&mut self, pragma: &str) -> bool {
         if let State::Stopped(_) = self.state() {
-            return;
+            return false;
         }
-        match self.connection.query_row(pragma, [], |_| Ok(())) {
-            Ok(()) => self.wal_pages.store(0, Ordering::Relaxed),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {}
-            Err(error) => self.failed("the write-ahead log could not be brought into the database", Failure::sqlite(&error)),
+        match self.connection.query_row(pragma, [], |row| row.get::<_, bool>(0)) {
+            Ok(busy) => {
+                self.wal_pages.store(0, Ordering::Relaxed);
+                !busy
+            }
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => false,
+            Err(error) => {
+                self.failed("the write-ahead log could not be brought into the database", Failure::sqlite(&error));
+                false
+            }
         }
     }
 

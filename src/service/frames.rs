@@ -17,7 +17,7 @@ use super::door::{Answer, Incoming, Kept, Refused};
 use super::edge::{EdgeRead, Opinion, View, compare};
 use super::fields::{self, CONTENT_DIGEST};
 use super::metrics;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
 use crate::lane::line::PlateLine;
@@ -34,6 +34,11 @@ const SEQUENCE: &str = "garita-sequence";
 type Answered = Result<(StatusCode, Json<Value>), Problem>;
 
 /// Takes one frame, as the body or as the first file of a multipart form.
+#[utoipa::path(post, path = "/v1/lanes/{id}/frames", tag = "lanes", params(("id" = String, Path, description = "The lane's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same frame"), ("Content-Digest" = Option<String>, Header, description = "RFC 9530")),
+    request_body(content = Vec<u8>, content_type = "image/jpeg", description = "A JPEG or PNG, or a form with one"),
+    responses((status = 201, description = "Looked at, and kept"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "A newer frame of the lane took its place", body = ProblemBody, content_type = "application/problem+json"), (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
     let lane = service.lane(&id)?;
     let sent = match admitted(&service, credentials, lane) {
@@ -63,6 +68,8 @@ fn refused(problem: &Problem) -> Refused {
 }
 
 /// A vehicle has left: what was seen before belongs to it.
+#[utoipa::path(post, path = "/v1/lanes/{id}/triggers", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
+    responses((status = 204, description = "The vehicle before it has passed")))]
 pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered {
     let lane = service.lane(&id)?;
     credentials.sender(&service.site)?.may_use_lane(lane)?;
@@ -71,6 +78,9 @@ pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<Strin
 }
 
 /// The same as other readers speak it: multipart `upload`, `camera_id` (a lane's id), `timestamp`.
+#[utoipa::path(post, path = "/v1/plate-reader/", tag = "lanes",
+    request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "As Plate Recognizer's clients post: `upload`, `camera_id`, `timestamp`"),
+    responses((status = 201, description = "As Plate Recognizer answers: `results` with `box`, `plate`, `score`, `candidates`"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn plate_reader(State(service): State<Service>, credentials: Credentials, request: Request) -> Answered {
     credentials.sender(&service.site)?;
     let (incoming, fields, _room) = incoming(&service, usize::MAX, request).await?;
@@ -119,6 +129,9 @@ fn result_of(plate: &PlateLine) -> Value {
 
 /// Takes the event of a camera that reads plates itself (Axis, Hikvision): its picture is a frame like others, and its text is compared with ours. Only the
 /// frame is kept; what the camera read is in the answer and in the log.
+#[utoipa::path(post, path = "/v1/lanes/{id}/edge-reads", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
+    request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "What a camera that reads plates itself posts: Axis, Hikvision"),
+    responses((status = 201, description = "Its picture was looked at, and kept; how its text and ours differ"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn edge_read(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
     let lane = service.lane(&id)?;
     admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;

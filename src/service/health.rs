@@ -1,23 +1,26 @@
-//! Seen from outside: alive, ready, measured, and a page that says where to look.
+//! Seen from outside: alive, ready, measured.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use super::Service;
+use super::access::{Person, Role};
 use super::problem::Problem;
 use crate::custody::State as StoreState;
+use crate::masking;
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It runs")))]
 pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
 /// Whether it does its work; 503 with every reason why not.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Ready"), (status = 503, description = "Why not")))]
 pub(super) async fn ready(State(service): State<Service>) -> Response {
     let reasons = reasons(&service);
     if reasons.is_empty() {
@@ -26,7 +29,8 @@ pub(super) async fn ready(State(service): State<Service>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
 }
 
-fn reasons(service: &Service) -> Vec<String> {
+/// Why the service does not do all of its work; none where it does.
+pub(super) fn reasons(service: &Service) -> Vec<String> {
     let mut reasons = Vec::new();
     if service.stopping.load(Ordering::SeqCst) {
         reasons.push("stopping".to_owned());
@@ -41,19 +45,22 @@ fn reasons(service: &Service) -> Vec<String> {
 }
 
 /// In Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus' text format")))]
 pub(super) async fn metrics(State(service): State<Service>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render()).into_response()
 }
 
 /// Lanes, store, lists and the newest hits.
-pub(super) async fn status(State(service): State<Service>) -> Result<Json<Value>, Problem> {
-    tokio::task::spawn_blocking(move || told(&service))
+#[utoipa::path(get, path = "/v1/status", tag = "health", responses((status = 200, description = "Lanes, portals, lists, newest passages and hits")))]
+pub(super) async fn status(State(service): State<Service>, person: Person) -> Result<Json<Value>, Problem> {
+    tokio::task::spawn_blocking(move || told(&service, &person))
         .await
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()))?
         .map(Json)
 }
 
-fn told(service: &Service) -> Result<Value, Problem> {
+fn told(service: &Service, person: &Person) -> Result<Value, Problem> {
+    let (told_less, sees_hits) = (person.is_told_less(&service.site), !matches!(person.role, Role::Viewer | Role::ListManager));
     let lanes: Vec<Value> = service
         .site
         .lanes
@@ -76,10 +83,12 @@ fn told(service: &Service) -> Result<Value, Problem> {
         service.lists.told().into_iter().map(|(name, entries, error)| json!({ "name": name, "entries": entries, "error": error })).collect();
     let (passages, hits) = service.custody.ask(|connection| {
         let passages = connection
-            .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms FROM passage ORDER BY id DESC LIMIT 20")?
+            .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms, sought FROM passage ORDER BY id DESC LIMIT 20")?
             .query_map([], |row| {
+                let text: String = row.get(2)?;
+                let text = if told_less && !row.get::<_, bool>(7)? { masking::plate(&text) } else { text };
                 Ok(json!({
-                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": row.get::<_, String>(2)?, "confidence": row.get::<_, f64>(3)?,
+                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": text, "confidence": row.get::<_, f64>(3)?,
                     "jurisdiction": row.get::<_, Option<String>>(4)?, "reads": row.get::<_, i64>(5)?, "last_ms": row.get::<_, i64>(6)?,
                 }))
             })?
@@ -98,58 +107,8 @@ fn told(service: &Service) -> Result<Value, Problem> {
             .collect::<rusqlite::Result<Vec<Value>>>()?;
         Ok((passages, hits))
     })?;
+    let hits = if sees_hits { hits } else { Vec::new() };
     Ok(
         json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "portals": portals, "lists": lists, "passages": passages, "hits": hits }),
     )
-}
-
-/// A plain page of [`status`], until there is one for operators.
-pub(super) async fn page(state: State<Service>) -> Result<Response, Problem> {
-    let Json(told) = status(state).await?;
-    let mut html = String::from(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=5><title>garita</title>\
-         <style>body{font:15px/1.5 system-ui;margin:2em;max-width:70em}table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ccc}code{font-size:1.1em}</style>",
-    );
-    let _ = write!(html, "<h1>{}</h1>", escape(&told["site"]));
-    match told["not_ready"].as_array().filter(|reasons| !reasons.is_empty()) {
-        Some(reasons) => reasons.iter().for_each(|reason| {
-            let _ = write!(html, "<p role=alert><strong>Not ready: {}</strong></p>", escape(reason));
-        }),
-        None => html.push_str("<p>Ready.</p>"),
-    }
-    for (title, rows, columns) in [
-        ("Lanes", "lanes", &["id", "name", "accepted", "shed", "rejected"][..]),
-        ("Portals", "portals", &["id", "name", "passing", "waiting", "inspected", "bad"]),
-        ("Lists", "lists", &["name", "entries", "error"]),
-        ("Newest hits", "hits", &["lane", "entry", "list", "class", "probability", "state", "after_ms"]),
-        ("Newest passages", "passages", &["lane", "text", "confidence", "jurisdiction", "reads"]),
-    ] {
-        let _ = write!(html, "<h2>{title}</h2><table><tr>");
-        columns.iter().for_each(|column| {
-            let _ = write!(html, "<th>{}</th>", column.replace('_', " "));
-        });
-        html.push_str("</tr>");
-        for row in told[rows].as_array().into_iter().flatten() {
-            html.push_str("<tr>");
-            columns.iter().for_each(|column| {
-                let _ = write!(html, "<td>{}</td>", escape(&row[column]));
-            });
-            html.push_str("</tr>");
-        }
-        html.push_str("</table>");
-    }
-    html.push_str("<p>Also here: <a href=/v1/status>status</a>, <a href=/metrics>metrics</a>, <a href=/readyz>readiness</a>.</p></html>");
-    let headers = [(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, Html(html)).into_response())
-}
-
-/// A value as text that HTML takes for text.
-fn escape(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => format!("{:.3}", number.as_f64().unwrap_or_default()),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -55,6 +55,10 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     );
     describe_counter!("garita_source_connects_total", "Connections made to a camera that is pulled, by lane");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
+    describe_counter!("garita_webhook_events_total", "Attempts to tell events, by webhook and outcome: taken, failed, gone (there was nothing left to tell)");
+    describe_gauge!("garita_webhook_waiting", "Events that a webhook has not taken yet");
+    describe_gauge!("garita_webhook_dead", "Events that a webhook did not take within a day");
+    describe_gauge!("garita_lane_down", "1 while a lane sees nothing, by lane");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
     }
@@ -170,6 +174,22 @@ pub(super) fn store(state: &State) {
     for name in ["open", "full", "stopped"] {
         gauge!("garita_store_state", "state" => name).set(f64::from(u8::from(name == now)));
     }
+}
+
+/// What became of an event that a webhook was told.
+pub(super) fn webhook(id: &str, outcome: &'static str) {
+    counter!("garita_webhook_events_total", "webhook" => id.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// What waits for a webhook.
+pub(super) fn webhook_standing(id: &str, waiting: i64, dead: i64) {
+    gauge!("garita_webhook_waiting", "webhook" => id.to_owned()).set(waiting as f64);
+    gauge!("garita_webhook_dead", "webhook" => id.to_owned()).set(dead as f64);
+}
+
+/// Whether a lane sees nothing.
+pub(super) fn lane_down(lane: &str, down: bool) {
+    gauge!("garita_lane_down", "lane" => lane.to_owned()).set(f64::from(u8::from(down)));
 }
 
 /// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.

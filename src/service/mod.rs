@@ -3,26 +3,34 @@
 //! | file | is |
 //! |---|---|
 //! | [`door`] | a frame in, its fate out |
-//! | `access` | who may post |
+//! | [`access`] | who asks, and whether they may |
 //! | `frames` | frames and triggers over HTTP |
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections` | accepting them, within limits of number and patience |
+//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `sessions`, `people` | logging in; who works here |
+//! | `trail` | the audit trail and holds |
+//! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
 //! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
+//! | `page` | the operators' page |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `activity` | which sources something came from lately |
-//! | `health` | `/healthz`, `/readyz`, `/metrics`, and the page that says where to look |
+//! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
 //! | `problem` | errors as HTTP tells them |
 //!
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
 //! them and closes.
 
-mod access;
+pub mod access;
 mod activity;
+mod acts;
+mod asked;
+mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
@@ -31,19 +39,30 @@ pub mod folder;
 mod frames;
 mod health;
 mod lists;
+mod live;
+mod lookback;
 pub(crate) mod metrics;
 pub mod mjpeg;
 pub mod multipart;
+pub mod openapi;
+mod page;
+mod people;
 mod portal_files;
 mod portals;
 mod problem;
+mod queries;
 mod replay;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
+mod sessions;
+mod silence;
 pub mod source;
 mod sources;
+mod tls;
 mod trace;
+mod trail;
 mod uploads;
+pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,11 +74,12 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, head, post};
+use axum::routing::{delete, get, head, patch, post, put};
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
 use self::problem::Problem;
+use crate::audit::checkpoint::Signer;
 use crate::bytes::Bytes;
 use crate::custody::record::{Record, SightingRecord};
 use crate::custody::{Custody, Settings};
@@ -83,13 +103,23 @@ pub(crate) struct Service {
     custody: Custody,
     lists: lists::Lists,
     uploads: uploads::Uploads,
+    webhooks: webhooks::Webhooks,
+    /// One look back at a time.
+    looking_back: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
+    /// The number of the newest change of a case, while a screen is open.
+    newest_change: watch::Sender<i64>,
     /// One permit for each byte of a frame that is being received or looked at.
     room: Arc<Semaphore>,
+    /// One permit for each password that may be looked at at once.
+    hashing: Arc<Semaphore>,
+    rates: Arc<access::Rates>,
+    /// Signs how far the audit trail goes.
+    signer: Arc<Signer>,
 }
 
 impl Service {
@@ -124,11 +154,19 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         free_bytes: site.limits.free_bytes,
         passages_days: site.retention.passages_days,
         hits_days: site.retention.hits_days,
+        scans_days: site.retention.scans_days,
+        rules: site.retention.rules.clone(),
         ..Settings::default()
     };
     metrics::models(&models);
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
+    let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;
+    let signer = Arc::new(Signer::open(&site.data_dir)?);
+    acts::configured(&custody, &site)?;
+    if site.login.required {
+        people::first(&custody)?;
+    }
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
     let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
@@ -143,6 +181,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
     let fetched = sources::Fetched::of(&site).into();
     let service = Service {
@@ -151,17 +190,24 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         custody,
         lists,
         uploads,
+        webhooks,
+        looking_back: Arc::default(),
         waker,
         activity,
         fetched,
         recorder,
         stopping: Arc::default(),
+        newest_change: watch::Sender::new(0),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
+        hashing: sessions::hashing(),
+        rates: Arc::default(),
+        signer,
     };
-    let served = runtime.block_on(run(service.clone(), ready));
+    let served = runtime.block_on(run(service.clone(), tls, ready));
     // No more frames; what is under way gets its answer before the connections go.
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
     portals.finish();
+    trail::tell(&service, 0);
     let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
     service.custody.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -199,7 +245,7 @@ fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Resu
     Ok((all, next))
 }
 
-async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let listen = service.site.listen;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -207,12 +253,19 @@ async fn run(service: Service, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let address = listener.local_addr().map_err(|error| Error::io(&error).in_(listen))?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(tick(service.clone(), stopped.clone()));
-    tokio::spawn(lists::watch(service.lists.clone(), stopped.clone()));
+    tokio::spawn(trail::export(service.clone(), stopped.clone()));
+    tokio::spawn(lists::watch(service.clone(), stopped.clone()));
+    tokio::spawn(silence::watch(service.clone(), stopped.clone()));
+    tokio::spawn(live::watch(service.clone(), stopped.clone()));
+    service.webhooks.start(&stopped);
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
     ready(address);
-    let connections = connections::accept(listener, router(service.clone()), service.site.limits, stopped);
+    if let Some(tls) = &tls {
+        tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
+    }
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
@@ -283,7 +336,8 @@ fn router(service: Service) -> Router {
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
-        .route("/", get(health::page))
+        .route("/", get(page::index))
+        .route("/web/{file}", get(page::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
@@ -291,16 +345,64 @@ fn router(service: Service) -> Router {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        .merge(outward())
         // A train does not come again: these are bounded by themselves, and not by what waits in lanes.
         .route("/v1/portals", get(portals::portals))
         .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
         .route("/v1/portals/{id}/columns", post(portals::columns))
         .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
+        .route("/v1/cases", get(cases::queue))
+        .route("/v1/cases/{id}", get(cases::case))
+        .route("/v1/cases/{id}/pictures/{digest}", get(cases::picture))
+        .route("/v1/cases/{id}/claim", put(cases::claim).delete(cases::release))
+        .route("/v1/cases/{id}/disposition", post(cases::disposition).delete(cases::undo))
+        .route("/v1/cases/{id}/notes", post(cases::note))
+        .route("/v1/events", get(live::events))
+        .route("/v1/figures/accuracy", get(cases::accuracy))
+        .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
+        .route("/login", get(sessions::page))
+        .route("/login.js", get(sessions::script))
+        .route("/v1/session", get(sessions::told).post(sessions::log_in).delete(sessions::log_out))
+        .route("/v1/session/unlock", post(sessions::unlock))
+        .route("/v1/session/password", post(sessions::set_password))
+        .route("/v1/session/second-factor", post(sessions::propose_factor).put(sessions::take_factor).delete(sessions::drop_factor))
+        .route("/v1/session/settings", put(sessions::set_settings))
+        .route("/v1/people", get(people::list).post(people::make))
+        .route("/v1/people/{id}", patch(people::change))
+        .route("/v1/audit", get(trail::records))
+        .route("/v1/audit/checkpoint", get(trail::checkpoint))
+        .route("/v1/audit/verification", get(trail::verification))
+        .route("/v1/holds", get(trail::holds).post(trail::hold))
+        .route("/v1/holds/{id}", delete(trail::release))
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)
+}
+
+/// What leaves: queries, exports, how webhooks do, and what all requests are.
+fn outward() -> Router<Service> {
+    Router::new()
+        .route("/v1/passages", get(queries::passages::listed))
+        .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/hits", get(queries::hits::listed))
+        .route("/v1/hits/{id}", get(queries::hits::one))
+        .route("/v1/cars", get(queries::rail::cars))
+        .route("/v1/findings", get(queries::rail::findings))
+        .route("/v1/evidence/{sha256}", get(queries::evidence::file))
+        .route("/v1/lists", get(queries::lists::listed))
+        .route("/v1/lists/{name}", get(queries::lists::one))
+        .route("/v1/search", post(queries::search::search))
+        .route("/v1/exports", post(queries::export::export))
+        .route("/v1/packs", post(queries::pack::pack))
+        .route("/v1/lookbacks", get(lookback::listed).post(lookback::asked))
+        .route("/v1/lookbacks/{id}", get(lookback::one))
+        .route("/v1/webhooks", get(webhooks::webhooks))
+        .route("/v1/webhooks/{id}/dead", get(webhooks::dead))
+        .route("/v1/webhooks/{id}/replay", post(webhooks::replay))
+        .route("/v1/openapi.json", get(openapi::json))
+        .route("/docs", get(openapi::page))
 }
 
 /// Refuses what cannot be dealt with any more: the service is stopping.

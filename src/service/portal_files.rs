@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::activity::Source;
+use super::door::now_ms;
 use super::uploads::{About, Halt, Kind, Received, blocking, key_of_name};
 use super::{Service, metrics};
 use crate::bytes::Bytes;
-use crate::custody::scans;
+use crate::custody::{keeping, scans};
 use crate::error::{Error, Result};
 use crate::rail::consist::{self, Consist};
 use crate::rail::scan::Scan;
@@ -162,28 +163,30 @@ fn forget_oldest(service: &Service, portal: &str) -> Result<()> {
         )?;
         statement.query_map(rusqlite::params![portal, REPLAYED_KEPT as i64], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()
     })?;
-    forget(service, old)
+    forget(service, old, now_ms())
 }
 
 /// Forgets what has had its time: scans, and papers whose scans never came. Blocks.
 pub(super) fn expire(service: &Service, now_ms: i64) -> Result<()> {
-    let before_ms = now_ms - i64::from(service.site.retention.scans_days) * 86_400_000;
+    let before_ms = now_ms - 86_400_000 * i64::from(service.site.retention.scans_days);
     let old = service.custody.ask(|connection| {
-        let mut statement = connection.prepare_cached("SELECT id, file FROM scan WHERE received_ms < ?1 AND state IN ('inspected', 'bad') LIMIT 100")?;
-        statement.query_map([before_ms], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()
+        let due = format!("SELECT id, file FROM scan WHERE expires_ms < ?1 AND state IN ('inspected', 'bad') AND {} LIMIT 100", keeping::SCAN_IS_FREE);
+        let mut statement = connection.prepare_cached(&due)?;
+        statement.query_map([now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()
     })?;
-    forget(service, old)?;
+    forget(service, old, now_ms)?;
     let papers = "DELETE FROM paper WHERE received_ms < ?1 AND NOT EXISTS (SELECT 1 FROM scan WHERE scan.portal = paper.portal AND scan.key = paper.key)";
     scans::kept(service.custody.change(move |transaction| Ok(transaction.execute(papers, [before_ms])? as i64))).map(|_| ())
 }
 
-fn forget(service: &Service, scans: Vec<(i64, Option<String>)>) -> Result<()> {
+fn forget(service: &Service, scans: Vec<(i64, Option<String>)>, now_ms: i64) -> Result<()> {
     if scans.is_empty() {
         return Ok(());
     }
     let ids: Vec<i64> = scans.iter().map(|(id, _)| *id).collect();
-    scans::kept(service.custody.change(move |transaction| scans::forget(transaction, &ids)))?;
-    for file in scans.into_iter().filter_map(|(_, file)| file) {
+    scans::kept(service.custody.change(move |transaction| scans::forget(transaction, &ids, now_ms)))?;
+    for (id, file) in scans {
+        let Some(file) = file.filter(|_| matches!(service.custody.scan(id), Ok(None))) else { continue };
         let path = service.custody.folder().join("scans").join(file);
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(%error, file = %path.display(), "a scan that has had its time could not be deleted; the next start does it");

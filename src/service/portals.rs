@@ -19,11 +19,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::access::{Person, Role};
 use super::door::now_ms;
 use super::fields::{self, CONTENT_DIGEST, REPR_DIGEST, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::uploads::{self, About, Halt, Kind, Received, Upload, blocking, key_of_name};
 use super::{Service, metrics};
+use crate::audit::Action;
 use crate::custody::evidence::{Sha, hex};
 use crate::custody::scans::{self, Paper, ScanRow, ScanState};
 use crate::error::{Error, Fault};
@@ -71,11 +73,17 @@ impl Asked {
 }
 
 /// Takes a scan's file, or its beginning.
+#[utoipa::path(post, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same scan"), ("Upload-Complete" = Option<String>, Header, description = "`?0`: more follows")),
+    request_body(content = Vec<u8>, content_type = "image/tiff"),
+    responses((status = 201, description = "Kept; or begun: `Upload-Offset` says how much is there"), (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn scans(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(begin(&service, &id, Kind::Scan, request).await)
 }
 
 /// Takes a train while it passes.
+#[utoipa::path(post, path = "/v1/portals/{id}/columns", tag = "portals", params(("id" = String, Path, description = "The portal's id")), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, description = "The train has passed; or begun"), (status = 409, description = "Its columns have begun to come before", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn columns(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(begin(&service, &id, Kind::Columns, request).await)
 }
@@ -135,6 +143,7 @@ async fn known_train(service: &Service, row: &ScanRow) -> Response {
 }
 
 /// How much of an upload is there.
+#[utoipa::path(head, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said")), responses((status = 204, description = "`Upload-Offset` says how much is there")))]
 pub(super) async fn offset(State(service): State<Service>, Path(id): Path<String>) -> Response {
     let Some(upload) = service.uploads.get(&id) else { return ended(&service, id).await };
     match service.uploads.offset(&upload).await {
@@ -175,6 +184,9 @@ async fn scan_of_upload(service: &Service, id: String) -> Result<Option<ScanRow>
 }
 
 /// Goes on with an upload.
+#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said"), ("Upload-Offset" = u64, Header, description = "Where the body begins")),
+    request_body(content = Vec<u8>, content_type = "application/partial-upload"),
+    responses((status = 201, description = "Kept"), (status = 204, description = "More follows"), (status = 409, description = "It goes on elsewhere", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn go_on(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(append(&service, id, request).await)
 }
@@ -217,6 +229,7 @@ async fn append(service: &Service, id: String, request: Request) -> Result<Respo
 }
 
 /// Calls an upload off.
+#[utoipa::path(delete, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said")), responses((status = 204, description = "Forgotten")))]
 pub(super) async fn call_off(State(service): State<Service>, Path(id): Path<String>) -> Response {
     match service.uploads.get(&id) {
         Some(upload) => {
@@ -228,6 +241,11 @@ pub(super) async fn call_off(State(service): State<Service>, Path(id): Path<Stri
 }
 
 /// Keeps a paper of a train.
+#[utoipa::path(post, path = "/v1/portals/{id}/scans/{scan}/{paper}", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
+        ("scan" = String, Path, description = "Its Idempotency-Key, or its number"), ("paper" = String, Path, description = "`consist` or `manifest`")),
+    request_body(content = Vec<u8>, content_type = "application/json"),
+    responses((status = 200, description = "The scan is inspected with it"), (status = 202, description = "Kept until its scan comes"),
+        (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn paper(State(service): State<Service>, Path((id, scan, kind)): Path<(String, String, String)>, request: Request) -> Response {
     answer(keep_paper(&service, id, &scan, &kind, request.into_body()).await)
 }
@@ -272,13 +290,18 @@ async fn key_of(service: &Service, portal: &str, scan: &str) -> Result<Sha, Prob
     row.map(|row| row.key).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such scan", detail))
 }
 
-/// One scan with its cars.
-pub(super) async fn scan(State(service): State<Service>, Path(id): Path<String>) -> Response {
+/// One scan with its cars. That somebody looked at its hits is recorded.
+#[utoipa::path(get, path = "/v1/scans/{scan}", tag = "portals", params(("scan" = i64, Path, description = "Its number")),
+    responses((status = 200, description = "The scan, its cars, hits and papers"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn scan(State(service): State<Service>, person: Person, Path(id): Path<String>) -> Response {
     let told = async {
         let missing = || Problem::new(StatusCode::NOT_FOUND, "No such scan", format!("{id:?} is the number of no scan"));
         let number = id.parse().map_err(|_| missing())?;
         let custody = service.custody.clone();
         let Some(row) = blocking(move || custody.scan(number)).await? else { return Err(missing()) };
+        if row.received_ms < person.sees_since_ms(&service.site, now_ms()) {
+            return Err(super::access::too_old(&service.site));
+        }
         let custody = service.custody.clone();
         let found = row.clone();
         let (summary, cars, hits, consist, manifest) = blocking(move || {
@@ -287,6 +310,9 @@ pub(super) async fn scan(State(service): State<Service>, Path(id): Path<String>)
             Ok::<_, Error>((summary, cars, hits, paper(Paper::Consist)?, paper(Paper::Manifest)?))
         })
         .await?;
+        if !hits.is_empty() && person.role != Role::Device {
+            service.record(&person, Action::HitViewed, format!("scan {number}"), json!({ "hits": hits.len() })).await?;
+        }
         let mut told = told(&row);
         told["summary"] = summary;
         told["cars"] = cars.into();
@@ -319,6 +345,7 @@ fn found_in(custody: &crate::custody::Custody, id: i64) -> crate::error::Result<
 }
 
 /// The newest scans of a portal.
+#[utoipa::path(get, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id")), responses((status = 200, description = "The newest scans"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn listed(State(service): State<Service>, Path(id): Path<String>) -> Response {
     let told = async {
         service.portal(&id)?;
@@ -330,6 +357,7 @@ pub(super) async fn listed(State(service): State<Service>, Path(id): Path<String
 }
 
 /// The portals, and what is under way at each.
+#[utoipa::path(get, path = "/v1/portals", tag = "portals", responses((status = 200, description = "The portals, and what is under way")))]
 pub(super) async fn portals(State(service): State<Service>) -> Response {
     let told = blocking(move || tell(&service)).await.map_err(Problem::from);
     told.map(|portals| Json(json!({ "portals": portals }))).into_response()

@@ -6,22 +6,29 @@ use axum::response::{IntoResponse, Response};
 use crate::error::{Error, Fault};
 
 /// One error for a client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) title: &'static str,
     pub(crate) detail: String,
     /// Seconds, where asking again may help.
     pub(crate) retry_after_s: Option<u32>,
+    /// A further member, for programs.
+    pub(crate) more: Option<(&'static str, serde_json::Value)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, title, detail: detail.into(), retry_after_s: None }
+        Problem { status, title, detail: detail.into(), retry_after_s: None, more: None }
     }
 
     pub(crate) fn retry(mut self, seconds: u32) -> Problem {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    pub(crate) fn with(mut self, member: &'static str, value: serde_json::Value) -> Problem {
+        self.more = Some((member, value));
         self
     }
 }
@@ -40,9 +47,27 @@ impl From<Error> for Problem {
     }
 }
 
+/// An error as its body tells it: RFC 9457.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct ProblemBody {
+    /// `about:blank`: the status says what kind of error it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// In a few words, always the same ones.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong here, and what to do.
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail });
+        let body = ProblemBody { kind: "about:blank", title: self.title, status: self.status.as_u16(), detail: self.detail };
+        let mut body = serde_json::to_value(body).expect("plain data");
+        if let Some((member, value)) = self.more {
+            body[member] = value;
+        }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | this one | [`Site`]: plain data, valid once it exists |
 //! | `schema` | every key, its default, its range |
+//! | `network` | addresses that begin alike |
 //! | `reader` | a TOML file and environment variables, asked key by key; keeps where each value came from |
 //!
 //! A value comes from, in this order: the environment variable of its key (`limits.frame_bytes` is `GARITA__LIMITS__FRAME_BYTES`, `gap_ms` of lane
@@ -13,6 +14,7 @@
 //!
 //! Why by hand and not by `serde`: a derived reader stops at the first mistake, and forgets where a value came from.
 
+mod network;
 mod reader;
 mod schema;
 
@@ -22,9 +24,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Fault, Result};
 use crate::lane::detect::View;
+use crate::people::Role;
 use crate::rail::thresholds::Thresholds;
 use crate::watchlist::Mapping;
 
+pub use network::Network;
 pub use reader::{Mistake, Origin, Setting};
 
 /// Environment variables with a short name, and the key that each sets.
@@ -56,12 +60,22 @@ pub struct Site {
     pub retention: Retention,
     /// What one sender can ask for.
     pub limits: Limits,
+    /// Who is told what happens.
+    pub webhooks: Vec<Webhook>,
+    /// What is asked of whoever searches.
+    pub search: SearchRules,
     /// Who may post; empty: whoever connects from the loopback address.
     pub devices: Vec<Device>,
-    /// Who works here.
-    pub users: Vec<User>,
+    /// Who must say who they are.
+    pub login: Login,
+    /// Certificate and key; `None`: plain HTTP, on the loopback address alone.
+    pub tls: Option<Tls>,
+    /// What is obscured.
+    pub masking: Masking,
     /// How the service writes its log.
     pub log: Log,
+    /// Nobody's site: the built-in one over `testdata/`. Pages say so.
+    pub demo: bool,
 }
 
 /// One camera's lane.
@@ -77,6 +91,8 @@ pub struct Lane {
     pub view: View,
     /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
     pub gap_ms: i64,
+    /// A lane from which no frame comes for this long is down, seconds; 0 for never.
+    pub silence_s: u64,
     /// Folder to watch for frames.
     pub folder: Option<PathBuf>,
     /// Stream to fetch frames from.
@@ -177,10 +193,12 @@ pub struct List {
     pub mapping: Mapping,
     /// How often it is looked at for changes, seconds.
     pub reload_s: u64,
+    /// How far back its new entries are looked for among what has passed, days; 0 for not at all.
+    pub lookback_days: u32,
 }
 
 /// How long things are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Retention {
     /// Frames that no passage refers to, seconds.
     pub frames_without_passage_s: u64,
@@ -194,6 +212,39 @@ pub struct Retention {
     pub uploads_s: u64,
     /// The most bytes of refused files that are kept; the oldest go first.
     pub quarantine_bytes: u64,
+    /// What is older needs a supervisor, days; 0: nothing does.
+    pub supervisor_after_days: u32,
+    /// What is kept for another time, the first that fits counts.
+    pub rules: Vec<RetentionRule>,
+}
+
+/// Some things are kept for another time than others of their class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionRule {
+    /// Names it in messages: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// What it is about.
+    pub class: Class,
+    /// Only hits of this list; never with [`Class::Passage`].
+    pub list: Option<String>,
+    /// Only of this jurisdiction: of a hit its entry's, of a passage the one that was read. `""`: of none.
+    pub jurisdiction: Option<String>,
+    /// For how long, days.
+    pub days: u32,
+}
+
+/// Classes of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A passage that no hit names, with its frames and evidence.
+    Passage,
+    /// A hit of a lane, with its passage.
+    Hit,
+    /// A scan that no entry met, with its findings and file.
+    Scan,
+    /// A scan that an entry met.
+    ScanHit,
 }
 
 /// What one sender can ask for, and how much waits.
@@ -213,6 +264,45 @@ pub struct Limits {
     pub free_bytes: u64,
     /// How long a stop may take until what was accepted is finished, seconds.
     pub drain_s: u64,
+    /// Requests of one device, a second.
+    pub device_per_s: u32,
+    /// Requests of one person, a second.
+    pub person_per_s: u32,
+}
+
+/// Somebody who is told what happens.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Names it in records: `[a-z0-9-]{1,32}`.
+    pub id: String,
+    /// Where it is told: `https://` or `http://`.
+    pub url: String,
+    /// Its secrets, one or two lines of `whsec_` and base64; read again whenever something is sent.
+    pub secret_file: PathBuf,
+    /// The kinds of event that it is told; empty for all.
+    pub events: Vec<String>,
+    /// As what.
+    pub format: WebhookFormat,
+    /// Networks of the site's own that it may be in.
+    pub networks: Vec<Network>,
+}
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// CloudEvents 1.0, JSON.
+    CloudEvents,
+    /// Passages alone, as OpenALPR's agents write them.
+    OpenAlpr,
+}
+
+/// What is asked of whoever searches.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchRules {
+    /// A search states its reason and a case number.
+    pub reason: bool,
+    /// Passages so old can be listed without a search, hours.
+    pub open_hours: u32,
 }
 
 /// A camera, portal or program that may post.
@@ -228,28 +318,33 @@ pub struct Device {
     pub portals: Vec<usize>,
 }
 
-/// Somebody who works here.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// Names them in records: `[a-z0-9-]{1,32}`.
-    pub id: String,
-    /// As written on pages; the id unless given.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
+/// Who must say who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Login {
+    /// People log in; where not, whoever is on this machine is its administrator, and nobody else may do anything.
+    pub required: bool,
+    /// A session in which its person does nothing locks after this, minutes.
+    pub idle_minutes: u32,
+    /// A session ends after this, hours.
+    pub hours: u32,
 }
 
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Looks at hits and findings and decides.
-    Operator,
-    /// Decides again, and second.
-    Supervisor,
-    /// Reads everything, the audit trail too, and changes nothing.
-    Auditor,
-    /// Changes users and lists.
-    Administrator,
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, then those that it hangs on: PEM.
+    pub certificate: PathBuf,
+    /// Its key: PEM.
+    pub key: PathBuf,
+}
+
+/// What is obscured.
+#[derive(Debug, Clone)]
+pub struct Masking {
+    /// Roles that are not told the plates of passages without a hit: of viewers and list managers.
+    pub obscured: Vec<Role>,
+    /// Where people sit is blurred in pictures that leave.
+    pub blur_exports: bool,
 }
 
 /// How the service writes its log, on standard error.
@@ -337,7 +432,11 @@ impl Site {
     pub fn explain(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> std::result::Result<Explained, Vec<Mistake>> {
         match path {
             Some(path) => schema::from_file(path, environment),
-            None => schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment),
+            None => {
+                let mut explained = schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment)?;
+                explained.site.demo = true;
+                Ok(explained)
+            }
         }
     }
 

@@ -6,12 +6,21 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::reader::{Kind, Mistake, Otherwise, Reader, Section};
-use super::{Device, Explained, Lane, Limits, List, Log, LogFormat, LogLevel, Mode, Portal, Pull, PullKind, Replay, Retention, Role, Secret, Site, User};
+use super::{
+    Class, Device, Explained, Lane, Limits, List, Log, LogFormat, LogLevel, Login, Masking, Mode, Portal, Pull, PullKind, Replay, Retention, RetentionRule,
+    SearchRules, Secret, Site, Tls,
+};
+use super::{Network, Webhook, WebhookFormat};
 use crate::bytes::Bytes;
 use crate::lane::detect::View;
 use crate::lane::frame::MAX_BYTES;
 use crate::lane::passage::GAP_MS;
+use crate::lane::read::Code;
+use crate::people::Role;
 use crate::rail::thresholds::Thresholds;
+use crate::service::webhooks::event::KINDS;
+use crate::service::webhooks::signature::Secrets;
+use crate::service::webhooks::target::Target;
 use crate::watchlist::Mapping;
 use crate::watchlist::mapping::PRESETS;
 
@@ -58,11 +67,16 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     let lanes: Vec<_> = lanes.into_iter().map(lane).collect();
     let portals: Vec<_> = portals.into_iter().map(portal).collect();
     let lists: Vec<_> = root.sections("list", "name").into_iter().map(list).collect();
-    let retention = retention(root.section("retention"));
+    let list_names: Vec<String> = lists.iter().flatten().map(|list: &List| list.name.clone()).collect();
+    let retention = retention(root.section("retention"), &list_names);
     let limits = limits(root.section("limits"));
     let log = log(root.section("log"));
+    let search = search(root.section("search"));
+    let webhooks: Vec<_> = root.sections("webhook", "id").into_iter().map(webhook).collect();
     let devices: Vec<_> = root.sections("device", "id").into_iter().map(|section| device(section, &lane_ids, &portal_ids)).collect();
-    let users: Vec<_> = root.sections("user", "id").into_iter().map(user).collect();
+    let login = login(root.section("login"));
+    let tls = tls(root.section("tls"));
+    let masking = masking(root.section("masking"));
     if lanes.len() > MOST_LANES {
         root.reader.mistake(root.place(), format!("{} lanes: one garita takes {MOST_LANES}; divide the site", lanes.len()));
     }
@@ -77,9 +91,14 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
         lists: lists.into_iter().collect::<Option<_>>()?,
         retention: retention?,
         limits: limits?,
+        webhooks: webhooks.into_iter().collect::<Option<_>>()?,
+        search: search?,
         devices: devices.into_iter().collect::<Option<_>>()?,
-        users: users.into_iter().collect::<Option<_>>()?,
+        login: login?,
+        tls: tls?,
+        masking: masking?,
         log: log?,
+        demo: false,
     };
     together(&root, &site);
     Some(site)
@@ -97,7 +116,16 @@ fn together(root: &Section<'_, '_>, site: &Site) {
     if site.lanes.is_empty() && site.portals.is_empty() {
         root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
     }
-    if site.devices.is_empty() && !site.listen.ip().is_loopback() {
+    if site.listen.ip().is_loopback() {
+        return;
+    }
+    if site.tls.is_none() {
+        root.mistake("listen", "is open to others, who would read along: add [tls] with certificate and key, or listen on 127.0.0.1");
+    }
+    if !site.login.required {
+        root.mistake("listen", "is open to others: take required = \"no\" out of [login], or listen on 127.0.0.1");
+    }
+    if site.devices.is_empty() {
         root.note("listen", "is open to others, but without a [[device]] only this machine may post");
     }
 }
@@ -107,11 +135,14 @@ fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     let mode = choice(&mut section, "mode", "continuous", &[("continuous", Mode::Continuous), ("triggered", Mode::Triggered), ("watch", Mode::Watch)]);
     let view = choice(&mut section, "view", "whole", &[("whole", View::Whole), ("tiles", View::Tiled)]);
     let gap_ms = number(&mut section, "gap_ms", &GAP_MS.to_string(), 100..=600_000);
+    // A triggered lane may be quiet for hours.
+    let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };
+    let silence_s = number(&mut section, "silence_s", silence, 0..=86_400);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let pull = section.optional_section("pull").map(pull);
     let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
-    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, silence_s: silence_s?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
     if lane.pull.is_some() && lane.replay.is_some() {
         section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
     }
@@ -231,16 +262,19 @@ fn list((name, mut section): (String, Section<'_, '_>)) -> Option<List> {
         None => Mapping::preset(preset?).ok(),
     };
     let reload_s = number(&mut section, "reload_s", "10", 1..=86_400);
-    Some(List { file: file?, mapping: mapping?, reload_s: reload_s?, name })
+    let lookback_days = number(&mut section, "lookback_days", "30", 0..=3_650);
+    Some(List { file: file?, mapping: mapping?, reload_s: reload_s?, lookback_days: lookback_days?, name })
 }
 
-fn retention(mut section: Section<'_, '_>) -> Option<Retention> {
+fn retention(mut section: Section<'_, '_>, lists: &[String]) -> Option<Retention> {
     let frames_without_passage_s = number(&mut section, "frames_without_passage_s", "600", 0..=31_536_000);
     let passages_days = number(&mut section, "passages_days", "30", 1..=36_500);
     let hits_days = number(&mut section, "hits_days", "365", 1..=36_500);
     let scans_days = number(&mut section, "scans_days", "90", 1..=36_500);
     let uploads_s = number(&mut section, "uploads_s", "86400", 1..=31_536_000);
     let quarantine_bytes = size(&mut section, "quarantine_bytes", "1 GiB", 0..=1 << 50);
+    let supervisor_after_days = number(&mut section, "supervisor_after_days", "90", 0..=36_500);
+    let rules: Vec<_> = section.sections("rule", "id").into_iter().map(|section| rule(section, lists)).collect();
     Some(Retention {
         frames_without_passage_s: frames_without_passage_s?,
         passages_days: passages_days?,
@@ -248,6 +282,8 @@ fn retention(mut section: Section<'_, '_>) -> Option<Retention> {
         scans_days: scans_days?,
         uploads_s: uploads_s?,
         quarantine_bytes: quarantine_bytes?,
+        supervisor_after_days: supervisor_after_days?,
+        rules: rules.into_iter().collect::<Option<_>>()?,
     })
 }
 
@@ -259,6 +295,8 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
     let waiting = number(&mut section, "waiting", "256", 1..=65_536);
     let free_bytes = size(&mut section, "free_bytes", "1 GiB", 1 << 20..=1 << 50);
     let drain_s = number(&mut section, "drain_s", "10", 1..=300);
+    let device_per_s = number(&mut section, "device_per_s", "500", 1..=1_000_000);
+    let person_per_s = number(&mut section, "person_per_s", "50", 1..=1_000_000);
     Some(Limits {
         frame_bytes: frame_bytes?,
         scan_bytes: scan_bytes?,
@@ -267,6 +305,8 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
         waiting: waiting?,
         free_bytes: free_bytes?,
         drain_s: drain_s?,
+        device_per_s: device_per_s?,
+        person_per_s: person_per_s?,
     })
 }
 
@@ -275,6 +315,40 @@ fn log(mut section: Section<'_, '_>) -> Option<Log> {
     let levels = [("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug), ("trace", LogLevel::Trace)];
     let level = choice(&mut section, "level", "info", &levels);
     Some(Log { format: format?, level: level? })
+}
+
+fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
+    let url = section.take("url", Kind::Text, Otherwise::Required, |text| Ok(text.to_owned()));
+    let url = url.filter(|url| match Target::new(url, &[]) {
+        Ok(_) => true,
+        Err(error) => {
+            section.mistake("url", error.message);
+            false
+        }
+    });
+    if url.as_deref().is_some_and(|url| url.starts_with("http://")) {
+        section.note("url", "is not secured: whoever is on the way reads every event");
+    }
+    let secret_file = section.path("secret_file", Otherwise::Required);
+    if let Some(path) = secret_file.as_deref().filter(|path| path.exists()) {
+        named_file(&section, "secret_file", path, |bytes| Secrets::parse(&String::from_utf8_lossy(bytes)).map_err(|error| error.message));
+    }
+    should_be_there(&section, "secret_file", secret_file.as_deref());
+    let events = section.texts("events").unwrap_or_default();
+    for unknown in events.iter().filter(|event| !KINDS.contains(&event.as_str())) {
+        section.mistake("events", format!("has {unknown:?}, which does not happen: there are {}", KINDS.join(", ")));
+    }
+    let format = choice(&mut section, "format", "cloudevents", &[("cloudevents", WebhookFormat::CloudEvents), ("openalpr", WebhookFormat::OpenAlpr)]);
+    let networks = section.texts("networks").unwrap_or_default();
+    let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
+    let networks = networks.into_iter().collect::<Option<_>>();
+    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks? })
+}
+
+fn search(mut section: Section<'_, '_>) -> Option<SearchRules> {
+    let reason = choice(&mut section, "reason", "compulsory", &[("compulsory", true), ("optional", false)]);
+    let open_hours = number(&mut section, "open_hours", "24", 0..=876_000);
+    Some(SearchRules { reason: reason?, open_hours: open_hours? })
 }
 
 fn device((id, mut section): (String, Section<'_, '_>), lane_ids: &[String], portal_ids: &[String]) -> Option<Device> {
@@ -310,11 +384,67 @@ fn sha256(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-fn user((id, mut section): (String, Section<'_, '_>)) -> Option<User> {
-    let name = text(&mut section, "name", Otherwise::Value(&id));
-    let roles = [("operator", Role::Operator), ("supervisor", Role::Supervisor), ("auditor", Role::Auditor), ("administrator", Role::Administrator)];
-    let role = choice(&mut section, "role", "operator", &roles);
-    Some(User { name: name?, role: role?, id })
+const YES_OR_NO: [(&str, bool); 2] = [("yes", true), ("no", false)];
+
+fn login(mut section: Section<'_, '_>) -> Option<Login> {
+    let required = choice(&mut section, "required", "yes", &YES_OR_NO);
+    let idle_minutes = number(&mut section, "idle_minutes", "30", 1..=1_440);
+    let hours = number(&mut section, "hours", "12", 1..=168);
+    Some(Login { required: required?, idle_minutes: idle_minutes?, hours: hours? })
+}
+
+/// Some of nothing where neither file is named.
+fn tls(mut section: Section<'_, '_>) -> Option<Option<Tls>> {
+    let certificate = section.path("certificate", Otherwise::Nothing);
+    should_be_there(&section, "certificate", certificate.as_deref());
+    let key = section.path("key", Otherwise::Nothing);
+    should_be_there(&section, "key", key.as_deref());
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key })),
+        (None, None) => Some(None),
+        (Some(_), None) => {
+            section.mistake("certificate", "needs its key as well: add key");
+            None
+        }
+        (None, Some(_)) => {
+            section.mistake("key", "needs its certificate as well: add certificate");
+            None
+        }
+    }
+}
+
+fn masking(mut section: Section<'_, '_>) -> Option<Masking> {
+    let roles = section.texts("obscured").unwrap_or_else(|| vec![Role::Viewer.name().to_owned()]);
+    let mut obscured = Vec::new();
+    for name in &roles {
+        match Role::of_person(name) {
+            Some(role @ (Role::Viewer | Role::ListManager)) => obscured.push(role),
+            Some(_) => section.mistake("obscured", format!("has {name:?}, who searches for plates and judges by them: it takes viewer and list-manager")),
+            None => section.mistake("obscured", format!("has {name:?}: it takes viewer and list-manager")),
+        }
+    }
+    let blur_exports = choice(&mut section, "blur_exports", "yes", &YES_OR_NO);
+    Some(Masking { obscured, blur_exports: blur_exports? })
+}
+
+fn rule((id, mut section): (String, Section<'_, '_>), lists: &[String]) -> Option<RetentionRule> {
+    let classes = [("passage", Class::Passage), ("hit", Class::Hit), ("scan", Class::Scan), ("scan-hit", Class::ScanHit)];
+    let class = choice(&mut section, "class", "hit", &classes);
+    let list = text(&mut section, "list", Otherwise::Nothing);
+    if let Some(list) = &list {
+        if !matches!(class, Some(Class::Hit | Class::ScanHit) | None) {
+            section.mistake("list", "is for classes \"hit\" and \"scan-hit\": what no hit names is of no list");
+        } else if !lists.contains(list) {
+            // An index may hold entries of several lists.
+            section.note("list", format!("is {list:?}, which is the name of no [[list]]: it is meant of lists inside a list's file"));
+        }
+    }
+    let jurisdiction = section.take("jurisdiction", Kind::Text, Otherwise::Nothing, |text| {
+        let sound = text.is_empty() || Code::of(text).is_some();
+        if sound { Ok(text.to_owned()) } else { Err("it takes a code of ISO 3166-2 such as \"US-CA\" or \"MX\", or \"\" for none".to_owned()) }
+    });
+    let days = number(&mut section, "days", "", 1..=36_500);
+    Some(RetentionRule { class: class?, list, jurisdiction, days: days?, id })
 }
 
 fn text(section: &mut Section<'_, '_>, key: &'static str, otherwise: Otherwise<'_>) -> Option<String> {
@@ -324,8 +454,10 @@ fn text(section: &mut Section<'_, '_>, key: &'static str, otherwise: Otherwise<'
     })
 }
 
+/// Without a `default` it must be given.
 fn number<T: FromStr + PartialOrd + std::fmt::Display>(section: &mut Section<'_, '_>, key: &'static str, default: &str, range: RangeInclusive<T>) -> Option<T> {
-    section.take(key, Kind::Number, Otherwise::Value(default), |text| {
+    let otherwise = if default.is_empty() { Otherwise::Required } else { Otherwise::Value(default) };
+    section.take(key, Kind::Number, otherwise, |text| {
         let value = text.replace('_', "").parse().ok().filter(|value| range.contains(value));
         value.ok_or_else(|| format!("it takes a whole number from {} to {}", range.start(), range.end()))
     })

@@ -37,7 +37,7 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder");
         let mut text = format!("name = \"chaos\"\ndata_dir = \"data\"\nlisten = \"127.0.0.1:0\"\n{more}\n");
         (0..lanes).for_each(|lane| write!(text, "[[lane]]\nid = \"lane-{lane}\"\ngap_ms = 1000\n").expect("fits"));
-        text += "[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\nreload_s = 1\n[log]\nformat = \"text\"\nlevel = \"warn\"\n";
+        text += "[login]\nrequired = \"no\"\n[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\nreload_s = 1\n[log]\nformat = \"text\"\nlevel = \"warn\"\n";
         // Small disks are part of the tests; the machine's own may be nearly full.
         if !more.contains("[limits]") {
             text += "[limits]\nfree_bytes = \"24 MiB\"\n";

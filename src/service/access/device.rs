@@ -3,22 +3,21 @@
 //! A key comes as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or as `Authorization: Token KEY`, which Plate Recognizer's clients send. The site file holds
 //! its SHA-256 alone. All devices are compared, each to its last byte, so that how long a refusal takes says nothing about any key.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use super::Service;
-use super::problem::Problem;
+use super::unknown;
 use crate::custody::evidence::{Sha, sha256};
+use crate::service::Service;
+use crate::service::problem::Problem;
 use crate::site::{Device, Site};
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sender<'site> {
+pub(in crate::service) enum Sender<'site> {
     /// Somebody on this machine, at a site without devices.
     Local,
     /// One of the site's devices.
@@ -27,17 +26,20 @@ pub(super) enum Sender<'site> {
 
 /// What a request says of its sender; extracted before its body is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Credentials {
-    key: Option<Sha>,
-    local: bool,
+pub(in crate::service) struct Credentials {
+    pub(super) key: Option<Sha>,
+    /// From this machine.
+    pub(super) local: bool,
+    /// From where.
+    pub(super) address: IpAddr,
 }
 
 impl FromRequestParts<Service> for Credentials {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Credentials, Self::Rejection> {
-        let local = parts.extensions.get::<ConnectInfo<SocketAddr>>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
-        Ok(Credentials { key: key_of(&parts.headers).map(sha256), local })
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip().to_canonical());
+        Ok(Credentials { key: key_of(&parts.headers).map(sha256), local: address.is_loopback(), address })
     }
 }
 
@@ -46,7 +48,7 @@ impl Credentials {
     ///
     /// # Errors
     /// 401 for one that the site does not know.
-    pub(super) fn sender(self, site: &Site) -> Result<Sender<'_>, Problem> {
+    pub(in crate::service) fn sender(self, site: &Site) -> Result<Sender<'_>, Problem> {
         if site.devices.is_empty() {
             return match self.local {
                 true => Ok(Sender::Local),
@@ -65,7 +67,7 @@ impl Sender<'_> {
     ///
     /// # Errors
     /// 403 where the site file does not let it.
-    pub(super) fn may_use_lane(self, lane: usize) -> Result<(), Problem> {
+    pub(in crate::service) fn may_use_lane(self, lane: usize) -> Result<(), Problem> {
         match self {
             Sender::Device(device) if !device.lanes.contains(&lane) => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "Not yours", format!("device {} may not post to this lane (`lanes` of its [[device]])", device.id)))
@@ -86,32 +88,6 @@ impl Sender<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Who may come in at all, before a handler sees the request: to portals and uploads their devices, to what people read only whoever is on this machine
-/// (until the site has people to tell apart). Frames' handlers know their lane only from the form and ask for themselves; what tells of
-/// no person is open.
-pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let mut parts = path.trim_start_matches('/').split('/');
-    let allowed = match (parts.next(), parts.next()) {
-        (Some("healthz" | "readyz" | "metrics"), None) | (Some("v1"), Some("lanes" | "plate-reader")) => Ok(()),
-        (Some("v1"), Some("portals")) => credentials.sender(&service.site).and_then(|sender| match parts.next() {
-            Some(id) => service.portal(id).and_then(|portal| sender.may_use_portal(portal)),
-            None => Ok(()),
-        }),
-        (Some("v1"), Some("uploads" | "scans")) => credentials.sender(&service.site).map(|_| ()),
-        _ if credentials.local => Ok(()),
-        _ => Err(Problem::new(StatusCode::FORBIDDEN, "Not from there", "pages and queries are for this machine alone")),
-    };
-    match allowed {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn unknown(detail: &'static str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "Unknown sender", detail)
 }
 
 /// The key that a request carries.
@@ -141,6 +117,10 @@ mod tests {
         HeaderMap::from_iter([(header::HeaderName::from_static(name), value.parse().expect("a header"))])
     }
 
+    fn credentials(key: Option<Sha>, local: bool) -> Credentials {
+        Credentials { key, local, address: Ipv4Addr::LOCALHOST.into() }
+    }
+
     fn device(id: &str, key: &str, more: &str) -> String {
         format!("[[device]]\nid = \"{id}\"\nkey_sha256 = \"{}\"\n{more}\n", crate::custody::evidence::hex(&sha256(key.as_bytes())))
     }
@@ -158,12 +138,12 @@ mod tests {
     #[test]
     fn only_known_keys_post_and_only_where_they_may() {
         let site = site(&(device("one", "k1", "") + &device("two", "k2", "lanes = [\"b\"]")));
-        let sender = |key: &str, local| Credentials { key: Some(sha256(key.as_bytes())), local }.sender(&site);
+        let sender = |key: &str, local| credentials(Some(sha256(key.as_bytes())), local).sender(&site);
         assert!(sender("k1", false).is_ok_and(|sender| sender.may_use_lane(0).is_ok() && sender.may_use_lane(1).is_ok()));
         let two = sender("k2", false).expect("known");
         assert_eq!((two.may_use_lane(0).expect_err("not its lane").status, two.may_use_lane(1).is_ok()), (StatusCode::FORBIDDEN, true));
         // A site with devices trusts nobody for coming from this machine.
-        for stranger in [sender("k3", true), sender("", true), Credentials { key: None, local: true }.sender(&site)] {
+        for stranger in [sender("k3", true), sender("", true), credentials(None, true).sender(&site)] {
             assert_eq!(stranger.expect_err("unknown").status, StatusCode::UNAUTHORIZED);
         }
     }
@@ -171,9 +151,9 @@ mod tests {
     #[test]
     fn without_devices_only_this_machine_posts() {
         let site = site("");
-        assert!(Credentials { key: None, local: true }.sender(&site).is_ok());
+        assert!(credentials(None, true).sender(&site).is_ok());
         for key in [None, Some(sha256(b""))] {
-            assert_eq!(Credentials { key, local: false }.sender(&site).expect_err("from elsewhere").status, StatusCode::UNAUTHORIZED);
+            assert_eq!(credentials(key, false).sender(&site).expect_err("from elsewhere").status, StatusCode::UNAUTHORIZED);
         }
     }
 

@@ -1,0 +1,238 @@
+//! Cases over HTTP: the queue, one case with its pictures, and what people do with it ([`crate::review`]).
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rusqlite::{Connection, Transaction};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Service;
+use super::access::{Person, Role};
+use super::door::now_ms;
+use super::problem::Problem;
+use crate::custody::evidence::{self, from_hex};
+use crate::custody::record::Fate;
+use crate::custody::{Custody, journal};
+use crate::error::{Error, Fault};
+use crate::review::decide::{self, Decision, Outcome, Refusal};
+use crate::review::{Officer, Reason, Verdict, cases, changes, figures};
+
+/// What happened longest ago that figures are told of, hours: a month.
+const MOST_HOURS: i64 = 24 * 31;
+
+impl From<Person> for Officer {
+    fn from(person: Person) -> Officer {
+        Officer { supervises: matches!(person.role, Role::Supervisor | Role::Admin), id: person.id, name: person.name }
+    }
+}
+
+/// The queue, and the number of the change that it is as of: what [`super::live`] goes on from.
+#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, description = "The queue, most urgent first")))]
+pub(super) async fn queue(State(service): State<Service>, person: Person) -> Result<Response, Problem> {
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let mut told = ask(&service, move |connection| {
+        // Before the cases: what changes meanwhile is told twice, and never missed.
+        let change = changes::newest(connection)?;
+        let (cases, all) = cases::queue(connection, since_ms)?;
+        Ok(json!({ "change": change, "now_ms": now_ms(), "all": all, "cases": cases }))
+    })
+    .await?;
+    told["me"] = json!({ "id": person.id, "name": person.name, "role": person.role.name() });
+    (told["site"], told["demo"]) = (json!(service.site.name), json!(service.site.demo));
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
+}
+
+/// One case.
+#[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes"), (status = 404, description = "No such case")))]
+pub(super) async fn case(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Response, Problem> {
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let case = ask(&service, move |connection| cases::case(connection, id, since_ms)).await?;
+    let case = case.filter(|case| case.item.stored_ms >= since_ms).ok_or_else(|| refused(&Refusal::Unknown))?;
+    let list = service.lists.of_name(&case.item.list);
+    let mut told = serde_json::to_value(&case).map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?;
+    told["list"] = json!(list);
+    told["lane"] = json!(service.site.lanes.iter().find(|lane| lane.id == case.item.lane).map(|lane| &lane.name));
+    told["now_ms"] = json!(now_ms());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
+}
+
+/// A picture of a case, by its SHA-256; that this person was sent it is durable before it goes.
+#[utoipa::path(get, path = "/v1/cases/{id}/pictures/{digest}", tag = "cases", params(("id" = i64, Path, description = "The hit's number"), ("digest" = String, Path, description = "Its SHA-256, hexadecimal")), responses((status = 200, description = "The picture"), (status = 404, description = "No such picture")))]
+pub(super) async fn picture(State(service): State<Service>, person: Person, Path((id, digest)): Path<(i64, String)>) -> Result<Response, Problem> {
+    let nothing = || Problem::new(StatusCode::NOT_FOUND, "No such picture", "this case has no picture of this SHA-256, or it has had its time");
+    let sha = from_hex(&digest).ok_or_else(nothing)?;
+    let since_ms = person.sees_since_ms(&service.site, now_ms());
+    let place = ask(&service, move |connection| cases::picture(connection, id, &digest, since_ms)).await?.ok_or_else(nothing)?;
+    let custody = service.custody.clone();
+    let bytes = blocking(move || match place {
+        cases::Bytes::Evidence(sha) => {
+            let path = evidence::path(&custody.folder().join("evidence"), &sha);
+            std::fs::read(&path).map_err(|error| Error::io(&error).in_(path.display()))
+        }
+        cases::Bytes::Journal(place, length) => journal::read(&custody.folder().join("journal"), place, length),
+    })
+    .await?
+    .map_err(|error| Problem::from(error.in_("evidence")))?;
+    if evidence::sha256(&bytes) != sha {
+        return Err(Error::new(Fault::Machine, "the picture on the disk is not the one that was kept; run `garita check`").into());
+    }
+    change(&service, person, move |transaction, officer| decide::view(transaction, id, officer, &sha, now_ms())).await?;
+    let kind = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "private, no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Ok((headers, bytes).into_response())
+}
+
+/// Takes a case in hand, or prolongs the lease.
+#[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand"), (status = 409, description = "Another has it in hand, or has decided")))]
+pub(super) async fn claim(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
+    let claim = change(&service, person, move |transaction, officer| decide::claim(transaction, id, officer, now_ms())).await?;
+    Ok(Json(json!({ "until_ms": claim.until_ms, "since_ms": claim.since_ms, "now_ms": now_ms() })))
+}
+
+/// Gives a case back.
+#[utoipa::path(delete, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 204, description = "Given back"), (status = 409, description = "Another has it in hand, or has decided")))]
+pub(super) async fn release(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+    change(&service, person, move |transaction, officer| decide::release(transaction, id, officer, now_ms())).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A decision as the page sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Posted {
+    verdict: Verdict,
+    reason: Option<Reason>,
+    /// SHA-256 of the picture on the screen.
+    evidence: String,
+    /// For how long it had been painted, milliseconds.
+    looked_ms: u32,
+}
+
+/// Decides.
+#[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
+pub(super) async fn disposition(
+    State(service): State<Service>,
+    person: Person,
+    Path(id): Path<i64>,
+    Json(posted): Json<Posted>,
+) -> Result<Json<Value>, Problem> {
+    let Some(evidence) = from_hex(&posted.evidence) else { return Err(refused(&Refusal::NotSeen)) };
+    let decision = Decision { verdict: posted.verdict, reason: posted.reason, evidence, looked_ms: posted.looked_ms };
+    let state = change(&service, person, move |transaction, officer| decide::decide(transaction, id, officer, &decision, now_ms())).await?;
+    Ok(Json(json!({ "state": state })))
+}
+
+/// Takes the decision back.
+#[utoipa::path(delete, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
+pub(super) async fn undo(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
+    let state = change(&service, person, move |transaction, officer| decide::undo(transaction, id, officer, now_ms())).await?;
+    Ok(Json(json!({ "state": state })))
+}
+
+/// A note as the page sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostedNote {
+    body: String,
+}
+
+/// Writes a note beside a case.
+#[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "The note's number")))]
+pub(super) async fn note(State(service): State<Service>, person: Person, Path(id): Path<i64>, Json(note): Json<PostedNote>) -> Result<Json<Value>, Problem> {
+    let number = change(&service, person, move |transaction, officer| decide::note(transaction, id, officer, &note.body, now_ms())).await?;
+    Ok(Json(json!({ "note": number })))
+}
+
+/// Of how long figures are wanted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Span {
+    hours: Option<i64>,
+}
+
+impl Span {
+    fn since_ms(&self, usual: i64) -> i64 {
+        now_ms() - self.hours.unwrap_or(usual).clamp(1, MOST_HOURS) * 3_600_000
+    }
+}
+
+/// How hits were judged.
+#[utoipa::path(get, path = "/v1/figures/accuracy", tag = "cases", responses((status = 200, description = "How hits were judged")))]
+pub(super) async fn accuracy(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
+    ask(&service, move |connection| figures::accuracy(connection, span.since_ms(24 * 7))).await.map(Json)
+}
+
+/// How lanes did by the hour.
+#[utoipa::path(get, path = "/v1/figures/hours", tag = "cases", responses((status = 200, description = "How lanes did by the hour")))]
+pub(super) async fn hours(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
+    ask(&service, move |connection| figures::hours(connection, span.since_ms(24), now_ms())).await.map(Json)
+}
+
+/// Asks the store something, off the async threads.
+pub(super) async fn ask<T: Send + 'static>(
+    service: &Service,
+    question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let custody = service.custody.clone();
+    blocking(move || custody.ask(question)).await?.map_err(Problem::from)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let panicked = |error: tokio::task::JoinError| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string());
+    tokio::task::spawn_blocking(work).await.map_err(panicked)
+}
+
+/// Changes something in the store, durably.
+async fn change<T: Send + 'static>(
+    service: &Service,
+    person: Person,
+    work: impl FnOnce(&Transaction<'_>, &Officer) -> Outcome<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let (custody, officer) = (service.custody.clone(), Officer::from(person));
+    blocking(move || changed(&custody, &officer, work)).await?
+}
+
+fn changed<T: Send + 'static>(
+    custody: &Custody,
+    officer: &Officer,
+    work: impl FnOnce(&Transaction<'_>, &Officer) -> Outcome<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let (tell, told) = crossbeam_channel::bounded(1);
+    let officer = officer.clone();
+    let fate = custody.change(move |transaction| {
+        // Nothing is written by what answers a refusal.
+        let _ = tell.send(work(transaction, &officer)?);
+        Ok(0)
+    });
+    match fate {
+        Fate::Kept(_) => {
+            told.recv().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?.map_err(|why| refused(&why))
+        }
+        Fate::Full(why) => Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "Store full", why).retry(5)),
+        Fate::Stopped(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(5)),
+        Fate::Failed(error) => Err(Problem::new(StatusCode::CONFLICT, "The store refuses", error.to_string())),
+    }
+}
+
+fn refused(why: &Refusal) -> Problem {
+    let (status, title, detail) = match why {
+        Refusal::Unknown => (StatusCode::NOT_FOUND, "No such case", "there is no such case, or it has had its time".to_owned()),
+        Refusal::Claimed { by, .. } => (StatusCode::CONFLICT, "Claimed", format!("{by} has this case in hand")),
+        Refusal::Closed { state } => (StatusCode::CONFLICT, "Closed", format!("nothing is to be decided: the case is {}", state.name())),
+        Refusal::DecidedAlready => (StatusCode::CONFLICT, "Decided already", "you have decided on this case: another person must".to_owned()),
+        Refusal::SupervisorOnly => (StatusCode::FORBIDDEN, "A supervisor's", "this case waits for a supervisor".to_owned()),
+        Refusal::NotSeen => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Not seen",
+            "`evidence` is no picture of this case that was sent to you: look at it before you decide".to_owned(),
+        ),
+        Refusal::Reason => (StatusCode::UNPROCESSABLE_ENTITY, "Reason", "a rejection has a `reason`, and nothing else has".to_owned()),
+        Refusal::NoteWanted => (StatusCode::UNPROCESSABLE_ENTITY, "Note wanted", "the reason `other` wants a note of yours first".to_owned()),
+        Refusal::Note => (StatusCode::UNPROCESSABLE_ENTITY, "Note", "a note has 1 to 2,000 characters".to_owned()),
+        Refusal::TooLate => {
+            (StatusCode::CONFLICT, "Too late", "a decision can be taken back by whoever made it, for ten seconds, until somebody else decides".to_owned())
+        }
+    };
+    Problem::new(status, title, detail).with("why", serde_json::to_value(why).unwrap_or_default())
+}

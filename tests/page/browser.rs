@@ -1,0 +1,109 @@
+//! The page in Chromium.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use garita::watchlist::find::MatchClass;
+
+use super::seed::{self, HOSTILE, Vehicle};
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser")
+}
+
+/// Whether a tool is there; loud where it is not, a failure where nothing may be skipped.
+fn have(tool: &str) -> bool {
+    let there = Command::new(tool).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("GARITA_FORBID_SKIP").is_none(), "{tool} is missing, and GARITA_FORBID_SKIP is set");
+    eprintln!("SKIPPED: {tool} is missing; the page was NOT looked at in a browser");
+    false
+}
+
+/// Installs what the tests need, exactly as locked; once.
+fn install() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(install_now);
+}
+
+fn install_now() {
+    let installed =
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]).current_dir(tests()).status().expect("npm runs");
+    assert!(installed.success(), "npm ci in tests/browser failed: the tests need the npm registry once");
+}
+
+fn vehicles() -> Vec<Vehicle> {
+    let sequence = ["lane000-00000.jpg", "lane000-00001.jpg", "lane000-00002.jpg", "lane000-00003.jpg", "lane000-00004.jpg"];
+    let mut two = seed::entry("XPX802H", 0);
+    (two.two_person, two.caution) = (true, "armed".to_owned());
+    let mut film = seed::vehicle("XPX802H", two, MatchClass::Exact);
+    film.pictures = sequence.to_vec();
+    film.corners = [[392.6, 265.0], [457.7, 266.6], [456.6, 309.2], [391.5, 307.6]];
+    let mut all = vec![film, seed::vehicle("076CHZ", seed::entry("076CHZ", 5), MatchClass::Exact)];
+    all.push(seed::vehicle("FK5387T", seed::entry("FKS387T", 15), MatchClass::Equivalent));
+    all.push(seed::vehicle("722PWD", seed::entry("722PWK", 40), MatchClass::Near));
+    let mut elsewhere = seed::vehicle("KTE0327", seed::entry("KTE0327", 70), MatchClass::OtherJurisdiction);
+    elsewhere.jurisdiction = Some("US-NC");
+    all.push(elsewhere);
+    all.extend((0..6).map(|number| seed::vehicle(&format!("BBB{number:03}"), seed::entry(&format!("BBB{number:03}"), 80), MatchClass::Exact)));
+    all
+}
+
+fn hostile() -> Vec<Vehicle> {
+    let mut entry = seed::entry("076CHZ", 3);
+    for field in
+        [&mut entry.category, &mut entry.reason, &mut entry.filed_by, &mut entry.source, &mut entry.source_version, &mut entry.caution, &mut entry.list]
+    {
+        *field = HOSTILE.repeat(3);
+    }
+    entry.text = format!("076-CHZ {HOSTILE}");
+    vec![seed::vehicle("076CHZ", entry, MatchClass::Exact)]
+}
+
+#[test]
+fn the_page_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sites = serde_json::Map::new();
+    for (name, vehicles) in [
+        ("small", vehicles()),
+        ("hostile", hostile()),
+        ("hundred", (0..101).map(|number| seed::vehicle(&format!("CCC{number:03}"), seed::entry(&format!("CCC{number:03}"), 5), MatchClass::Exact)).collect()),
+        ("many", vec![seed::vehicle("076CHZ", seed::entry("076CHZ", 5), MatchClass::Exact)]),
+        ("people", vehicles()),
+    ] {
+        let (file, data) = seed::site(folder.path(), name);
+        seed::store(&data, vehicles);
+        if name == "many" {
+            seed::ten_thousand(&data);
+        }
+        sites.insert(name.to_owned(), file.display().to_string().into());
+    }
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("page");
+    std::fs::create_dir_all(&shots).expect("makes");
+    let ran = Command::new("node")
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "run.mjs"])
+        .current_dir(tests())
+        .env("GARITA", env!("CARGO_BIN_EXE_garita"))
+        .env("GARITA_SITES", serde_json::Value::Object(sites).to_string())
+        .env("GARITA_FRAMES", Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img"))
+        .env("GARITA_SHOTS", &shots)
+        .status()
+        .expect("node runs");
+    assert!(ran.success(), "the page's tests failed; see above, and the pictures in {}", shots.display());
+}
+
+#[test]
+fn the_scripts_types_agree() {
+    if !["node", "npm"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let checked = Command::new("node").args(["node_modules/typescript/bin/tsc", "-p", "."]).current_dir(tests()).output().expect("node runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
