@@ -59,9 +59,9 @@ pub struct ReaderSettings {
     /// Below this probability a jurisdiction is said to be unknown.
     #[serde(default = "half")]
     pub jurisdiction_threshold: f32,
-    /// A text less probable than this at the first look is looked at again; chosen on the tuning slice.
+    /// Which plates are looked at again.
     #[serde(default)]
-    pub look_again_below: f32,
+    pub look_again: LookAgain,
     /// From the decoder's probability of a text to the calibrated probability that it is exactly right.
     #[serde(default)]
     pub calibration: Calibration,
@@ -69,6 +69,26 @@ pub struct ReaderSettings {
 
 fn half() -> f32 {
     0.5
+}
+
+/// Which plates are looked at again: those whose first read is neither sure nor hopeless. Chosen on the tuning slice, where looking at all others too
+/// found next to nothing more (`models/reader.card.md`). By default none.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookAgain {
+    /// The text's probability at the first look is at least this, in 0..=1.
+    pub least: f32,
+    /// And below this.
+    pub below: f32,
+    /// The detector's score is at least this: of boxes below it hardly any is a plate.
+    pub score: f32,
+}
+
+impl LookAgain {
+    /// Whether a read of this probability, from a box of this score, is looked at again.
+    pub fn wants(&self, probability: f32, score: f32) -> bool {
+        (self.least..self.below).contains(&probability) && score >= self.score
+    }
 }
 
 /// Logistic calibration: confidence is the sigmoid of a weighted sum. Fitted on the tuning slice by `models/train/calibrate.py`, with boxes that are

@@ -13,7 +13,7 @@ use garita::review::decide::{self, Decision, Outcome, Refusal};
 use garita::review::{LEASE_MS, Officer, Reason, State, UNDO_MS, Verdict, cases, changes, figures};
 use garita::watchlist::entry::Entry;
 use rusqlite::Transaction;
-use store::{BEGIN_MS, DAY_MS, bytes, count, hit, keep, open, open_with, passage, settings, settle, sighting, sweep};
+use store::{BEGIN_MS, DAY_MS, assert_sound, bytes, count, hit, keep, open, open_with, passage, settings, settle, sighting, sweep};
 use tempfile::tempdir;
 
 const LANE: &str = "north";
@@ -320,7 +320,7 @@ fn what_has_had_its_time_takes_its_dispositions_along() {
         assert_eq!(count(&custody, &format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
     custody.close();
-    store::assert_sound(folder.path());
+    assert_sound(folder.path());
 }
 
 #[test]
@@ -356,4 +356,21 @@ fn history_tells_of_the_same_plate() {
     let id = count(&custody, "SELECT max(id) FROM hit");
     let told = custody.ask(|connection| cases::case(connection, id, i64::MIN)).unwrap().unwrap();
     assert_eq!((told.history.len(), told.history[0]["cases"][0]["state"].as_str()), (1, Some("rejected")));
+}
+
+#[test]
+fn a_check_finds_who_went_round_the_rules() {
+    let folder = tempdir().unwrap();
+    let custody = open(folder.path());
+    let (ids, evidence) = passed(&custody, 1, vec![two_person("ABC0001"), hit("ABC0002")]);
+    decides(&custody, ids[0], "ann", Verdict::Confirmed, evidence, NOW).unwrap();
+    decides(&custody, ids[1], "ann", Verdict::Confirmed, evidence, NOW).unwrap();
+    custody.close();
+    assert_sound(folder.path());
+    let forged = format!("DROP TRIGGER two_persons; UPDATE review SET state = 'confirmed' WHERE hit = {}", ids[0]);
+    store::raw(folder.path()).execute_batch(&forged).unwrap();
+    let found = check::check(folder.path()).unwrap().findings;
+    let subject = format!("hit {}", ids[0]);
+    assert!(found.iter().any(|one| one.invariant == 9 && one.subject == subject), "{found:#?}");
+    assert!(found.iter().any(|one| one.invariant == 7 && one.subject == "two_persons"), "{found:#?}");
 }

@@ -217,6 +217,8 @@ fn what_is_open_to_others_is_encrypted_and_asks_who_they_are() {
     assert!(wrong(&half)[0].contains("needs its certificate"), "{:?}", wrong(&half));
     let rule = WHOLE.replace("days = 3", "class = \"passage\"\nlist = \"stolen\"\ndays = 3");
     assert!(wrong(&rule)[0].contains("of no list"), "{:?}", wrong(&rule));
+    let blind = WHOLE.replace("[masking]", "[masking]\nobscured = [\"viewer\", \"operator\"]");
+    assert!(wrong(&blind)[0].contains("searches for plates"), "{:?}", wrong(&blind));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! | 6 | cannot be seen afterwards; `tests/custody_faults.rs` holds it |
 //! | 7 | version, tables and indexes are those of this garita |
 //! | 8 | every record of the audit trail ([`crate::audit::verify`]); that its last ones are gone is seen only against a checkpoint (`garita audit verify`) |
+//! | 9 | every hit is a case, nobody has decided twice on one, and none that wants two persons is confirmed by fewer |
 //!
 //! *Cost.* It reads the database some three times and every other byte once: about the time that `sha256sum` takes for the folder, some 10 s a GB from a cold disk.
 //! It holds some 40 bytes of memory a piece of evidence.
@@ -373,7 +374,16 @@ const ONCE: [(&str, &str); 5] = [
 ];
 
 /// Questions to which there must be no answer: the invariant, what names the culprits, what is wrong with them.
-const NEVER: [(u8, &str, &str); 10] = [
+const NEVER: [(u8, &str, &str); 13] = [
+    (9, "SELECT 'hit ' || id FROM hit WHERE NOT EXISTS (SELECT 1 FROM review WHERE review.hit = hit.id)", "is no case: nobody is asked about it"),
+    (9, "SELECT 'hit ' || hit FROM disposition WHERE undone_ms IS NULL GROUP BY hit, person HAVING count(*) > 1", "was decided twice by one person"),
+    (
+        9,
+        "SELECT 'hit ' || review.hit FROM review JOIN hit ON hit.id = review.hit WHERE review.state = 'confirmed'
+           AND (SELECT count(DISTINCT person) FROM disposition WHERE disposition.hit = hit.id AND verdict = 'confirmed' AND undone_ms IS NULL)
+             < CASE json_extract(hit.entry, '$.two_person') WHEN 1 THEN 2 ELSE 1 END",
+        "counts as confirmed, but not by as many persons as its entry wants",
+    ),
     (
         3,
         "SELECT 'lane ' || frame.lane FROM frame LEFT JOIN lane ON lane.id = frame.lane GROUP BY frame.lane

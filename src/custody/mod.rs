@@ -17,6 +17,7 @@
 //!    not fit is refused and rolled back, and the store heals when space returns.
 //! 7. *The schema is the newest.* Older files are migrated at start, in one transaction each version; newer ones are refused.
 //! 8. *What was recorded stays.* Every record of the audit trail goes with its digest and the record before it ([`crate::audit`]); none is ever changed or deleted.
+//! 9. *Every hit is a case, decided by the rules* of [`crate::review`]: nobody twice, two persons where the entry wants two.
 //!
 //! # How
 //!

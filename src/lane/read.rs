@@ -162,12 +162,12 @@ impl Reader {
     }
 
     /// Where `first`, which [`Reader::read`] just gave, is unsure: looks at the plate again from several quads and decides by all of them. Costs five more
-    /// reads; a sure read comes back as it is.
+    /// reads; a read that is sure, or that more looks would not save, comes back as it is.
     ///
     /// # Errors
     /// `Model` where inference fails.
     pub fn read_again(&mut self, luma: &Luma, first: PlateRead) -> Result<PlateRead> {
-        if first.probability >= self.settings.look_again_below {
+        if !self.settings.look_again.wants(first.probability, first.plate.score) {
             return Ok(first);
         }
         for (index, look) in AGAIN.iter().enumerate() {

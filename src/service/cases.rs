@@ -1,7 +1,7 @@
 //! Cases over HTTP: the queue, one case with its pictures, and what people do with it ([`crate::review`]).
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, Transaction};
@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::access::{Person, Role};
+use super::asked::{Asked, At};
 use super::door::now_ms;
 use super::problem::Problem;
+use super::sent::Sent;
 use crate::custody::evidence::{self, from_hex};
 use crate::custody::record::Fate;
 use crate::custody::{Custody, journal};
@@ -46,7 +48,7 @@ pub(super) async fn queue(State(service): State<Service>, person: Person) -> Res
 
 /// One case.
 #[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes"), (status = 404, description = "No such case")))]
-pub(super) async fn case(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Response, Problem> {
+pub(super) async fn case(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Response, Problem> {
     let since_ms = person.sees_since_ms(&service.site, now_ms());
     let case = ask(&service, move |connection| cases::case(connection, id, since_ms)).await?;
     let case = case.filter(|case| case.item.stored_ms >= since_ms).ok_or_else(|| refused(&Refusal::Unknown))?;
@@ -60,7 +62,7 @@ pub(super) async fn case(State(service): State<Service>, person: Person, Path(id
 
 /// A picture of a case, by its SHA-256; that this person was sent it is durable before it goes.
 #[utoipa::path(get, path = "/v1/cases/{id}/pictures/{digest}", tag = "cases", params(("id" = i64, Path, description = "The hit's number"), ("digest" = String, Path, description = "Its SHA-256, hexadecimal")), responses((status = 200, description = "The picture"), (status = 404, description = "No such picture")))]
-pub(super) async fn picture(State(service): State<Service>, person: Person, Path((id, digest)): Path<(i64, String)>) -> Result<Response, Problem> {
+pub(super) async fn picture(State(service): State<Service>, person: Person, At((id, digest)): At<(i64, String)>) -> Result<Response, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "No such picture", "this case has no picture of this SHA-256, or it has had its time");
     let sha = from_hex(&digest).ok_or_else(nothing)?;
     let since_ms = person.sees_since_ms(&service.site, now_ms());
@@ -86,14 +88,14 @@ pub(super) async fn picture(State(service): State<Service>, person: Person, Path
 
 /// Takes a case in hand, or prolongs the lease.
 #[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn claim(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
+pub(super) async fn claim(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Value>, Problem> {
     let claim = change(&service, person, move |transaction, officer| decide::claim(transaction, id, officer, now_ms())).await?;
     Ok(Json(json!({ "until_ms": claim.until_ms, "since_ms": claim.since_ms, "now_ms": now_ms() })))
 }
 
 /// Gives a case back.
 #[utoipa::path(delete, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 204, description = "Given back"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn release(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+pub(super) async fn release(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<StatusCode, Problem> {
     change(&service, person, move |transaction, officer| decide::release(transaction, id, officer, now_ms())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -112,12 +114,7 @@ pub(super) struct Posted {
 
 /// Decides.
 #[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn disposition(
-    State(service): State<Service>,
-    person: Person,
-    Path(id): Path<i64>,
-    Json(posted): Json<Posted>,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn disposition(State(service): State<Service>, person: Person, At(id): At<i64>, Sent(posted): Sent<Posted>) -> Result<Json<Value>, Problem> {
     let Some(evidence) = from_hex(&posted.evidence) else { return Err(refused(&Refusal::NotSeen)) };
     let decision = Decision { verdict: posted.verdict, reason: posted.reason, evidence, looked_ms: posted.looked_ms };
     let state = change(&service, person, move |transaction, officer| decide::decide(transaction, id, officer, &decision, now_ms())).await?;
@@ -126,7 +123,7 @@ pub(super) async fn disposition(
 
 /// Takes the decision back.
 #[utoipa::path(delete, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn undo(State(service): State<Service>, person: Person, Path(id): Path<i64>) -> Result<Json<Value>, Problem> {
+pub(super) async fn undo(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Value>, Problem> {
     let state = change(&service, person, move |transaction, officer| decide::undo(transaction, id, officer, now_ms())).await?;
     Ok(Json(json!({ "state": state })))
 }
@@ -140,7 +137,7 @@ pub(super) struct PostedNote {
 
 /// Writes a note beside a case.
 #[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "The note's number")))]
-pub(super) async fn note(State(service): State<Service>, person: Person, Path(id): Path<i64>, Json(note): Json<PostedNote>) -> Result<Json<Value>, Problem> {
+pub(super) async fn note(State(service): State<Service>, person: Person, At(id): At<i64>, Sent(note): Sent<PostedNote>) -> Result<Json<Value>, Problem> {
     let number = change(&service, person, move |transaction, officer| decide::note(transaction, id, officer, &note.body, now_ms())).await?;
     Ok(Json(json!({ "note": number })))
 }
@@ -159,13 +156,13 @@ impl Span {
 
 /// How hits were judged.
 #[utoipa::path(get, path = "/v1/figures/accuracy", tag = "cases", responses((status = 200, description = "How hits were judged")))]
-pub(super) async fn accuracy(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
+pub(super) async fn accuracy(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<Value>, Problem> {
     ask(&service, move |connection| figures::accuracy(connection, span.since_ms(24 * 7))).await.map(Json)
 }
 
 /// How lanes did by the hour.
 #[utoipa::path(get, path = "/v1/figures/hours", tag = "cases", responses((status = 200, description = "How lanes did by the hour")))]
-pub(super) async fn hours(State(service): State<Service>, Query(span): Query<Span>) -> Result<Json<Value>, Problem> {
+pub(super) async fn hours(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<Value>, Problem> {
     ask(&service, move |connection| figures::hours(connection, span.since_ms(24), now_ms())).await.map(Json)
 }
 

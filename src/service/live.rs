@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::Service;
 use super::access::Person;
+use super::asked::Asked;
 use super::cases::ask;
 use super::door::now_ms;
 use super::problem::Problem;
@@ -66,7 +67,7 @@ pub(super) struct After {
 
 /// The stream.
 #[utoipa::path(get, path = "/v1/events", tag = "cases", responses((status = 200, description = "Server-sent events: each case that changes; goes on from `Last-Event-ID`")))]
-pub(super) async fn events(State(service): State<Service>, person: Person, Query(after): Query<After>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn events(State(service): State<Service>, person: Person, Asked(after): Asked<After>, headers: HeaderMap) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).or(after.after);
     let last = match last {
         Some(last) => last,

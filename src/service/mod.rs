@@ -11,7 +11,7 @@
 //! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
 //! | `sessions`, `people` | logging in; who works here |
 //! | `trail` | the audit trail and holds |
-//! | `acts`, `sent` | what handlers change and record; JSON that they are sent |
+//! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
@@ -55,7 +55,6 @@ mod queries;
 mod replay;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
-mod sent;
 mod sessions;
 mod silence;
 pub mod source;

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::access::{Person, Role};
+use super::asked::Body;
 use super::door::now_ms;
 use super::problem::Problem;
-use super::sent::Sent;
 use super::uploads::blocking;
 use crate::custody::Custody;
 use crate::custody::record::Fate;
@@ -62,7 +62,7 @@ pub(super) async fn list(State(service): State<Service>) -> Result<Json<Value>, 
 
 /// Makes a person.
 #[utoipa::path(post, path = "/v1/people", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 201, description = "Made, with a password for one login")))]
-pub(super) async fn make(State(service): State<Service>, by: Person, Sent(new): Sent<NewPerson>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn make(State(service): State<Service>, by: Person, Body(new): Body<NewPerson>) -> Result<(StatusCode, Json<Value>), Problem> {
     let name = new.name.unwrap_or_else(|| new.id.clone());
     if !people::is_id(&new.id) || new.role == Role::Device {
         let detail = "an id takes 1 to 32 of a-z, 0-9 and hyphens inside, and is neither `local` nor `garita`; a device is made in the site file";
@@ -77,7 +77,7 @@ pub(super) async fn make(State(service): State<Service>, by: Person, Sent(new): 
 
 /// Changes a person.
 #[utoipa::path(patch, path = "/v1/people/{id}", tag = "people", params(("id" = String, Path, description = "The person's id")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "Changed"), (status = 404, description = "Nobody")))]
-pub(super) async fn change(State(service): State<Service>, by: Person, Path(id): Path<String>, Sent(change): Sent<Change>) -> Result<Json<Value>, Problem> {
+pub(super) async fn change(State(service): State<Service>, by: Person, Path(id): Path<String>, Body(change): Body<Change>) -> Result<Json<Value>, Problem> {
     change.name.as_deref().map(check_name).transpose()?;
     if change.role == Some(Role::Device) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Not that role", "no person is a device"));

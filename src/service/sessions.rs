@@ -24,9 +24,9 @@ use tokio::sync::Semaphore;
 
 use super::Service;
 use super::access::{Carried, LOCAL, Person, cookie_name};
+use super::asked::Body;
 use super::door::now_ms;
 use super::problem::Problem;
-use super::sent::Sent;
 use super::uploads::blocking;
 use crate::audit::{self, Act, Action};
 use crate::custody::evidence::{hex, sha256};
@@ -58,7 +58,7 @@ pub(super) async fn log_in(
     State(service): State<Service>,
     peer: Peer,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(proof): Sent<Proof>,
+    Body(proof): Body<Proof>,
 ) -> Result<Response, Problem> {
     if !service.site.login.required {
         return Err(Problem::new(StatusCode::CONFLICT, "Nobody logs in", "this site asks nobody who they are ([login] of the site file)"));
@@ -179,7 +179,7 @@ pub(super) async fn unlock(
     State(service): State<Service>,
     peer: Peer,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(proof): Sent<Proof>,
+    Body(proof): Body<Proof>,
 ) -> Result<Response, Problem> {
     let Some(Carried { digest, session, .. }) = carried else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "No session", "there is no session to open, or it has had its time: log in"));
@@ -231,7 +231,7 @@ pub(super) async fn set_password(
     State(service): State<Service>,
     peer: Peer,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(asked): Sent<NewPassword>,
+    Body(asked): Body<NewPassword>,
 ) -> Result<StatusCode, Problem> {
     let Carried { digest, session, .. } = of_a_session(carried)?;
     let id = session.person;
@@ -296,7 +296,7 @@ pub(super) async fn take_factor(
     State(service): State<Service>,
     peer: Peer,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(asked): Sent<Factor>,
+    Body(asked): Body<Factor>,
 ) -> Result<StatusCode, Problem> {
     let id = of_a_session(carried)?.session.person;
     let (Some(secret), Some(code)) = (asked.secret, asked.code) else {
@@ -315,7 +315,7 @@ pub(super) async fn drop_factor(
     State(service): State<Service>,
     peer: Peer,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(asked): Sent<Factor>,
+    Body(asked): Body<Factor>,
 ) -> Result<StatusCode, Problem> {
     let id = of_a_session(carried)?.session.person;
     let proof = Proof { id: id.clone(), password: asked.password, code: asked.code };
@@ -347,7 +347,7 @@ async fn replace_factor(service: &Service, id: String, proven: Proven, factor: O
 pub(super) async fn set_settings(
     State(service): State<Service>,
     Extension(carried): Extension<Option<Carried>>,
-    Sent(settings): Sent<Value>,
+    Body(settings): Body<Value>,
 ) -> Result<StatusCode, Problem> {
     let (id, text) = (of_a_session(carried)?.session.person, settings.to_string());
     if !settings.is_object() || text.len() > MOST_SETTINGS {

@@ -21,9 +21,9 @@ use tokio::sync::watch;
 
 use super::Service;
 use super::access::Person;
+use super::asked::Body;
 use super::door::now_ms;
 use super::problem::Problem;
-use super::sent::Sent;
 use super::uploads::blocking;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::verify;
@@ -124,7 +124,7 @@ pub(super) async fn holds(State(service): State<Service>) -> Result<Json<Value>,
 
 /// Holds something.
 #[utoipa::path(post, path = "/v1/holds", tag = "audit", request_body(content = Object, content_type = "application/json"), responses((status = 201, description = "Held")))]
-pub(super) async fn hold(State(service): State<Service>, by: Person, Sent(new): Sent<NewHold>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn hold(State(service): State<Service>, by: Person, Body(new): Body<NewHold>) -> Result<(StatusCode, Json<Value>), Problem> {
     if ![&new.reason, &new.case_number, &new.subject].into_iter().all(|text| people::is_name(text)) {
         let detail = "a hold states subject, reason and case_number, each 1 to 100 characters on one line";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Not that hold", detail));

@@ -358,7 +358,7 @@ pub struct Tls {
 /// What is obscured.
 #[derive(Debug, Clone)]
 pub struct Masking {
-    /// Roles that are not told the plates of passages without a hit.
+    /// Roles that are not told the plates of passages without a hit: of viewers and list managers.
     pub obscured: Vec<Role>,
     /// Where people sit is blurred in pictures that leave.
     pub blur_exports: bool,

@@ -442,8 +442,9 @@ fn masking(mut section: Section<'_, '_>) -> Option<Masking> {
     let mut obscured = Vec::new();
     for name in &roles {
         match Role::of_person(name) {
-            Some(role) => obscured.push(role),
-            None => section.mistake("obscured", format!("has {name:?}: it takes viewer, operator, supervisor, list-manager, auditor, admin")),
+            Some(role @ (Role::Viewer | Role::ListManager)) => obscured.push(role),
+            Some(_) => section.mistake("obscured", format!("has {name:?}, who searches for plates and judges by them: it takes viewer and list-manager")),
+            None => section.mistake("obscured", format!("has {name:?}: it takes viewer and list-manager")),
         }
     }
     let blur_exports = choice(&mut section, "blur_exports", "yes", &YES_OR_NO);

@@ -20,7 +20,7 @@ async function serving(site, act) {
 }
 
 /** Pages of somebody who may see all. */
-const PAGES = ['queue', 'health', 'accuracy', 'audit', 'people', 'help'];
+const PAGES = ['queue', 'search', 'lists', 'health', 'accuracy', 'audit', 'people', 'help'];
 
 const standing = (page) => page.locator('.standing').textContent();
 const api = async (server, method, route, body) => {
@@ -162,7 +162,7 @@ test('each key does what it says, and none while somebody types', () => serving(
   await press('m');
   assert.match(await page.locator('.tools').textContent(), /Sound on/);
   await press('m');
-  for (const [letter, name] of [['h', 'health'], ['a', 'accuracy'], ['t', 'audit'], ['u', 'people'], ['q', 'queue']]) {
+  for (const [letter, name] of [['l', 'lists'], ['h', 'health'], ['a', 'accuracy'], ['t', 'audit'], ['u', 'people'], ['q', 'queue']]) {
     await press('g');
     await press(letter);
     await page.waitForFunction((hash) => location.hash === `#${hash}`, name);
@@ -172,6 +172,37 @@ test('each key does what it says, and none while somebody types', () => serving(
   await page.waitForSelector('dialog[open]');
   await press('Escape');
   await page.waitForSelector('dialog.keys', { state: 'hidden' });
+  quiet();
+  await close();
+}));
+
+test('a search says why, and its answer what it cannot know', () => serving('small', async (server) => {
+  const { page, quiet, close } = await screen(server);
+  await painted(page);
+  await page.keyboard.press('/');
+  await page.waitForFunction(() => document.activeElement?.id === 'search-text');
+  await page.keyboard.type('BBB');
+  await page.locator('#search-meant').selectOption('prefix');
+  let posted = 0;
+  page.on('request', (request) => { posted += Number(request.url().endsWith('/v1/search')); });
+  await page.locator('form.asking button').click();
+  assert.equal(posted, 0, 'without reason and case number nothing is asked');
+  await page.locator('#search-reason').fill('found abandoned');
+  await page.locator('#search-case').fill('26-0117');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.sheet [role="region"] tbody tr');
+  assert.equal(await page.locator('.sheet [role="region"] tbody tr').count(), 6);
+  assert.equal(posted, 1);
+  await shot(page, 'searched');
+  await whole(page, 'searched');
+  await accessible(page, 'searched');
+  const record = (await api(server, 'GET', '/v1/audit?action=searched')).json.records[0];
+  assert.deepEqual([record.details.reason, record.details.case, record.details.found], ['found abandoned', '26-0117', 6]);
+  // What was asked is still there after a look at the queue, and letters in a field are letters.
+  await page.evaluate(() => { location.hash = 'queue'; });
+  await painted(page);
+  await page.keyboard.press('/');
+  assert.equal(await page.locator('#search-case').inputValue(), '26-0117');
   quiet();
   await close();
 }));

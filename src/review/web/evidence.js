@@ -154,7 +154,7 @@ export class Evidence {
       h('span', { class: 'as-read' }, t('evidence.read')), h('span', { class: 'sure' }, t('evidence.sure')),
       h('span', { class: 'as-sought' }, t('evidence.sought')), h('span', { class: 'meets' }, ''));
     fill(this.characters,
-      h('p', { class: wrong ? 'verdict differs' : 'verdict' }, wrong ? t('evidence.differs', { n: wrong }) : t('evidence.same')),
+      h('p', { class: wrong ? 'verdict differs' : 'verdict' }, wrong === 0 ? t('evidence.same') : wrong === 1 ? t('evidence.onediffers') : t('evidence.differs', { n: number(wrong) })),
       h('div', { class: 'grid' }, head, h('div', { class: 'cells', role: 'list', 'aria-label': t('evidence.characters') }, ...cells)));
   }
 
@@ -165,7 +165,7 @@ export class Evidence {
     fill(this.issuer,
       h('span', { class: 'name' }, t('evidence.issuer')),
       h('span', { class: `pair ${meets}` },
-        h('span', {}, `${t('evidence.read')}: `, h('strong', {}, read ?? t('unknown')), probability === null ? '' : ` ${percent(probability)}`),
+        h('span', {}, `${t('evidence.read')}: `, h('strong', {}, read === 'other' ? t('issuer.foreign') : read ?? t('unknown')), probability === null ? '' : ` ${percent(probability)}`),
         h('span', {}, `${t('evidence.sought')}: `, h('strong', {}, sought || t('any'))),
         h('span', { class: 'meets' }, t(`issuer.${meets}`))));
   }
@@ -231,7 +231,7 @@ export class Evidence {
     const shown = this.case;
     if (!shown) return '';
     const wrong = shown.columns.filter((column) => column.meets !== 'same').length;
-    return t('evidence.told', { read: shown.read?.text ?? '', sought: shown.item.sought, n: number(wrong) });
+    return t(wrong === 1 ? 'evidence.toldone' : 'evidence.told', { read: shown.read?.text ?? '', sought: shown.item.sought, n: number(wrong) });
   }
 }
 

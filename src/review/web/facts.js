@@ -44,7 +44,7 @@ export function reading(shown) {
       [t('facts.confidence'), read ? percent(read.confidence) : null],
       [t('facts.match'), `${t(`class.${item.class}`)} · ${t('facts.probability', { p: percent(shown.probability, 1) })}`],
       [t('facts.lane'), shown.lane && shown.lane !== item.lane ? `${shown.lane} (${item.lane})` : item.lane],
-      [t('facts.passage'), passage ? t('facts.reads', { n: passage.reads }) : t('queue.inview')],
+      [t('facts.passage'), passage ? t(passage.reads === 1 ? 'facts.oneread' : 'facts.reads', { n: number(passage.reads) }) : t('queue.inview')],
       [t('facts.stored'), time(item.stored_ms)],
       [t('facts.budget'), budget(item.took_ms, hitMs)],
       [t('facts.others'), shown.others.length ? shown.others.map((one) =>

@@ -129,6 +129,7 @@ class Page {
     if (this.sheet) this.review.unkeys();
     else this.review.keys();
     fill(this.main, this.sheet?.element ?? this.review.element);
+    if (name === 'search') this.main.querySelector('input')?.focus();
     this.drawNav();
     document.title = `${t(`nav.${page?.name ?? 'queue'}`)} · ${this.site}`;
     if (!this.sheet) this.review.queue.draw();

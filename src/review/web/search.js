@@ -39,7 +39,7 @@ export function search() {
   /** @param {any} found */
   const show = (found) => {
     const blind = found.outages.map((/** @type {any} */ one) =>
-      h('li', {}, h('strong', {}, one.lane), `: ${time(one.from_ms ?? one.begun_ms)} – ${one.until_ms ?? one.ended_ms ? time(one.until_ms ?? one.ended_ms) : t('search.still')}`));
+      h('li', {}, h('strong', {}, one.lane), `: ${time(one.from_ms)} – ${one.until_ms ? time(one.until_ms) : t('search.still')} (${one.why})`));
     const shed = found.shed.map((/** @type {any} */ one) => h('li', {}, h('strong', {}, one.lane), `: ${t('search.shed', { n: number(one.frames) })}`));
     fill(results,
       h('p', {}, t('search.found', { n: number(found.passages.length), ms: number(found.took_ms), audit: found.audit })),
@@ -58,7 +58,7 @@ export function search() {
       h('h1', {}, t('search.title')),
       h('p', {}, t('search.explained')),
       h('form', { class: 'asking', onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); void look(null); } },
-        field('text', { autofocus: true, autocapitalize: 'characters', spellcheck: 'false' }),
+        field('text', { autocapitalize: 'characters', spellcheck: 'false' }),
         h('div', { class: 'field' }, h('label', { for: 'search-meant' }, t('search.meant')), meant),
         field('reason', { required: true }), field('case', { required: true }),
         field('lane'), field('list'), field('jurisdiction', { placeholder: 'US-CA' }), field('from', { type: 'datetime-local' }), field('until', { type: 'datetime-local' }),

@@ -149,7 +149,7 @@ fn gather(connection: &Connection, asked: &PackAsked, folder: &Path, since_ms: i
     let (mut files, mut subjects) = (Files::new(), BTreeSet::new());
     let mut passages = asked.passages.clone();
     for &id in &asked.hits {
-        let Some(hit) = told::hit(connection, id)? else { return Ok(None) };
+        let Some(hit) = told::hit(connection, id)?.filter(|hit| hit.stored_ms >= since_ms) else { return Ok(None) };
         subjects.insert(format!("hit {id}"));
         match hit.passage {
             Some(passage) => drop(passages.insert(passage)),
@@ -170,7 +170,7 @@ fn gather(connection: &Connection, asked: &PackAsked, folder: &Path, since_ms: i
         files.insert(format!("passages/{id}/passage.json"), Content::Here(pretty(&whole)));
     }
     for &id in &asked.scans {
-        let Some(scan) = told::scan(connection, id)? else { return Ok(None) };
+        let Some(scan) = told::scan(connection, id)?.filter(|scan| scan.received_ms >= since_ms) else { return Ok(None) };
         subjects.insert(format!("scan {id}"));
         let question = format!("SELECT {} FROM car JOIN scan ON scan.id = car.scan WHERE car.scan = ?1 ORDER BY position", told::CAR);
         let cars = connection.prepare_cached(&question)?.query_map([id], told::car_row)?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -6,9 +6,10 @@ use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, bad, limit, place, query};
+use super::{ask, bad, limit, place, query, since};
 use crate::custody::told::{self, CAR, Car, Finding};
 use crate::service::Service;
+use crate::service::access::Person;
 use crate::service::asked::Asked;
 use crate::service::problem::Problem;
 use crate::watchlist::Subject;
@@ -43,11 +44,11 @@ pub(in crate::service) struct Cars {
 
 /// Lists cars.
 #[utoipa::path(get, path = "/v1/cars", tag = "queries", params(CarsQuery), responses((status = 200, body = Cars)))]
-pub(in crate::service) async fn cars(State(service): State<Service>, Asked(asked): Asked<CarsQuery>) -> Result<Json<Cars>, Problem> {
+pub(in crate::service) async fn cars(State(service): State<Service>, person: Person, Asked(asked): Asked<CarsQuery>) -> Result<Json<Cars>, Problem> {
     let (limit, before) = (limit(asked.limit)?, place(asked.before.as_deref())?.unwrap_or((i64::MAX, i64::MAX)));
     let mark =
         asked.mark.as_deref().map(|mark| key_of(Subject::Mark, mark).map(|key| key.to_string()).map_err(|why| bad(format!("mark: {why}")))).transpose()?;
-    let (portal, from_ms, until_ms) = (asked.portal.clone(), asked.from_ms, asked.until_ms);
+    let (portal, from_ms, until_ms) = (asked.portal.clone(), since(&service, &person, asked.from_ms)?, asked.until_ms);
     let cars: Vec<Car> = ask(&service, move |connection| {
         let question = format!(
             "SELECT {CAR} FROM car JOIN scan ON scan.id = car.scan WHERE (car.scan, position) < (?1, ?2) AND (?3 IS NULL OR portal = ?3)
@@ -61,7 +62,7 @@ pub(in crate::service) async fn cars(State(service): State<Service>, Asked(asked
     let more = [
         ("portal", asked.portal),
         ("mark", asked.mark),
-        ("from_ms", number(from_ms)),
+        ("from_ms", number(asked.from_ms)),
         ("until_ms", number(until_ms)),
         ("limit", asked.limit.map(|limit| limit.to_string())),
     ];
@@ -96,15 +97,19 @@ pub(in crate::service) struct Findings {
 
 /// Lists what was found in cars; a page never ends within a car.
 #[utoipa::path(get, path = "/v1/findings", tag = "queries", params(FindingsQuery), responses((status = 200, body = Findings)))]
-pub(in crate::service) async fn findings(State(service): State<Service>, Asked(asked): Asked<FindingsQuery>) -> Result<Json<Findings>, Problem> {
+pub(in crate::service) async fn findings(
+    State(service): State<Service>,
+    person: Person,
+    Asked(asked): Asked<FindingsQuery>,
+) -> Result<Json<Findings>, Problem> {
     let (limit, before) = (limit(asked.limit)?, place(asked.before.as_deref())?.unwrap_or((i64::MAX, i64::MAX)));
-    let portal = asked.portal.clone();
+    let (portal, from_ms) = (asked.portal.clone(), since(&service, &person, None)?);
     let cars: Vec<Car> = ask(&service, move |connection| {
         let question = format!(
             "SELECT {CAR} FROM car JOIN scan ON scan.id = car.scan WHERE (car.scan, position) < (?1, ?2) AND (?3 IS NULL OR portal = ?3)
-             AND json_array_length(told, '$.findings') > 0 ORDER BY car.scan DESC, position DESC LIMIT ?4"
+             AND (?4 IS NULL OR received_ms >= ?4) AND json_array_length(told, '$.findings') > 0 ORDER BY car.scan DESC, position DESC LIMIT ?5"
         );
-        connection.prepare_cached(&question)?.query_map(params![before.0, before.1, portal, limit as i64], told::car_row)?.collect()
+        connection.prepare_cached(&question)?.query_map(params![before.0, before.1, portal, from_ms, limit as i64], told::car_row)?.collect()
     })
     .await?;
     let more = [
