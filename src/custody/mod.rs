@@ -31,6 +31,11 @@
 //! What nobody waits for (passages, sightings, counts) waits in memory while the disk is full, and is kept when space returns.
 //!
 //! Considered: a file per frame (two syncs each: a third of the frames on the disk this was tried on), frames in the database (WAL and checkpoint write each twice).
+//!
+//! # What leaves
+//!
+//! [`outbox`] holds events until each webhook has taken them, [`told`] is how rows are told to others, [`search`] finds passages by plate and time, [`outages`] says what lanes
+//! cannot have seen, [`lookback`] what has passed before an entry was filed.
 
 pub mod check;
 pub mod copy;

@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 
 use super::Service;
 use super::access::{Person, Role};
-use super::asked::{Asked, At};
+use super::asked::{Asked, At, Body};
 use super::door::now_ms;
 use super::problem::Problem;
-use super::sent::Sent;
 use crate::custody::evidence::{self, from_hex};
 use crate::custody::record::Fate;
 use crate::custody::{Custody, journal};
@@ -114,7 +113,7 @@ pub(super) struct Posted {
 
 /// Decides.
 #[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn disposition(State(service): State<Service>, person: Person, At(id): At<i64>, Sent(posted): Sent<Posted>) -> Result<Json<Value>, Problem> {
+pub(super) async fn disposition(State(service): State<Service>, person: Person, At(id): At<i64>, Body(posted): Body<Posted>) -> Result<Json<Value>, Problem> {
     let Some(evidence) = from_hex(&posted.evidence) else { return Err(refused(&Refusal::NotSeen)) };
     let decision = Decision { verdict: posted.verdict, reason: posted.reason, evidence, looked_ms: posted.looked_ms };
     let state = change(&service, person, move |transaction, officer| decide::decide(transaction, id, officer, &decision, now_ms())).await?;
@@ -137,7 +136,7 @@ pub(super) struct PostedNote {
 
 /// Writes a note beside a case.
 #[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "The note's number")))]
-pub(super) async fn note(State(service): State<Service>, person: Person, At(id): At<i64>, Sent(note): Sent<PostedNote>) -> Result<Json<Value>, Problem> {
+pub(super) async fn note(State(service): State<Service>, person: Person, At(id): At<i64>, Body(note): Body<PostedNote>) -> Result<Json<Value>, Problem> {
     let number = change(&service, person, move |transaction, officer| decide::note(transaction, id, officer, &note.body, now_ms())).await?;
     Ok(Json(json!({ "note": number })))
 }

@@ -18,8 +18,12 @@
 //! | [`edge`] | reads that cameras made themselves: a second opinion |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
 //! | `page` | the operators' page |
+//! | [`webhooks`], `mqtt` | who is told what happens; who is told how the service is doing |
+//! | `queries`, `lookback` | what there is, searched, taken out; what has passed before an entry was filed |
+//! | [`openapi`] | what all requests are |
 //! | `lists` | the watchlists, and their files when they change |
 //! | `activity` | which sources something came from lately |
+//! | `silence` | lanes that see nothing |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
 //! | `problem` | errors as HTTP tells them |
 //!

@@ -8,7 +8,6 @@ mod search;
 #[path = "../portals/server.rs"]
 mod server;
 mod sink;
-#[allow(dead_code)]
 #[path = "../store/mod.rs"]
 mod store;
 mod webhooks;

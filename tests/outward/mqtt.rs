@@ -16,21 +16,23 @@ struct Kept {
     connections: usize,
     /// Messages that were not to be retained.
     events: usize,
+    /// The connection that there is.
+    current: Option<TcpStream>,
 }
 
 /// Enough of a broker for one publisher: MQTT 3.1.1 with QoS 1.
-fn broker() -> (u16, Arc<Mutex<Kept>>, Arc<Mutex<Option<TcpStream>>>) {
+fn broker() -> (u16, Arc<Mutex<Kept>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let (kept, current) = (Arc::new(Mutex::new(Kept::default())), Arc::new(Mutex::new(None)));
-    let (keeping, connected) = (Arc::clone(&kept), Arc::clone(&current));
+    let kept = Arc::new(Mutex::new(Kept::default()));
+    let keeping = Arc::clone(&kept);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            *connected.lock().expect("no panic") = stream.try_clone().ok();
+            keeping.lock().expect("no panic").current = stream.try_clone().ok();
             let _ = serve(stream, &keeping);
         }
     });
-    (port, kept, current)
+    (port, kept)
 }
 
 fn serve(mut stream: TcpStream, kept: &Mutex<Kept>) -> std::io::Result<()> {
@@ -105,7 +107,7 @@ fn text(rest: &mut &[u8]) -> String {
 #[test]
 fn a_broker_knows_how_the_service_is_doing_and_that_it_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (port, kept, current) = broker();
+    let (port, kept) = broker();
     let mut server = site(folder.path(), &format!("[mqtt]\nbroker = \"127.0.0.1:{port}\"\nprefix = \"sites/north\"\n"));
     let told = |topic: &str| kept.lock().expect("no panic").retained.get(&format!("sites/north/{topic}")).cloned();
     let json = |topic: &str| told(topic).map_or(Value::Null, |text| serde_json::from_str(&text).expect("JSON"));
@@ -115,8 +117,11 @@ fn a_broker_knows_how_the_service_is_doing_and_that_it_is_gone() {
     std::fs::write(folder.path().join("sought.csv"), "nonsense").expect("written");
     until("it is told that a list is wrong", || json("ready")["ready"] == false && json("lists/sought")["error"].is_string());
     // The broker forgets, and is told all of it again.
-    kept.lock().expect("no panic").retained.clear();
-    current.lock().expect("no panic").as_ref().expect("connected").shutdown(std::net::Shutdown::Both).expect("shut down");
+    {
+        let mut kept = kept.lock().expect("no panic");
+        kept.retained.clear();
+        kept.current.take().expect("connected").shutdown(std::net::Shutdown::Both).expect("shut down");
+    }
     until("it is told again", || told("state").as_deref() == Some("online") && told("lanes/south-2").is_some());
     server.kill();
     until("its will is done", || told("state").as_deref() == Some("offline"));

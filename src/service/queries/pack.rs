@@ -91,7 +91,7 @@ enum Content {
 
 impl Content {
     /// Not blurred after all.
-    fn as_it_came(self) -> Content {
+    fn unblurred(self) -> Content {
         match self {
             Content::Blurred(path, _, digest) => Content::File(path, digest),
             other => other,
@@ -119,7 +119,7 @@ pub(in crate::service) async fn pack(State(service): State<Service>, person: Per
     let Some((mut files, store)) = gathered else { return Err(missing("passage, hit or scan")) };
     files = match service.site.masking.blur_exports {
         true => blocking(move || blur_all(files)).await?,
-        false => files.into_iter().map(|(name, content)| (name, content.as_it_came())).collect(),
+        false => files.into_iter().map(|(name, content)| (name, content.unblurred())).collect(),
     };
     let made = jiff::Timestamp::from_millisecond(now_ms()).unwrap_or_default().to_string();
     let about = json!({
