@@ -220,7 +220,7 @@ pub(super) struct LookbackAsked {
 /// Begins a look back for a list's entries, or one of them; that it was asked for, with its reason, is in the audit trail.
 #[utoipa::path(post, path = "/v1/lookbacks", tag = "lookbacks", request_body = LookbackAsked, responses(
     (status = 202, description = "It has begun", body = Lookback),
-    (status = 403, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn asked(
     State(service): State<Service>,

@@ -23,7 +23,7 @@ fn a_search_says_why_and_what_it_cannot_know() {
     pass(&server, "south-1", 4, 1);
     until("it has passed", || !passages(&server).is_empty());
     for body in [json!({}), json!({ "reason": "because" }), json!({ "case": "1" }), json!({ "reason": " ", "case": "1" })] {
-        assert_eq!(refusal(&post(&server, "/v1/search", &body)), (403, "Say why".to_owned()), "{body}");
+        assert_eq!(refusal(&post(&server, "/v1/search", &body)), (422, "Say why".to_owned()), "{body}");
     }
     for body in [
         json!({ "txet": "A" }),
@@ -109,7 +109,7 @@ fn exports_are_what_a_search_finds_and_harmless_in_a_spreadsheet() {
         pass(&server, "south-1", 4, count);
     }
     until("all have passed", || passages(&server).len() == 3);
-    assert_eq!(refusal(&post(&server, "/v1/exports", &json!({ "format": "csv", "search": {} }))).0, 403);
+    assert_eq!(refusal(&post(&server, "/v1/exports", &json!({ "format": "csv", "search": {} }))).0, 422);
     let answer = post(&server, "/v1/exports", &json!({ "format": "csv", "search": because(json!({ "text": "X*", "meant": "pattern", "limit": 2 })) }));
     assert_eq!((answer.status, answer.field("content-type")), (200, "text/csv; charset=utf-8; header=present"), "{}", answer.text());
     let text = unchunked(&answer);
@@ -151,7 +151,7 @@ fn a_pack_is_verified_by_the_documented_command_and_a_changed_byte_is_named() {
     let scan = server.post("/v1/portals/bridge/scans", &[], b"no scan").scan();
     let hit = server.get("/v1/hits").json()["hits"][0]["id"].clone();
     server.get(&format!("/v1/hits/{hit}"));
-    assert_eq!(refusal(&post(&server, "/v1/packs", &json!({ "hits": [hit] }))).0, 403);
+    assert_eq!(refusal(&post(&server, "/v1/packs", &json!({ "hits": [hit] }))).0, 422);
     assert_eq!(refusal(&post(&server, "/v1/packs", &because(json!({ "hits": [999_999] })))).0, 404);
     let answer = post(&server, "/v1/packs", &because(json!({ "hits": [hit], "scans": [scan], "scan_files": true })));
     assert_eq!((answer.status, answer.field("content-type")), (200, "application/zip"));
@@ -208,7 +208,7 @@ fn who_has_passed_is_found_when_an_entry_is_added() {
     assert_eq!((&lookback["entries"], &lookback["looked"], &lookback["matches"], &lookback["person"]), (&json!(1), &json!(1), &json!(1), &json!("garita")));
     let met = server.get(&format!("/v1/lookbacks/{}", lookback["id"])).json();
     assert_eq!((&met["met"][0]["passage"]["text"], &met["met"][0]["entry"]["text"]), (&json!(SOUGHT), &json!(SOUGHT)), "{met}");
-    assert_eq!(refusal(&post(&server, "/v1/lookbacks", &json!({ "list": "sought" }))).0, 403);
+    assert_eq!(refusal(&post(&server, "/v1/lookbacks", &json!({ "list": "sought" }))).0, 422);
     assert_eq!(refusal(&post(&server, "/v1/lookbacks", &because(json!({ "list": "sought", "text": "ZZZ9999" })))).0, 404);
     let answer = post(&server, "/v1/lookbacks", &because(json!({ "list": "sought", "text": SOUGHT })));
     assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("running")));

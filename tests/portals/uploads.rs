@@ -42,8 +42,9 @@ fn a_whole_scan_in_one_request_is_kept_once_and_its_cars_arrive() {
     assert_eq!(server.metric("garita_scans_total{portal=\"bridge\",outcome=\"inspected\"}"), Some(1.0));
     assert!(server.metric("garita_portal_image_quality{portal=\"bridge\",figure=\"penetration_mm_steel\"}").is_some_and(|mm| mm > 10.0));
     server.metric_when("garita_source_active{source=\"http\",lane=\"bridge\"}", 1.0);
-    let page = server.get("/").text();
-    assert!(page.contains("Portals") && page.contains("bridge"), "{page}");
+    let status = server.get("/v1/status").json();
+    assert_eq!(status["portals"][0]["id"], "bridge");
+    assert_eq!(status["portals"][0]["inspected"], 1);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(in crate::service) enum ExportFormat {
 /// Takes out the passages that a search finds; that it was done, with its reason, is in the audit trail before.
 #[utoipa::path(post, path = "/v1/exports", tag = "queries", request_body = ExportAsked, responses(
     (status = 200, description = "The passages. `garita-next` says where the next export goes on, `garita-cut` what was not looked at.", body = Passages),
-    (status = 403, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json")))]
+    (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json")))]
 pub(in crate::service) async fn export(State(service): State<Service>, person: Person, Body(asked): Body<ExportAsked>) -> Result<Response, Problem> {
     let ExportAsked { format, search: asked } = asked;
     let why = Why::of(&service, asked.reason.as_deref(), asked.case.as_deref())?;

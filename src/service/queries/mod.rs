@@ -85,7 +85,7 @@ impl Why {
     /// The reason and case number that were given.
     ///
     /// # Errors
-    /// 403 where the site demands them and they were not.
+    /// 422 where the site demands them and they were not.
     pub(super) fn of(service: &Service, reason: Option<&str>, case: Option<&str>) -> Result<Why, Problem> {
         let given = |text: Option<&str>| text.map(str::trim).unwrap_or_default().to_owned();
         let why = Why { reason: given(reason), case: given(case) };
@@ -94,7 +94,7 @@ impl Why {
         }
         if service.site.search.reason && (why.reason.is_empty() || why.case.is_empty()) {
             return Err(Problem::new(
-                StatusCode::FORBIDDEN,
+                StatusCode::UNPROCESSABLE_ENTITY,
                 "Say why",
                 "state `reason` and `case`, the number of the case that this is for: both go into the audit trail",
             ));

@@ -106,7 +106,7 @@ type Files = BTreeMap<String, Content>;
 #[utoipa::path(post, path = "/v1/packs", tag = "queries", request_body = PackAsked, responses(
     (status = 200, description = "The pack. Verify it: unzip -q pack.zip -d pack && cd pack && sha256sum --check --strict SHA256SUMS",
         content_type = "application/zip", body = Vec<u8>),
-    (status = 403, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(in crate::service) async fn pack(State(service): State<Service>, person: Person, Body(asked): Body<PackAsked>) -> Result<Response, Problem> {
     let why = Why::of(&service, asked.reason.as_deref(), asked.case.as_deref())?;

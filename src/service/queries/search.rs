@@ -136,7 +136,7 @@ impl SearchAsked {
 /// Searches vehicles or railcars; the search with its reason is in the audit trail before it is answered.
 #[utoipa::path(post, path = "/v1/search", tag = "queries", request_body = SearchAsked, responses((status = 200, body = SearchTold),
     (status = 400, body = ProblemBody, content_type = "application/problem+json"),
-    (status = 403, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json")))]
+    (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json")))]
 pub(in crate::service) async fn search(State(service): State<Service>, person: Person, Body(asked): Body<SearchAsked>) -> Result<Json<SearchTold>, Problem> {
     let begun = Instant::now();
     let why = Why::of(&service, asked.reason.as_deref(), asked.case.as_deref())?;

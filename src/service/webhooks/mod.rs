@@ -37,25 +37,26 @@ use super::door::now_ms;
 use super::problem::{Problem, ProblemBody};
 use super::uploads::{self, blocking};
 use crate::audit::{self, Act, Action};
-use crate::custody::scans::kept;
+use crate::custody::record::Fate;
 use crate::custody::{Custody, outbox};
 use crate::error::Result;
 use crate::site::Site;
 
 /// Dead events that one answer tells at most.
 const MOST_DEAD: usize = 500;
+/// From one attempt to tell a full store of the webhooks to the next.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The site's webhooks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Webhooks {
     senders: Arc<[Arc<Sender>]>,
+    custody: Custody,
 }
 
 impl Webhooks {
-    /// Those of the site file; the store makes deliveries for them from now on.
+    /// Those of the site file.
     pub(super) fn open(site: &Site, custody: &Custody) -> Result<Webhooks> {
-        let wanted: Vec<_> = site.webhooks.iter().map(|webhook| (webhook.id.clone(), webhook.events.clone())).collect();
-        kept(custody.change(move |transaction| outbox::set_webhooks(transaction, &wanted)))?;
         let mut senders = Vec::new();
         if !site.webhooks.is_empty() {
             let tls = target::tls()?;
@@ -63,11 +64,37 @@ impl Webhooks {
                 senders.push(Arc::new(Sender::new(webhook.clone(), custody.clone(), tls.clone())?));
             }
         }
-        Ok(Webhooks { senders: senders.into() })
+        let webhooks = Webhooks { senders: senders.into(), custody: custody.clone() };
+        // Before the first frame; a full disk heals, and until then nothing happens that could be told.
+        webhooks.register();
+        Ok(webhooks)
+    }
+
+    /// Tells the store whom to make deliveries for; whether it has taken that.
+    fn register(&self) -> bool {
+        let wanted: Vec<_> = self.senders.iter().map(|sender| (sender.webhook.id.clone(), sender.webhook.events.clone())).collect();
+        matches!(self.custody.change(move |transaction| outbox::set_webhooks(transaction, &wanted)), Fate::Kept(_))
     }
 
     /// Sends until `stopped`.
     pub(super) fn start(&self, stopped: &watch::Receiver<bool>) {
+        let (webhooks, mut stopping) = (self.clone(), stopped.clone());
+        tokio::spawn(async move {
+            let registering = async {
+                while !blocking({
+                    let webhooks = webhooks.clone();
+                    move || webhooks.register()
+                })
+                .await
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            };
+            tokio::select! {
+                () = registering => {}
+                _ = stopping.changed() => {}
+            }
+        });
         for sender in self.senders.iter() {
             tokio::spawn(Arc::clone(sender).run(stopped.clone()));
         }
