@@ -86,7 +86,10 @@ export async function screen(server, { width = 1366, height = 768, locale = 'en-
     /** From here on a server that does not answer is meant. */
     tolerate: (yes = true) => (expected = yes),
     quiet: () => assert.deepEqual(errors, []),
-    close: () => context.close(),
+    close: async () => {
+      await context.unrouteAll({ behavior: 'ignoreErrors' });
+      await context.close();
+    },
   };
 }
 

@@ -23,7 +23,7 @@ export function accuracy() {
       h('h1', {}, t('accuracy.title')),
       h('p', {}, h('label', { for: 'span' }, t('accuracy.span')), ' ', choice),
       h('p', {}, t('accuracy.explained')),
-      grouped('', told.groups.all, () => '', t('accuracy.all')),
+      grouped(t('accuracy.all'), told.groups.all, () => t('accuracy.all'), t('accuracy.all')),
       grouped(t('facts.list'), told.groups.list, (name) => name),
       grouped(t('accuracy.class'), told.groups.class, (name) => t(`class.${name}`)),
       grouped(t('facts.lane'), told.groups.lane, (name) => name),

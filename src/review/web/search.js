@@ -9,7 +9,7 @@ const asked = { meant: 'exact' };
 
 /** @returns {{element: HTMLElement, stop: () => void}} */
 export function search() {
-  const results = h('div', { role: 'region', 'aria-live': 'polite', 'aria-label': t('search.results') });
+  const results = h('div', { 'aria-live': 'polite' });
   /** @param {string} name @param {Record<string, any>} [more] */
   const field = (name, more = {}) => {
     const input = h('input', { id: `search-${name}`, name, value: asked[name] ?? '', autocomplete: 'off', oninput: () => (asked[name] = input.value), ...more });
