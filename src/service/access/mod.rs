@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -260,8 +260,9 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// What a refused sender is told: a person's browser where to log in, others why not.
 fn refused(service: &Service, problem: Problem, request: &Request, route: &str) -> Response {
-    // A frame that is refused here counts in its lane, so that what was sent adds up.
-    if matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
+    // A frame that is refused here counts in its lane, so that what was sent adds up; other methods bring none.
+    if request.method() == Method::POST
+        && matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
         && let Some(Ok(lane)) = request.uri().path().split('/').nth(3).map(|id| service.lane(id))
     {
         service.door.refused(lane, if problem.status == StatusCode::TOO_MANY_REQUESTS { Refused::Shed } else { Refused::Rejected });
