@@ -1,19 +1,23 @@
 //! The real server in a folder of its own, and a client that keeps cookies.
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "../common/serve.rs"]
+mod serve;
+
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use serve::Process;
 
 /// How long anything may take here: machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `garita serve`, killed when dropped.
 pub(crate) struct Server {
-    process: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) folder: PathBuf,
 }
@@ -25,32 +29,20 @@ impl Server {
         let site = format!(
             "data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[[lane]]\nid = \"north\"\n[[portal]]\nid = \"bridge\"\n{device}[limits]\nfree_bytes = \"24 MiB\"\n{more}\n"
         );
-        std::fs::write(folder.join("site.toml"), site).expect("written");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_garita"))
-            .args(["serve", "--site"])
-            .arg(folder.join("site.toml"))
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log"))
-            .spawn()
-            .expect("garita runs");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|address| address.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("{line:?}: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default()));
-        Server { process, address, folder: folder.to_owned() }
+        let process = Process::start(folder, &site);
+        Server { address: process.address, process, folder: folder.to_owned() }
     }
 
     /// Kills it, as a power cut would: SIGKILL.
     pub(crate) fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.kill();
     }
 
     /// SIGTERM, and waits until it has ended.
     pub(crate) fn stop(mut self) {
-        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = Command::new("kill").arg(self.process.child.id().to_string()).status();
         let begun = Instant::now();
-        while self.process.try_wait().expect("our child").is_none() {
+        while self.process.child.try_wait().expect("our child").is_none() {
             assert!(begun.elapsed() < PATIENCE, "it does not stop");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -96,12 +88,6 @@ impl Server {
     /// What it wrote on standard error.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

@@ -1,14 +1,17 @@
 //! The real server in a folder of its own, and a client that can stop in the middle of a word.
 
+#[path = "../common/serve.rs"]
+mod serve;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use serde_json::Value;
+use serve::Process;
 use sha2::{Digest, Sha256};
 
 /// How long anything may take here: machines are shared.
@@ -16,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `garita serve`, killed when dropped.
 pub(crate) struct Server {
-    process: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) folder: PathBuf,
 }
@@ -27,25 +30,13 @@ impl Server {
         let site = format!("data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n{more}\n");
         let site = format!("{site}[login]\nrequired = \"no\"\n");
         let site = if site.contains("[[portal]]") { site } else { format!("{site}[[portal]]\nid = \"bridge\"\n") };
-        std::fs::write(folder.join("site.toml"), site).expect("written");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_garita"))
-            .args(["serve", "--site"])
-            .arg(folder.join("site.toml"))
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log"))
-            .spawn()
-            .expect("garita runs");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|address| address.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("{line:?}: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default()));
-        Server { process, address, folder: folder.to_owned() }
+        let process = Process::start(folder, &site);
+        Server { address: process.address, process, folder: folder.to_owned() }
     }
 
     /// Kills it, as a power cut would: SIGKILL.
     pub(crate) fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.kill();
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -94,12 +85,6 @@ impl Server {
         let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
