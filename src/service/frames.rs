@@ -37,8 +37,11 @@ type Answered = Result<(StatusCode, Json<Value>), Problem>;
 #[utoipa::path(post, path = "/v1/lanes/{id}/frames", tag = "lanes", params(("id" = String, Path, description = "The lane's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same frame"), ("Content-Digest" = Option<String>, Header, description = "RFC 9530")),
     request_body(content = Vec<u8>, content_type = "image/jpeg", description = "A JPEG or PNG, or a form with one"),
-    responses((status = 201, description = "Looked at, and kept"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "A newer frame of the lane took its place", body = ProblemBody, content_type = "application/problem+json"), (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "Looked at, and kept"), (status = 415, description = "No JPEG or PNG", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "As many frames as may are under way", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "A newer frame of the lane took its place, or the store has stopped", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
     let lane = service.lane(&id)?;
     let sent = match admitted(&service, credentials, lane) {
@@ -69,7 +72,7 @@ fn refused(problem: &Problem) -> Refused {
 
 /// A vehicle has left: what was seen before belongs to it.
 #[utoipa::path(post, path = "/v1/lanes/{id}/triggers", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
-    responses((status = 204, description = "The vehicle before it has passed")))]
+    responses((status = 202, description = "The vehicle before it has passed")))]
 pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered {
     let lane = service.lane(&id)?;
     credentials.sender(&service.site)?.may_use_lane(lane)?;
