@@ -211,7 +211,10 @@ pub fn examine(
             kept.push((rate, suspect));
         }
     }
-    let findings = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(suspect.detector, *rate), *rate)).collect();
+    let findings: Vec<Finding> = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(suspect.detector, *rate), *rate)).collect();
+    // Nothing is in the car only if none of what may be in it is: an officer is not told "empty" beside a finding that is more likely than not.
+    let in_it = findings.iter().filter(|finding| finding.kind != "density-").map(|finding| finding.probability).fold(0.0, f64::max);
+    let empty_probability = empty_probability.min(1.0 - in_it);
     Ok(Examined { findings, scores, car_rate, unloaded: looks_empty, empty_probability, limited: fill.limited, misfit_mm, image, shape })
 }
 
