@@ -38,13 +38,7 @@ where
     F: Fn(Incoming) -> Fut,
     Fut: Future<Output = Answer>,
 {
-    let session = |newest: Newest| async {
-        match stream(&camera, source, newest).await {
-            Ok(()) => Error::new(Fault::Machine, "the camera ended the stream"),
-            Err(error) => error,
-        }
-    };
-    keep(camera.lane, camera.fps, camera.patience, source, submit, session).await;
+    keep(camera.lane, camera.fps, camera.patience, source, submit, |newest| stream(&camera, source, newest)).await;
 }
 
 /// One connection, from its beginning to its end; a second one where the camera asks for a password.

@@ -39,13 +39,7 @@ where
     F: Fn(Incoming) -> Fut,
     Fut: Future<Output = Answer>,
 {
-    let session = |newest: Newest| async {
-        match stream(&camera, source, newest).await {
-            Ok(()) => Error::new(Fault::Machine, "the camera ended the stream"),
-            Err(error) => error,
-        }
-    };
-    keep(camera.lane, camera.fps, camera.patience, source, submit, session).await;
+    keep(camera.lane, camera.fps, camera.patience, source, submit, |newest| stream(&camera, source, newest)).await;
 }
 
 async fn stream(camera: &Camera, source: &Arc<Source>, newest: Newest) -> Result<()> {

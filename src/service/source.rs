@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::door::{Answer, Incoming, now_ms};
 use super::metrics;
-use crate::error::Error;
+use crate::error::{Error, Fault, Result};
 
 /// How long a source is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -207,7 +207,7 @@ pub(super) type Newest = watch::Sender<Option<Picture>>;
 pub(super) async fn keep<S, Session, F, Fut>(lane: usize, fps: f64, patience: Patience, source: &Source, submit: F, session: S)
 where
     S: Fn(Newest) -> Session,
-    Session: Future<Output = Error>,
+    Session: Future<Output = Result<()>>,
     F: Fn(Incoming) -> Fut,
     Fut: Future<Output = Answer>,
 {
@@ -216,7 +216,8 @@ where
         let mut backoff = Backoff::new(patience);
         loop {
             let (begun, before) = (Instant::now(), source.counts.frames.load(Ordering::Relaxed));
-            let error = session(newest.clone()).await;
+            let ended = session(newest.clone()).await;
+            let error = ended.err().unwrap_or_else(|| Error::new(Fault::Machine, "the camera ended the stream"));
             source.failed(&error.in_(format!("lane {}", source.lane)));
             if begun.elapsed() >= patience.steady && source.counts.frames.load(Ordering::Relaxed) > before {
                 backoff.reset();
