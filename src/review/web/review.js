@@ -123,7 +123,7 @@ export class Review {
     this.me = answer.me;
     this.aheadMs = answer.now_ms - Date.now();
     this.queue.replace(answer.cases, answer.all);
-    if (this.case) void this.refresh(this.case.item.id, true);
+    if (this.queue.selected !== null) void this.refresh(this.queue.selected, true);
     else this.first();
   }
 
@@ -133,14 +133,14 @@ export class Review {
       play(severity(item.priority));
       this.page.say(t('queue.arrived', { severity: t(`severity.${severity(item.priority)}`), plate: item.sought }));
     }
-    if (item.id === this.case?.item.id) void this.refresh(item.id, true);
-    else if (!this.case) this.first();
+    if (item.id === this.queue.selected) void this.refresh(item.id, true);
+    else if (this.queue.selected === null) this.first();
   }
 
   /** @param {number} id */
   gone(id) {
     this.queue.remove(id);
-    if (id === this.case?.item.id) this.leave();
+    if (id === this.queue.selected) this.leave();
   }
 
   // --- one case ---
@@ -211,11 +211,13 @@ export class Review {
 
   /** @param {number | null} id @returns {Promise<boolean>} */
   async claim(id) {
-    if (id === null) return false;
+    if (id === null || this.busy) return false;
     if (this.queue.selected !== id) await this.open(id);
     try {
-      await ask('PUT', `/v1/cases/${id}/claim`);
+      await this.hold(id);
       this.claimed = id;
+      // Who has looked elsewhere meanwhile has nothing in hand.
+      if (this.queue.selected !== id) await this.release();
       this.draw();
       return true;
     } catch (error) {
@@ -230,10 +232,18 @@ export class Review {
     if (id !== null) await ask('DELETE', `/v1/cases/${id}/claim`).catch(() => {});
   }
 
+  /** Asks the server for a case or its prolongation. What is decided waits for the answer: a claim that overtook its own decision would be refused.
+   * @param {number} id @param {boolean} [idle] */
+  hold(id, idle = false) {
+    const asked = ask('PUT', `/v1/cases/${id}/claim`, undefined, idle);
+    this.holding = asked.then(() => {}, () => {});
+    return asked;
+  }
+
   async prolong() {
-    if (this.claimed === null || Date.now() - this.active > THERE_MS || document.hidden) return;
+    if (this.claimed === null || this.busy || Date.now() - this.active > THERE_MS || document.hidden) return;
     const id = this.claimed;
-    await ask('PUT', `/v1/cases/${id}/claim`, undefined, true).catch((error) => this.claimed === id && this.refused(error, id));
+    await this.hold(id, true).catch((error) => this.claimed === id && this.refused(error, id));
   }
 
   /** Whether a decision can be taken now, and why not. @returns {string | null} */
@@ -261,6 +271,7 @@ export class Review {
     const id = shown.item.id;
     this.busy = true;
     this.buttons();
+    await this.holding;
     try {
       const { state } = await ask('POST', `/v1/cases/${id}/disposition`, { verdict, reason: reason ?? null, evidence: this.evidence.digest, looked_ms: looked });
       const said = t('undo.done', { verdict: t(`verdict.${verdict}`), plate: shown.item.sought, state: t(`state.${state}`) });
@@ -290,12 +301,9 @@ export class Review {
       const next = this.queue.next((item) => this.may(item), after);
       if (!next) break;
       const opening = this.open(next.id);
-      if (await this.claim(next.id)) {
-        await opening;
-        return;
-      }
+      const held = await this.claim(next.id);
       await opening;
-      if (this.case && this.may(this.case.item)) return;
+      if (held || this.queue.selected !== next.id || (this.case && this.may(this.case.item))) return;
     }
     if (this.queue.selected === null) this.leave();
   }
