@@ -45,6 +45,7 @@ pub mod keeping;
 pub mod lookback;
 pub mod outages;
 pub mod outbox;
+pub mod proposals;
 mod quarantine;
 pub mod record;
 pub mod recover;

@@ -109,6 +109,31 @@ pub struct Hit {
     pub stored_ms: i64,
 }
 
+/// What somebody decided on a hit.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Disposition {
+    /// Its number.
+    pub id: i64,
+    /// The hit.
+    pub hit: Hit,
+    /// Where the case stood when it was decided: `open`, `second`, `supervisor`.
+    pub stage: String,
+    /// `confirmed`, `rejected`, `referred`.
+    pub verdict: String,
+    /// Why it was rejected: `misread`, `other_jurisdiction`, `other_vehicle`, `entry_outdated`, `duplicate`, `not_a_plate`, `other`.
+    pub reason: Option<String>,
+    /// Who decided.
+    pub person: String,
+    /// SHA-256 of the picture that was on the screen, hexadecimal.
+    pub evidence: String,
+    /// When, milliseconds since the Unix epoch.
+    pub decided_ms: i64,
+    /// When it was taken back.
+    pub undone_ms: Option<i64>,
+    /// Where the case stands now: also `confirmed`, `rejected`.
+    pub state: String,
+}
+
 /// One train at a portal.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Scan {
@@ -297,6 +322,31 @@ pub fn hit_row(row: &Row<'_>) -> rusqlite::Result<Hit> {
 /// What SQLite says.
 pub fn hit(connection: &Connection, id: i64) -> rusqlite::Result<Option<Hit>> {
     connection.prepare_cached(&format!("SELECT {HIT} FROM hit WHERE id = ?1"))?.query_row([id], hit_row).optional()
+}
+
+/// A disposition.
+///
+/// # Errors
+/// What SQLite says.
+pub fn disposition(connection: &Connection, id: i64) -> rusqlite::Result<Option<Disposition>> {
+    let question = "SELECT disposition.hit, stage, verdict, reason, person, evidence, decided_ms, undone_ms, review.state
+                    FROM disposition JOIN review ON review.hit = disposition.hit WHERE id = ?1";
+    let row = |row: &Row<'_>| {
+        let Some(hit) = hit(connection, row.get(0)?)? else { return Ok(None) };
+        Ok(Some(Disposition {
+            id,
+            hit,
+            stage: row.get(1)?,
+            verdict: row.get(2)?,
+            reason: row.get(3)?,
+            person: row.get(4)?,
+            evidence: hex(&row.get(5)?),
+            decided_ms: row.get(6)?,
+            undone_ms: row.get(7)?,
+            state: row.get(8)?,
+        }))
+    };
+    connection.prepare_cached(question)?.query_row([id], row).optional().map(Option::flatten)
 }
 
 /// A scan.

@@ -16,7 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use super::access::ClientCertificate;
 use super::tls::Tls;
+use crate::custody::evidence::sha256;
 use crate::site::Limits;
 
 /// Serves `router` until `stopped`, encrypted where there is a certificate; then lets what is under way finish.
@@ -47,9 +49,13 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, router:
         serving.spawn(async move {
             let _place = place;
             match acceptor {
-                None => serve(stream, peer, router, patience, stopped).await,
+                None => serve(stream, (peer, None), router, patience, stopped).await,
                 Some(acceptor) => match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(stream, peer, router, patience, stopped).await,
+                    Ok(Ok(stream)) => {
+                        let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                        let certificate = certificate.map(|certificate| ClientCertificate(sha256(certificate)));
+                        serve(stream, (peer, certificate), router, patience, stopped).await;
+                    }
                     // Somebody who does not speak TLS 1.3, or does not trust us.
                     Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
                     Err(_) => tracing::debug!(%peer, "no TLS in time"),
@@ -62,13 +68,19 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, router:
 }
 
 /// Serves one connection.
-async fn serve<Stream>(stream: Stream, peer: SocketAddr, router: Router, patience: Duration, mut stopped: watch::Receiver<bool>)
-where
+async fn serve<Stream>(
+    stream: Stream,
+    (peer, certificate): (SocketAddr, Option<ClientCertificate>),
+    router: Router,
+    patience: Duration,
+    mut stopped: watch::Receiver<bool>,
+) where
     Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (router, mut request) = (router.clone(), request.map(Body::new));
         request.extensions_mut().insert(ConnectInfo(peer));
+        certificate.map(|certificate| request.extensions_mut().insert(certificate));
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });
     let mut connection = std::pin::pin!(

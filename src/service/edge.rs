@@ -44,7 +44,7 @@ pub struct EdgeRead {
 }
 
 /// Which way a vehicle goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Towards the camera.
@@ -290,7 +290,7 @@ fn jurisdiction(text: &str) -> Jurisdiction {
 }
 
 /// How a camera's read compares with ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "opinion", rename_all = "snake_case")]
 pub enum Opinion {
     /// The same text.
@@ -308,14 +308,30 @@ pub enum Opinion {
     Neither,
 }
 
+impl Opinion {
+    /// Its name in answers and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Opinion::Agree => "agree",
+            Opinion::Differ { .. } => "differ",
+            Opinion::OnlyTheirs => "only_theirs",
+            Opinion::OnlyOurs => "only_ours",
+            Opinion::Neither => "neither",
+        }
+    }
+}
+
 /// One place in which two texts differ; a missing character is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Difference {
     /// Characters of our text before it.
     pub at: usize,
     /// Ours.
+    #[schema(value_type = Option<String>)]
     pub ours: Option<char>,
     /// Theirs.
+    #[schema(value_type = Option<String>)]
     pub theirs: Option<char>,
 }
 

@@ -22,6 +22,7 @@
 //! | `queries`, `lookback` | what there is, searched, taken out; what has passed before an entry was filed |
 //! | [`openapi`] | what all requests are |
 //! | `lists` | the watchlists, and their files when they change |
+//! | `proposals` | new versions of them, which a second person activates |
 //! | `activity` | which sources something came from lately |
 //! | `silence` | lanes that see nothing |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
@@ -55,6 +56,7 @@ mod people;
 mod portal_files;
 mod portals;
 mod problem;
+mod proposals;
 mod queries;
 mod replay;
 #[cfg(feature = "rtsp")]
@@ -113,6 +115,8 @@ pub(crate) struct Service {
     down: Arc<[std::sync::atomic::AtomicI64]>,
     /// One look back at a time.
     looking_back: Arc<tokio::sync::Mutex<()>>,
+    /// One new version of a list at a time.
+    proposing: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
     fetched: Arc<[sources::Fetched]>,
@@ -169,11 +173,12 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
     let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;
-    let signer = Arc::new(Signer::open(&site.data_dir)?);
+    let signer = Arc::new(Signer::open(&site.audit_key)?);
     acts::configured(&custody, &site)?;
     if site.login.required {
         people::first(&custody)?;
     }
+    lists::finish(&custody, &site.lists)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
     let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
@@ -201,6 +206,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         webhooks,
         down,
         looking_back: Arc::default(),
+        proposing: Arc::default(),
         waker,
         activity,
         fetched,
@@ -315,6 +321,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             tokio::spawn(async move {
                 let silence_s = |id: &str| service.site.portals.iter().find(|portal| portal.id == id).map_or(0, |portal| portal.silence_s);
                 service.uploads.expire(now_ms(), service.site.retention.uploads_s, silence_s).await;
+                proposals::expire(&service, now_ms()).await;
             });
         }
         let ticked = tokio::task::spawn_blocking(move || {
@@ -403,6 +410,11 @@ fn outward() -> Router<Service> {
         .route("/v1/evidence/{sha256}", get(queries::evidence::file))
         .route("/v1/lists", get(queries::lists::listed))
         .route("/v1/lists/{name}", get(queries::lists::one))
+        .route("/v1/lists/{name}/proposals", post(proposals::propose))
+        .route("/v1/proposals", get(proposals::listed))
+        .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/proposals/{id}/activation", post(proposals::activate))
+        .route("/v1/proposals/{id}/refusal", post(proposals::refuse))
         .route("/v1/search", post(queries::search::search))
         .route("/v1/exports", post(queries::export::export))
         .route("/v1/packs", post(queries::pack::pack))

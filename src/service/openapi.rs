@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{cases, frames, health, live, lookback, people, portals, queries, sessions, trail, webhooks};
+use super::{cases, frames, health, live, lookback, people, portals, proposals, queries, sessions, trail, webhooks};
 
 /// The document, but for its version.
 #[derive(OpenApi)]
@@ -41,6 +41,11 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         queries::evidence::file,
         queries::lists::listed,
         queries::lists::one,
+        proposals::propose,
+        proposals::listed,
+        proposals::one,
+        proposals::activate,
+        proposals::refuse,
         queries::search::search,
         queries::export::export,
         queries::pack::pack,
@@ -81,12 +86,13 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         trail::release,
         json,
     ),
-    components(schemas(webhooks::event::Event)),
+    components(schemas(webhooks::event::Event, crate::custody::told::Disposition)),
     tags(
         (name = "lanes", description = "Frames and triggers come in"),
         (name = "portals", description = "Scans of trains come in"),
         (name = "queries", description = "What there is"),
         (name = "cases", description = "Hits before people, and what they decide"),
+        (name = "lists", description = "New versions of lists, which a second person activates"),
         (name = "lookbacks", description = "What has passed before an entry was filed"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "people", description = "Who works here"),
@@ -133,7 +139,7 @@ fn complete(operation: &mut Value) {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn json() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.to_string()).into_response()
 }

@@ -44,6 +44,8 @@ pub struct Site {
     pub name: String,
     /// Where everything that must not be lost lies: the store, evidence, quarantine.
     pub data_dir: PathBuf,
+    /// The key that signs checkpoints of the audit trail and evidence packs.
+    pub audit_key: PathBuf,
     /// Where the service listens.
     pub listen: SocketAddr,
     /// Lane workers; each holds one core.
@@ -287,6 +289,8 @@ pub struct Webhook {
     pub format: WebhookFormat,
     /// Networks of the site's own that it may be in.
     pub networks: Vec<Network>,
+    /// The authority that its certificate hangs on, PEM; `None`: those of the system.
+    pub ca: Option<PathBuf>,
 }
 
 /// How an event is written.
@@ -328,7 +332,9 @@ pub struct Device {
     /// Names it in records: `[a-z0-9-]{1,32}`.
     pub id: String,
     /// SHA-256 of its key.
-    pub key_sha256: [u8; 32],
+    pub key_sha256: Option<[u8; 32]>,
+    /// SHA-256 of its certificate (of the DER), signed by [`Tls::client_ca`]. It has a key, a certificate, or either.
+    pub certificate_sha256: Option<[u8; 32]>,
     /// Lanes that it may post to, as indices into [`Site::lanes`]; all unless given.
     pub lanes: Vec<usize>,
     /// Portals that it may post to, as indices into [`Site::portals`]; all unless given.
@@ -353,6 +359,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its key: PEM.
     pub key: PathBuf,
+    /// The authority of devices' client certificates, PEM; `None`: nobody is asked for one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What is obscured.

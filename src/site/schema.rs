@@ -11,6 +11,7 @@ use super::{
     SearchRules, Secret, Site, Tls,
 };
 use super::{Mqtt, Network, Webhook, WebhookFormat};
+use crate::audit::checkpoint::usual_key;
 use crate::bytes::Bytes;
 use crate::lane::detect::View;
 use crate::lane::frame::MAX_BYTES;
@@ -53,6 +54,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(256).to_string();
     let name = text(&mut root, "name", Otherwise::Value("garita"));
     let data_dir = root.path("data_dir", Otherwise::Value("data"));
+    let audit_key = root.path("audit_key", Otherwise::Nothing);
     let listen: Option<SocketAddr> = root.take("listen", Kind::Text, Otherwise::Value("127.0.0.1:8750"), |text| {
         text.parse().map_err(|_| "it takes an IP address and a port, such as \"127.0.0.1:8750\" or \"[::]:8750\"".to_owned())
     });
@@ -83,6 +85,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     }
     let site = Site {
         name: name?,
+        audit_key: audit_key.or_else(|| data_dir.as_deref().map(usual_key))?,
         data_dir: data_dir?,
         listen: listen?,
         workers: workers?,
@@ -114,6 +117,10 @@ fn together(root: &Section<'_, '_>, site: &Site) {
     for pair in folders.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
         let message = format!("{} is watched for both {} and {}: give each a folder of its own", pair[0].0.display(), pair[0].1, pair[1].1);
         root.reader.mistake(root.place(), message);
+    }
+    if site.devices.iter().any(|device| device.certificate_sha256.is_some()) && site.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+        root.reader
+            .mistake(root.place(), "a [[device]] has a certificate_sha256, and [tls] no client_ca: name the authority that its certificate is signed by");
     }
     if site.lanes.is_empty() && site.portals.is_empty() {
         root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
@@ -344,7 +351,9 @@ fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
     let networks = section.texts("networks").unwrap_or_default();
     let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
     let networks = networks.into_iter().collect::<Option<_>>();
-    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks? })
+    let ca = section.path("ca", Otherwise::Nothing);
+    should_be_there(&section, "ca", ca.as_deref());
+    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks?, ca })
 }
 
 fn mqtt(mut section: Section<'_, '_>) -> Option<Mqtt> {
@@ -376,12 +385,17 @@ fn search(mut section: Section<'_, '_>) -> Option<SearchRules> {
 }
 
 fn device((id, mut section): (String, Section<'_, '_>), lane_ids: &[String], portal_ids: &[String]) -> Option<Device> {
-    let key_sha256 = section.take("key_sha256", Kind::Key, Otherwise::Required, |text| {
+    let certificate_sha256 = section.take("certificate_sha256", Kind::Key, Otherwise::Nothing, |text| {
+        let digest = sha256(&text.replace(':', ""));
+        digest.ok_or_else(|| "is no SHA-256: it takes what `openssl x509 -noout -fingerprint -sha256` prints behind the =".to_owned())
+    });
+    let otherwise = if certificate_sha256.is_some() { Otherwise::Nothing } else { Otherwise::Required };
+    let key_sha256 = section.take("key_sha256", Kind::Key, otherwise, |text| {
         sha256(text).ok_or_else(|| "is no SHA-256: it takes the 64 hexadecimal digits that `printf %s KEY | sha256sum` prints".to_owned())
     });
     let lanes = among(&mut section, "lanes", lane_ids);
     let portals = among(&mut section, "portals", portal_ids);
-    Some(Device { id, key_sha256: key_sha256?, lanes, portals })
+    Some(Device { id, key_sha256, certificate_sha256, lanes, portals })
 }
 
 /// The indices of what `key` lists; all if it is not given.
@@ -423,8 +437,10 @@ fn tls(mut section: Section<'_, '_>) -> Option<Option<Tls>> {
     should_be_there(&section, "certificate", certificate.as_deref());
     let key = section.path("key", Otherwise::Nothing);
     should_be_there(&section, "key", key.as_deref());
+    let client_ca = section.path("client_ca", Otherwise::Nothing);
+    should_be_there(&section, "client_ca", client_ca.as_deref());
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key })),
+        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key, client_ca })),
         (None, None) => Some(None),
         (Some(_), None) => {
             section.mistake("certificate", "needs its key as well: add key");

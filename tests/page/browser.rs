@@ -76,6 +76,9 @@ fn the_page_in_chromium() {
         ("hundred", (0..101).map(|number| seed::vehicle(&format!("CCC{number:03}"), seed::entry(&format!("CCC{number:03}"), 5), MatchClass::Exact)).collect()),
         ("many", vec![seed::vehicle("076CHZ", seed::entry("076CHZ", 5), MatchClass::Exact)]),
         ("people", vehicles()),
+        ("managers", vehicles()),
+        ("login", vehicles()),
+        ("sounds", vec![seed::vehicle("XPX802H", seed::entry("XPX802H", 80), MatchClass::Exact)]),
     ] {
         let (file, data) = seed::site(folder.path(), name);
         seed::store(&data, vehicles);
@@ -87,7 +90,7 @@ fn the_page_in_chromium() {
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("page");
     std::fs::create_dir_all(&shots).expect("makes");
     let ran = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "run.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "run.mjs", "lists.mjs", "login.mjs"])
         .current_dir(tests())
         .env("GARITA", env!("CARGO_BIN_EXE_garita"))
         .env("GARITA_SITES", serde_json::Value::Object(sites).to_string())

@@ -65,6 +65,17 @@ export function get(path, idle = false) {
 }
 
 /**
+ * Sends a file.
+ * @param {string} path @param {Blob} file
+ * @returns {Promise<any>}
+ */
+export async function send(path, file) {
+  const answer = await fetch(path, { method: 'POST', body: file, credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(600_000) });
+  if (answer.ok) return answer.json();
+  throw new Refused(answer.status, await answer.json().catch(() => ({})));
+}
+
+/**
  * The bytes of a picture, decoded.
  * @param {number} id @param {string} digest @param {ImageBitmapOptions} [options]
  */

@@ -15,8 +15,22 @@ use crate::custody::told;
 pub const MEDIA_TYPE: &str = "application/cloudevents+json";
 
 /// What can happen. The kinds of the outbox, each a `type` with `garita.` before it.
-pub const KINDS: [&str; 12] =
-    ["passage", "hit", "hit.withdrawn", "scan", "car", "finding", "scan.hit", "scan.hit.withdrawn", "list.changed", "lane.down", "lane.up", "lookback.match"];
+pub const KINDS: [&str; 14] = [
+    "passage",
+    "hit",
+    "hit.withdrawn",
+    "disposition",
+    "disposition.undone",
+    "scan",
+    "car",
+    "finding",
+    "scan.hit",
+    "scan.hit.withdrawn",
+    "list.changed",
+    "lane.down",
+    "lane.up",
+    "lookback.match",
+];
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -39,7 +53,7 @@ pub struct Event {
     pub time: String,
     /// `application/json`.
     pub datacontenttype: &'static str,
-    /// What is known of it now: a passage, hit, scan, car, finding, or what the kind says.
+    /// What is known of it now: a passage, hit, disposition, scan, car, finding, or what the kind says.
     #[schema(value_type = Object)]
     pub data: Value,
 }
@@ -83,6 +97,7 @@ fn data(connection: &Connection, due: &Due) -> rusqlite::Result<Option<Value>> {
             whole
         })),
         "hit" | "hit.withdrawn" => told(told::hit(connection, row)?),
+        "disposition" | "disposition.undone" => told(told::disposition(connection, row)?),
         "scan" => told(told::scan(connection, row)?),
         "car" => told(told::car(connection, row, number("position"))?),
         "finding" => told(told::finding(connection, row, number("position"), number("number"))?),
