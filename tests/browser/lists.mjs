@@ -76,6 +76,8 @@ test('a new version of a list: shown, proposed, activated by a second person', (
   await propose('no,list\n1,2\n', '');
   await ann.page.waitForFunction(() => document.querySelector('.sheet > .alarm')?.textContent?.includes('column'));
   assert.equal(await own.count(), 0);
+  // Who has no queue hears nothing of it, and their screen is not stale for that.
+  for (const who of [ann, bob]) assert.ok(await who.page.locator('.banner').isHidden());
   for (const who of [bob, admin]) who.quiet();
   for (const who of [ann, bob, admin]) await who.close();
 }));
