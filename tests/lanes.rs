@@ -16,7 +16,7 @@ use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
 
 fn start(lanes: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {
-    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes];
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; lanes];
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
     let watchlist = Arc::new(Watchlist::new(Snapshot::of_entries(&[], &[]).expect("an empty watchlist")));
     Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), 2, &settings, passages, vec![watchlist])

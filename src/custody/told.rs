@@ -92,7 +92,7 @@ pub struct Hit {
     pub text: String,
     /// The entry's jurisdiction; empty for any.
     pub jurisdiction: String,
-    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`.
+    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`, or `absent`: none of those enrolled in this lane.
     pub class: String,
     /// Characters exchanged, missing or additional.
     pub edits: i64,

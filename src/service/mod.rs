@@ -97,7 +97,7 @@ use crate::models::{Models, Precision};
 use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::rail::anomaly::Anomaly;
-use crate::site::Site;
+use crate::site::{Lane, Site};
 use crate::watchlist::snapshot::Watchlist;
 
 /// What requests need. Cheap to clone.
@@ -176,7 +176,12 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     }
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
-    let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
+    let enrolled = |lane: &Lane| {
+        let name = lane.enrolled.clone()?;
+        Some((site.lists.iter().position(|list| list.name == name)?, name))
+    };
+    let settings = |lane: &Lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent(), enrolled: enrolled(lane) };
+    let lanes: Vec<LaneSettings> = site.lanes.iter().map(settings).collect();
     let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
     let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
     let door = Door::new(lanes, ids, &next, custody.clone());

@@ -95,6 +95,8 @@ pub struct Lane {
     pub gap_ms: i64,
     /// A lane from which no frame comes for this long is down, seconds; 0 for never.
     pub silence_s: u64,
+    /// The list of those enrolled here: who is not on it is a hit.
+    pub enrolled: Option<String>,
     /// Folder to watch for frames.
     pub folder: Option<PathBuf>,
     /// Stream to fetch frames from.

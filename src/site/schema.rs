@@ -115,6 +115,11 @@ fn together(root: &Section<'_, '_>, site: &Site) {
         let message = format!("{} is watched for both {} and {}: give each a folder of its own", pair[0].0.display(), pair[0].1, pair[1].1);
         root.reader.mistake(root.place(), message);
     }
+    for lane in &site.lanes {
+        if let Some(enrolled) = lane.enrolled.as_ref().filter(|&name| site.lists.iter().all(|list| list.name != *name)) {
+            root.reader.mistake(root.place(), format!("lane {} is for those enrolled on {enrolled}, but no [[list]] has that name", lane.id));
+        }
+    }
     if site.lanes.is_empty() && site.portals.is_empty() {
         root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
     }
@@ -140,11 +145,23 @@ fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     // A triggered lane may be quiet for hours.
     let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };
     let silence_s = number(&mut section, "silence_s", silence, 0..=86_400);
+    let enrolled = text(&mut section, "enrolled", Otherwise::Nothing);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let pull = section.optional_section("pull").map(pull);
     let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
-    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, silence_s: silence_s?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    let lane = Lane {
+        name: name?,
+        mode: mode?,
+        view: view?,
+        gap_ms: gap_ms?,
+        silence_s: silence_s?,
+        enrolled,
+        folder,
+        pull: sound(pull)?,
+        replay: sound(replay)?,
+        id,
+    };
     if lane.pull.is_some() && lane.replay.is_some() {
         section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
     }
