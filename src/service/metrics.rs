@@ -58,6 +58,11 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_counter!("garita_webhook_events_total", "Attempts to tell events, by webhook and outcome: taken, failed, gone (there was nothing left to tell)");
     describe_gauge!("garita_webhook_waiting", "Events that a webhook has not taken yet");
     describe_gauge!("garita_webhook_dead", "Events that a webhook did not take within a day");
+    describe_gauge!("garita_connections", "Connections that are open");
+    describe_counter!("garita_connections_refused_total", "Connections refused, by limit: total (503), peer (429)");
+    for limit in ["total", "peer"] {
+        counter!("garita_connections_refused_total", "limit" => limit).absolute(0);
+    }
     describe_gauge!("garita_lane_down", "1 while a lane sees nothing, by lane");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -185,6 +190,16 @@ pub(super) fn webhook(id: &str, outcome: &'static str) {
 pub(super) fn webhook_standing(id: &str, waiting: i64, dead: i64) {
     gauge!("garita_webhook_waiting", "webhook" => id.to_owned()).set(waiting as f64);
     gauge!("garita_webhook_dead", "webhook" => id.to_owned()).set(dead as f64);
+}
+
+/// Connections that are open.
+pub(super) fn connections(open: usize) {
+    gauge!("garita_connections").set(open as f64);
+}
+
+/// A connection for which there was no place.
+pub(super) fn connection_refused(limit: &'static str) {
+    counter!("garita_connections_refused_total", "limit" => limit).increment(1);
 }
 
 /// Whether a lane sees nothing.

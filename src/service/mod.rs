@@ -8,7 +8,7 @@
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `connections`, `peers`, `tls` | accepting them, within limits of number and patience; who has how many; encrypting them |
 //! | `sessions`, `people` | logging in; who works here |
 //! | `trail` | the audit trail and holds |
 //! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
@@ -51,6 +51,7 @@ mod mqtt;
 pub mod multipart;
 pub mod openapi;
 mod page;
+mod peers;
 mod people;
 mod portal_files;
 mod portals;
@@ -187,7 +188,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
-    let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let uploads = uploads::Uploads::open(&custody, site.limits.clone(), waker.clone())?;
     let down = site.lanes.iter().map(|_| std::sync::atomic::AtomicI64::new(0)).collect();
     let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
@@ -275,7 +276,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
     }
-    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::camera::{Connection, pictures, unlike};
-use super::server::Site;
+use super::camera::{Connection, Reply, pictures, unlike};
+use super::server::{Server, Site};
 
 /// How many there are at once.
 const SLOW: usize = 500;
@@ -51,6 +51,51 @@ fn five_hundred_slow_connections_hold_nobody_up() {
     println!("{posted} good frames beside {SLOW} slow connections, which were all ended after {ended:?}");
     assert_eq!(server.counts(), [posted, 0, told]);
     assert!(server.stop().1, "{}", site.log());
+}
+
+/// Opens connections until one is answered without having asked anything; answers those that were not, and the answer.
+fn fill(server: &Server) -> (Vec<Connection>, Reply) {
+    let mut held = Vec::new();
+    loop {
+        let mut connection = Connection::open(server.address).expect("connects");
+        // A connection that has a place is read from; one that has none is told so, and what it says is thrown away.
+        let asked = connection.request("GET", "/healthz", &[], &[]).expect("an answer");
+        if asked.status != 200 {
+            return (held, asked);
+        }
+        held.push(connection);
+        assert!(held.len() < 100, "nobody is refused");
+    }
+}
+
+#[test]
+fn who_takes_too_many_places_is_refused_and_others_are_not() {
+    for (limits, places, status) in [
+        ("connections = 40\nconnections_per_peer = 6\nunlimited_peers = []", 6, 429),
+        // This machine has no limit of its own unless the site file says so.
+        ("connections = 8\nconnections_per_peer = 2", 8, 503),
+    ] {
+        let site = Site::new(1, &format!("[limits]\nbody_timeout_s = 600\nfree_bytes = \"24 MiB\"\n{limits}"));
+        let server = site.start();
+        let (mut held, refusal) = fill(&server);
+        assert_eq!((held.len(), refusal.status), (places, status), "{}", refusal.text());
+        refusal.assert_problem();
+        assert_eq!((refusal.header("retry-after"), refusal.header("connection")), (Some("1"), Some("close")));
+        // Those who have a place keep it, and who leaves makes room.
+        let picture = pictures("lane000-").swap_remove(2);
+        let reply = held[0].request("POST", "/v1/lanes/lane-0/frames", &[], &picture).expect("an answer");
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let metrics = held[1].request("GET", "/metrics", &[], &[]).expect("an answer").text();
+        let refused = format!("garita_connections_refused_total{{limit=\"{}\"}} 1", if status == 429 { "peer" } else { "total" });
+        assert!(metrics.contains(&refused) && metrics.contains(&format!("garita_connections {places}")), "{metrics}");
+        drop(held);
+        let room = (0..600).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            Connection::open(server.address).and_then(|mut connection| connection.request("GET", "/healthz", &[], &[])).is_ok_and(|reply| reply.status == 200)
+        });
+        assert!(room, "nobody was let in afterwards");
+        assert!(server.stop().1, "{}", site.log());
+    }
 }
 
 #[test]
