@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use super::metrics;
@@ -121,11 +122,14 @@ async fn refuse(mut stream: TcpStream, why: NoPlace) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Serves one connection.
+/// Serves one connection. Who takes nothing of an answer for as long as a request may take to come is ended.
 async fn serve<Stream>(stream: Stream, peer: SocketAddr, router: Router, patience: Duration, mut stopped: watch::Receiver<bool>)
 where
     Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
+    let stream = Box::pin(stream);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (router, mut request) = (router.clone(), request.map(Body::new));
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -48,6 +48,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
     describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
     describe_counter!("garita_edge_reads_total", "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs");
+    describe_counter!("garita_edge_hits_total", "Entries that reads of cameras met by themselves, by list");
     describe_gauge!("garita_source_up", "1 while frames come from a camera that is pulled or a folder that is watched, by lane and source");
     describe_counter!(
         "garita_source_incidents_total",
@@ -86,9 +87,13 @@ pub(super) fn source_connected(lane: &str) {
     counter!("garita_source_connects_total", "lane" => lane.to_owned()).increment(1);
 }
 
-/// A read that a camera made itself, and how ours compares.
-pub(super) fn edge_read(lane: &str, opinion: &str) {
-    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion.to_owned()).increment(1);
+/// A read that a camera made itself, how ours compares, and the entries that it met by itself.
+pub(super) fn edge_read(lane: &str, opinion: &'static str, entries: &serde_json::Value) {
+    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion).increment(1);
+    for met in entries.as_array().into_iter().flatten() {
+        let list = met["entry"]["list"].as_str().unwrap_or_default().to_owned();
+        counter!("garita_edge_hits_total", "list" => list).increment(1);
+    }
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {

@@ -15,7 +15,7 @@
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
-//! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
 //! | `page` | the operators' page |
 //! | [`webhooks`], `mqtt` | who is told what happens; who is told how the service is doing |
@@ -38,6 +38,7 @@ mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
+mod edge_reads;
 pub mod fields;
 pub mod folder;
 mod frames;
@@ -343,7 +344,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
-        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
+        .route("/v1/lanes/{id}/edge-reads", post(edge_reads::take))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
@@ -397,6 +398,7 @@ fn outward() -> Router<Service> {
     Router::new()
         .route("/v1/passages", get(queries::passages::listed))
         .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/edge-reads", get(edge_reads::listed))
         .route("/v1/hits", get(queries::hits::listed))
         .route("/v1/hits/{id}", get(queries::hits::one))
         .route("/v1/cars", get(queries::rail::cars))
