@@ -8,14 +8,14 @@
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `connections`, `peers`, `tls` | accepting them, within limits of number and patience; who has how many; encrypting them |
 //! | `sessions`, `people` | logging in; who works here |
 //! | `trail` | the audit trail and holds |
 //! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
-//! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
 //! | `page` | the operators' page |
 //! | [`webhooks`], `mqtt` | who is told what happens; who is told how the service is doing |
@@ -38,6 +38,7 @@ mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
+mod edge_reads;
 pub mod fields;
 pub mod folder;
 mod frames;
@@ -51,6 +52,7 @@ mod mqtt;
 pub mod multipart;
 pub mod openapi;
 mod page;
+mod peers;
 mod people;
 mod portal_files;
 mod portals;
@@ -192,7 +194,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
-    let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let uploads = uploads::Uploads::open(&custody, site.limits.clone(), waker.clone())?;
     let down = site.lanes.iter().map(|_| std::sync::atomic::AtomicI64::new(0)).collect();
     let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
@@ -280,7 +282,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
     }
-    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
@@ -347,7 +349,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
-        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
+        .route("/v1/lanes/{id}/edge-reads", post(edge_reads::take))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
@@ -401,6 +403,7 @@ fn outward() -> Router<Service> {
     Router::new()
         .route("/v1/passages", get(queries::passages::listed))
         .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/edge-reads", get(edge_reads::listed))
         .route("/v1/hits", get(queries::hits::listed))
         .route("/v1/hits/{id}", get(queries::hits::one))
         .route("/v1/cars", get(queries::rail::cars))

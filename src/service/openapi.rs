@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{cases, frames, health, live, lookback, people, portals, queries, sessions, trail, webhooks};
+use super::{cases, edge_reads, frames, health, live, lookback, people, portals, queries, sessions, trail, webhooks};
 
 /// The document, but for its version.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
     info(title = "garita", description = "Reads what crosses a border. Errors are RFC 9457 problem details. Times are milliseconds since the Unix epoch."),
     paths(
         frames::frame,
-        frames::edge_read,
+        edge_reads::take,
         frames::trigger,
         frames::plate_reader,
         portals::scans,
@@ -34,6 +34,7 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         health::metrics,
         queries::passages::listed,
         queries::passages::one,
+        edge_reads::listed,
         queries::hits::listed,
         queries::hits::one,
         queries::rail::cars,

@@ -69,6 +69,7 @@ pub const RIGHTS: &[Right] = &[
     // --- what leaves: queries, exports, events ---
     ("GET", "/v1/passages", PEOPLE),
     ("GET", "/v1/passages/{id}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/edge-reads", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/hits", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/hits/{id}", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/cars", PEOPLE),
