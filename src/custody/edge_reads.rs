@@ -238,10 +238,11 @@ pub fn one(connection: &Connection, id: i64) -> rusqlite::Result<Option<EdgeRead
     connection.prepare_cached(&format!("SELECT {EDGE_READ} FROM edge_read WHERE id = ?1"))?.query_row([id], row).optional()
 }
 
-/// Those that speak of a passage, in the order of their coming.
+/// Those that speak of a vehicle of ours, also while it is in view, in the order of their coming.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn of_passage(connection: &Connection, passage: i64) -> rusqlite::Result<Vec<EdgeRead>> {
-    connection.prepare_cached(&format!("SELECT {EDGE_READ} FROM edge_read WHERE passage = ?1 ORDER BY id"))?.query_map([passage], row)?.collect()
+pub fn of_track(connection: &Connection, lane: &str, track: i64) -> rusqlite::Result<Vec<EdgeRead>> {
+    let question = format!("SELECT {EDGE_READ} FROM edge_read WHERE lane = ?1 AND track = ?2 ORDER BY id");
+    connection.prepare_cached(&question)?.query_map(params![lane, track], row)?.collect()
 }

@@ -264,7 +264,8 @@ pub fn passage_whole(connection: &Connection, id: i64) -> rusqlite::Result<Optio
     let evidence = evidence.collect::<rusqlite::Result<_>>()?;
     let mut statement = connection.prepare_cached(&format!("SELECT {HIT} FROM hit WHERE passage = ?1 ORDER BY priority, probability DESC, id"))?;
     let hits = statement.query_map([id], hit_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(Some(PassageWhole { passage, best, chars, evidence, hits, second_opinions: edge_reads::of_passage(connection, id)? }))
+    let second_opinions = edge_reads::of_track(connection, &passage.lane, passage.track)?;
+    Ok(Some(PassageWhole { passage, best, chars, evidence, hits, second_opinions }))
 }
 
 /// The columns of a [`Hit`].
