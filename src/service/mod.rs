@@ -17,6 +17,7 @@
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
 //! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
+//! | `viewer` | scans for people's eyes: tiles, thicknesses, what they decide and draw |
 //! | `page` | the operators' page |
 //! | [`webhooks`], `mqtt` | who is told what happens; who is told how the service is doing |
 //! | `queries`, `lookback` | what there is, searched, taken out; what has passed before an entry was filed |
@@ -69,6 +70,7 @@ mod tls;
 mod trace;
 mod trail;
 mod uploads;
+mod viewer;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -117,6 +119,7 @@ pub(crate) struct Service {
     looking_back: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
+    opened: Arc<viewer::Scans>,
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
@@ -210,6 +213,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         looking_back: Arc::default(),
         waker,
         activity,
+        opened: Arc::default(),
         fetched,
         recorder,
         stopping: Arc::default(),
@@ -379,6 +383,7 @@ fn router(service: Service) -> Router {
         .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
+        .merge(viewed())
         .route("/login", get(sessions::page))
         .route("/login.js", get(sessions::script))
         .route("/v1/session", get(sessions::told).post(sessions::log_in).delete(sessions::log_out))
@@ -396,6 +401,21 @@ fn router(service: Service) -> Router {
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)
+}
+
+/// Scans for people's eyes.
+fn viewed() -> Router<Service> {
+    Router::new()
+        .route("/v1/scans", get(viewer::trains))
+        .route("/v1/scans/{scan}/tiles/{level}/{x}/{y}", get(viewer::tile))
+        .route("/v1/scans/{scan}/cars", get(viewer::train))
+        .route("/v1/scans/{scan}/cars/{position}", get(viewer::car))
+        .route("/v1/scans/{scan}/cars/{position}/thumbnail", get(viewer::thumbnail))
+        .route("/v1/scans/{scan}/cars/{position}/thickness", get(viewer::thickness))
+        .route("/v1/scans/{scan}/cars/{position}/change", get(viewer::change))
+        .route("/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", post(viewer::decide).delete(viewer::undo))
+        .route("/v1/scans/{scan}/cars/{position}/annotations", post(viewer::annotate))
+        .route("/v1/scans/{scan}/cars/{position}/annotations/{annotation}", delete(viewer::remove))
 }
 
 /// What leaves: queries, exports, how webhooks do, and what all requests are.

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{cases, edge_reads, frames, health, live, lookback, people, portals, queries, sessions, trail, webhooks};
+use super::{cases, edge_reads, frames, health, live, lookback, people, portals, queries, sessions, trail, viewer, webhooks};
 
 /// The document, but for its version.
 #[derive(OpenApi)]
@@ -62,6 +62,17 @@ use super::{cases, edge_reads, frames, health, live, lookback, people, portals, 
         cases::accuracy,
         cases::hours,
         live::events,
+        viewer::trains,
+        viewer::train,
+        viewer::car,
+        viewer::tile,
+        viewer::thumbnail,
+        viewer::thickness,
+        viewer::change,
+        viewer::decide,
+        viewer::undo,
+        viewer::annotate,
+        viewer::remove,
         sessions::told,
         sessions::log_in,
         sessions::log_out,
@@ -88,6 +99,7 @@ use super::{cases, edge_reads, frames, health, live, lookback, people, portals, 
         (name = "portals", description = "Scans of trains come in"),
         (name = "queries", description = "What there is"),
         (name = "cases", description = "Hits before people, and what they decide"),
+        (name = "viewer", description = "Scans for people's eyes, and what they make of cars"),
         (name = "lookbacks", description = "What has passed before an entry was filed"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "people", description = "Who works here"),

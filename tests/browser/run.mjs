@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Server, accessible, asleep, close, launch, painted, quantile, screen, shot, whole } from './drive.mjs';
 
-before(launch);
+before(() => launch());
 after(close);
 
 /** @param {string} site @param {(server: Server) => Promise<void>} act */

@@ -84,14 +84,33 @@ fn the_page_in_chromium() {
         }
         sites.insert(name.to_owned(), file.display().to_string().into());
     }
+    drive("run.mjs", sites);
+}
+
+#[test]
+fn the_scan_viewer_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, _) = seed::site(folder.path(), "trains");
+    drive("scans.mjs", serde_json::Map::from_iter([("trains".to_owned(), file.display().to_string().into())]));
+}
+
+/// Runs a file of tests under Node, against the servers of these sites.
+fn drive(script: &str, sites: serde_json::Map<String, serde_json::Value>) {
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("page");
     std::fs::create_dir_all(&shots).expect("makes");
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let ran = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "run.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", script])
         .current_dir(tests())
         .env("GARITA", env!("CARGO_BIN_EXE_garita"))
         .env("GARITA_SITES", serde_json::Value::Object(sites).to_string())
-        .env("GARITA_FRAMES", Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img"))
+        .env("GARITA_FRAMES", testdata.join("lane/img"))
+        .env("GARITA_RAIL", testdata.join("rail"))
+        .env("GARITA_GOLDEN", testdata.join("display/golden.json"))
         .env("GARITA_SHOTS", &shots)
         .status()
         .expect("node runs");
