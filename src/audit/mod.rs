@@ -57,6 +57,8 @@ pub enum Action {
     PersonChanged,
     /// Looked at a hit or its evidence.
     HitViewed,
+    /// Opened a car in the scan viewer.
+    CarViewed,
     /// Searched, with the reason in the details.
     Searched,
     /// Took data out.
@@ -101,6 +103,7 @@ impl Action {
             Action::CredentialsChanged => "credentials.changed",
             Action::PersonChanged => "person.changed",
             Action::HitViewed => "hit.viewed",
+            Action::CarViewed => "car.viewed",
             Action::Searched => "searched",
             Action::Exported => "exported",
             Action::Claimed => "claimed",

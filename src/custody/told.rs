@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::edge_reads::{self, EdgeRead};
 use super::evidence::{Sha, hex};
 
 /// One vehicle that has passed.
@@ -54,6 +55,8 @@ pub struct PassageWhole {
     pub evidence: Vec<Evidence>,
     /// Whom the lists say it may be.
     pub hits: Vec<Hit>,
+    /// What cameras read of it by themselves, and how that compares with ours.
+    pub second_opinions: Vec<EdgeRead>,
 }
 
 /// A picture of a passage.
@@ -92,7 +95,7 @@ pub struct Hit {
     pub text: String,
     /// The entry's jurisdiction; empty for any.
     pub jurisdiction: String,
-    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`.
+    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`, or `absent`: none of those enrolled in this lane.
     pub class: String,
     /// Characters exchanged, missing or additional.
     pub edits: i64,
@@ -286,7 +289,8 @@ pub fn passage_whole(connection: &Connection, id: i64) -> rusqlite::Result<Optio
     let evidence = evidence.collect::<rusqlite::Result<_>>()?;
     let mut statement = connection.prepare_cached(&format!("SELECT {HIT} FROM hit WHERE passage = ?1 ORDER BY priority, probability DESC, id"))?;
     let hits = statement.query_map([id], hit_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(Some(PassageWhole { passage, best, chars, evidence, hits }))
+    let second_opinions = edge_reads::of_track(connection, &passage.lane, passage.track)?;
+    Ok(Some(PassageWhole { passage, best, chars, evidence, hits, second_opinions }))
 }
 
 /// The columns of a [`Hit`].

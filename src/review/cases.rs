@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::diff::{self, Column};
 use super::{DECIDE_BUDGET_MS, HIT_BUDGET_MS, State};
+use crate::custody::edge_reads::{self, EdgeRead};
 use crate::custody::evidence::{Sha, from_hex, hex};
 use crate::custody::journal::Place;
 use crate::custody::record::StoredRead;
@@ -148,6 +149,8 @@ pub struct Case {
     pub notes: Vec<ShownNote>,
     /// Earlier passages that were read as this plate, newest first.
     pub history: Vec<Earlier>,
+    /// What cameras read of the vehicle by themselves.
+    pub second_opinions: Vec<EdgeRead>,
     /// Other entries that the same vehicle meets: their cases' numbers, texts and lists.
     pub others: Vec<OtherCase>,
     /// What it may take: from frame to hit, from hit to decision; milliseconds.
@@ -307,6 +310,7 @@ pub fn case(connection: &Connection, hit: i64, since_ms: i64) -> rusqlite::Resul
         dispositions: dispositions(connection, hit)?,
         notes: notes(connection, hit)?,
         history: history(connection, &texts, passage.unwrap_or(0), since_ms)?,
+        second_opinions: edge_reads::of_track(connection, &item.lane, track)?,
         others: others(connection, &item.lane, track, hit)?,
         entry: serde_json::from_str(&entry).unwrap_or_default(),
         read: seen.read,

@@ -23,16 +23,20 @@
 //! | [`decide`] | claims, dispositions, undo, notes, viewings: changes in the store's transaction |
 //! | [`cases`] | the queue and one case as the page gets them |
 //! | [`diff`] | read against entry, character by character |
+//! | [`cars`] | what people decide on findings in cars, and draw beside their pixels |
+//! | [`display`] | what a pixel of a scan looks like: the reference |
 //! | [`changes`] | which cases changed since |
 //! | [`figures`] | what dispositions say of the reader and the lists; lanes by the hour |
 //! | `web/` | the page: HTML, CSS, ES modules, two languages; embedded, built by nothing |
 //!
 //! A hit that its passage's vote withdraws leaves the queue (`withdrawn`) unless somebody has decided already.
 
+pub mod cars;
 pub mod cases;
 pub mod changes;
 pub mod decide;
 pub mod diff;
+pub mod display;
 pub mod figures;
 pub mod web;
 

@@ -275,7 +275,7 @@ fn changed<T: Send + 'static>(
     }
 }
 
-fn refused(why: &Refusal) -> Problem {
+pub(super) fn refused(why: &Refusal) -> Problem {
     let (status, title, detail) = match why {
         Refusal::Unknown => (StatusCode::NOT_FOUND, "No such case", "there is no such case, or it has had its time".to_owned()),
         Refusal::Claimed { by, .. } => (StatusCode::CONFLICT, "Claimed", format!("{by} has this case in hand")),

@@ -1,5 +1,4 @@
-//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, the Plate-Recognizer-compatible `POST /v1/plate-reader/`, and
-//! `POST /v1/lanes/{id}/edge-reads` for cameras that read plates themselves.
+//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, and the Plate-Recognizer-compatible `POST /v1/plate-reader/`.
 
 use std::sync::Arc;
 
@@ -15,14 +14,11 @@ use utoipa::ToSchema;
 use super::Service;
 use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
-use super::edge::{Direction, EdgeRead, Opinion, View, compare};
 use super::fields::{self, CONTENT_DIGEST};
-use super::metrics;
 use super::problem::{Problem, ProblemBody};
 use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
 use crate::lane::line::PlateLine;
-use crate::watchlist::Jurisdiction;
 
 /// When the sender captured the frame: RFC 3339, or milliseconds since the Unix epoch.
 const CAPTURED: &str = "garita-captured-at";
@@ -33,7 +29,7 @@ pub(super) const MOST_BYTES_AT_ONCE: usize = 256 << 20;
 /// The sender's own count.
 const SEQUENCE: &str = "garita-sequence";
 
-type Answered<T> = Result<(StatusCode, Json<T>), Problem>;
+pub(super) type Answered<T> = Result<(StatusCode, Json<T>), Problem>;
 
 /// Takes one frame, as the body or as the first file of a multipart form.
 #[utoipa::path(post, path = "/v1/lanes/{id}/frames", tag = "lanes", params(("id" = String, Path, description = "The lane's id"),
@@ -56,7 +52,7 @@ pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>
 }
 
 /// That a sender may post to a lane, and that there is a place for what it posts.
-fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
+pub(super) fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
     credentials.sender(&service.site)?.may_use_lane(lane)?;
     if service.door.under_way() >= service.site.limits.waiting {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way").retry(1));
@@ -65,7 +61,7 @@ fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<
 }
 
 /// How a frame counts that was refused with `problem`.
-fn refused(problem: &Problem) -> Refused {
+pub(super) fn refused(problem: &Problem) -> Refused {
     match problem.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Refused::Shed,
         _ => Refused::Rejected,
@@ -191,61 +187,6 @@ fn result_of(plate: &PlateLine) -> PlateReaderResult {
     }
 }
 
-/// What became of a camera's event.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EdgeAnswer {
-    #[serde(flatten)]
-    kept: Kept,
-    /// What the camera read.
-    theirs: Theirs,
-    /// How that differs from the plate of ours that is most like it.
-    comparison: Opinion,
-}
-
-/// What a camera read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Theirs {
-    text: String,
-    confidence: Option<f32>,
-    /// ISO 3166-2; empty where it does not say.
-    #[schema(value_type = String)]
-    jurisdiction: Jurisdiction,
-    direction: Option<Direction>,
-}
-
-/// Takes the event of a camera that reads plates itself (Axis, Hikvision): its picture is a frame like others, and its text is compared with ours. Only the
-/// frame is kept; what the camera read is in the answer and in the log.
-#[utoipa::path(post, path = "/v1/lanes/{id}/edge-reads", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
-    request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "What a camera that reads plates itself posts: Axis, Hikvision"),
-    responses((status = 201, description = "Its picture was looked at, and kept; how its text and ours differ", body = EdgeAnswer), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn edge_read(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered<EdgeAnswer> {
-    let lane = service.lane(&id)?;
-    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
-    let kind = fields::text(request.headers(), "content-type")?.unwrap_or_default().to_owned();
-    let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
-    let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
-    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
-    let (body, _room) = tokio::time::timeout(patience, whole(request.into_body(), limit, &service.room)).await.map_err(slow)??;
-    let theirs = EdgeRead::parse(&kind, &body).map_err(|error| error.in_(format!("lane {id}")))?;
-    let Some(picture) = theirs.picture.filter(|picture| picture.view > View::Plate) else {
-        let detail = "the event has no picture of the vehicle or of the scene, and without one there is nothing to compare: let the camera send it";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No picture", detail));
-    };
-    let incoming = Incoming { lane, bytes: picture.bytes, captured_ms: theirs.captured_ms, sequence: None, digest: None, key: None };
-    let kept = kept(service.door.submit(incoming).await)?;
-    // Of several plates in the picture, theirs is the one that is most like it.
-    let opinion = kept.plates.iter().map(|plate| compare(&theirs.text, &plate.text)).min_by_key(|opinion| match opinion {
-        Opinion::Agree => 0,
-        Opinion::Differ { at } => at.len(),
-        Opinion::OnlyTheirs | Opinion::OnlyOurs | Opinion::Neither => usize::MAX,
-    });
-    let comparison = opinion.unwrap_or(Opinion::OnlyTheirs);
-    metrics::edge_read(&id, comparison.name());
-    tracing::info!(lane = id, frame = kept.frame, theirs = theirs.text, opinion = comparison.name(), "a camera's own read");
-    let theirs = Theirs { text: theirs.text, confidence: theirs.confidence, jurisdiction: theirs.jurisdiction, direction: theirs.direction };
-    Ok((StatusCode::CREATED, Json(EdgeAnswer { kept, theirs, comparison })))
-}
-
 /// What a form said beside the picture.
 #[derive(Default)]
 struct Fields {
@@ -287,7 +228,7 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
 const FORM_BYTES: usize = 64 << 10;
 
 /// A body of at most `limit` bytes; takes from `room` as its bytes come, so that who only declares much takes none.
-async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
+pub(super) async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
     let full = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No room", "other senders' frames take all the memory that frames may take").retry(1);
     let mut held = Arc::clone(room).try_acquire_many_owned(0).map_err(full)?;
     let mut bytes = bytes::BytesMut::new();
@@ -331,7 +272,7 @@ async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize) -> Result<(
     Ok((picture, fields))
 }
 
-fn kept(answer: Answer) -> Result<Kept, Problem> {
+pub(super) fn kept(answer: Answer) -> Result<Kept, Problem> {
     match answer {
         Answer::Kept(kept) => Ok(kept),
         Answer::Bad(error) => Err(error.into()),

@@ -8,15 +8,16 @@
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `connections`, `peers`, `tls` | accepting them, within limits of number and patience; who has how many; encrypting them |
 //! | `sessions`, `people` | logging in; who works here |
 //! | `trail` | the audit trail and holds |
 //! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
-//! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
+//! | `viewer` | scans for people's eyes: tiles, thicknesses, what they decide and draw |
 //! | `page` | the operators' page |
 //! | [`webhooks`], `mqtt` | who is told what happens; who is told how the service is doing |
 //! | `queries`, `lookback` | what there is, searched, taken out; what has passed before an entry was filed |
@@ -39,6 +40,7 @@ mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
+mod edge_reads;
 pub mod fields;
 pub mod folder;
 mod frames;
@@ -52,6 +54,7 @@ mod mqtt;
 pub mod multipart;
 pub mod openapi;
 mod page;
+mod peers;
 mod people;
 mod portal_files;
 mod portals;
@@ -69,6 +72,7 @@ mod tls;
 mod trace;
 mod trail;
 mod uploads;
+mod viewer;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -99,7 +103,7 @@ use crate::models::{Models, Precision};
 use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::rail::anomaly::Anomaly;
-use crate::site::Site;
+use crate::site::{Lane, Site};
 use crate::watchlist::snapshot::Watchlist;
 
 /// What requests need. Cheap to clone.
@@ -119,6 +123,7 @@ pub(crate) struct Service {
     proposing: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
+    opened: Arc<viewer::Scans>,
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     stopping: Arc<AtomicBool>,
@@ -181,7 +186,12 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     lists::finish(&custody, &site.lists)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
-    let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
+    let enrolled = |lane: &Lane| {
+        let name = lane.enrolled.clone()?;
+        Some((site.lists.iter().position(|list| list.name == name)?, name))
+    };
+    let settings = |lane: &Lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent(), enrolled: enrolled(lane) };
+    let lanes: Vec<LaneSettings> = site.lanes.iter().map(settings).collect();
     let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
     let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
     let door = Door::new(lanes, ids, &next, custody.clone());
@@ -192,7 +202,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
-    let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let uploads = uploads::Uploads::open(&custody, site.limits.clone(), waker.clone())?;
     let down = site.lanes.iter().map(|_| std::sync::atomic::AtomicI64::new(0)).collect();
     let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
@@ -209,6 +219,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         proposing: Arc::default(),
         waker,
         activity,
+        opened: Arc::default(),
         fetched,
         recorder,
         stopping: Arc::default(),
@@ -281,7 +292,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
     }
-    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
@@ -349,7 +360,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
-        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
+        .route("/v1/lanes/{id}/edge-reads", post(edge_reads::take))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
@@ -379,6 +390,7 @@ fn router(service: Service) -> Router {
         .route("/v1/figures/hours", get(cases::hours))
         .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
+        .merge(viewed())
         .route("/login", get(sessions::page))
         .route("/login.js", get(sessions::script))
         .route("/v1/session", get(sessions::told).post(sessions::log_in).delete(sessions::log_out))
@@ -398,11 +410,27 @@ fn router(service: Service) -> Router {
         .with_state(service)
 }
 
+/// Scans for people's eyes.
+fn viewed() -> Router<Service> {
+    Router::new()
+        .route("/v1/scans", get(viewer::trains))
+        .route("/v1/scans/{scan}/tiles/{level}/{x}/{y}", get(viewer::tile))
+        .route("/v1/scans/{scan}/cars", get(viewer::train))
+        .route("/v1/scans/{scan}/cars/{position}", get(viewer::car))
+        .route("/v1/scans/{scan}/cars/{position}/thumbnail", get(viewer::thumbnail))
+        .route("/v1/scans/{scan}/cars/{position}/thickness", get(viewer::thickness))
+        .route("/v1/scans/{scan}/cars/{position}/change", get(viewer::change))
+        .route("/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", post(viewer::decide).delete(viewer::undo))
+        .route("/v1/scans/{scan}/cars/{position}/annotations", post(viewer::annotate))
+        .route("/v1/scans/{scan}/cars/{position}/annotations/{annotation}", delete(viewer::remove))
+}
+
 /// What leaves: queries, exports, how webhooks do, and what all requests are.
 fn outward() -> Router<Service> {
     Router::new()
         .route("/v1/passages", get(queries::passages::listed))
         .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/edge-reads", get(edge_reads::listed))
         .route("/v1/hits", get(queries::hits::listed))
         .route("/v1/hits/{id}", get(queries::hits::one))
         .route("/v1/cars", get(queries::rail::cars))

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{cases, frames, health, live, lookback, people, portals, proposals, queries, sessions, trail, webhooks};
+use super::{cases, edge_reads, frames, health, live, lookback, people, portals, proposals, queries, sessions, trail, viewer, webhooks};
 
 /// The document, but for its version.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use super::{cases, frames, health, live, lookback, people, portals, proposals, q
     info(title = "garita", description = "Reads what crosses a border. Errors are RFC 9457 problem details. Times are milliseconds since the Unix epoch."),
     paths(
         frames::frame,
-        frames::edge_read,
+        edge_reads::take,
         frames::trigger,
         frames::plate_reader,
         portals::scans,
@@ -34,6 +34,7 @@ use super::{cases, frames, health, live, lookback, people, portals, proposals, q
         health::metrics,
         queries::passages::listed,
         queries::passages::one,
+        edge_reads::listed,
         queries::hits::listed,
         queries::hits::one,
         queries::rail::cars,
@@ -66,6 +67,17 @@ use super::{cases, frames, health, live, lookback, people, portals, proposals, q
         cases::accuracy,
         cases::hours,
         live::events,
+        viewer::trains,
+        viewer::train,
+        viewer::car,
+        viewer::tile,
+        viewer::thumbnail,
+        viewer::thickness,
+        viewer::change,
+        viewer::decide,
+        viewer::undo,
+        viewer::annotate,
+        viewer::remove,
         sessions::told,
         sessions::log_in,
         sessions::log_out,
@@ -93,6 +105,7 @@ use super::{cases, frames, health, live, lookback, people, portals, proposals, q
         (name = "queries", description = "What there is"),
         (name = "cases", description = "Hits before people, and what they decide"),
         (name = "lists", description = "New versions of lists, which a second person activates"),
+        (name = "viewer", description = "Scans for people's eyes, and what they make of cars"),
         (name = "lookbacks", description = "What has passed before an entry was filed"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "people", description = "Who works here"),

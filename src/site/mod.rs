@@ -97,6 +97,8 @@ pub struct Lane {
     pub gap_ms: i64,
     /// A lane from which no frame comes for this long is down, seconds; 0 for never.
     pub silence_s: u64,
+    /// The list of those enrolled here: who is not on it is a hit.
+    pub enrolled: Option<String>,
     /// Folder to watch for frames.
     pub folder: Option<PathBuf>,
     /// Stream to fetch frames from.
@@ -252,7 +254,7 @@ pub enum Class {
 }
 
 /// What one sender can ask for, and how much waits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// The most bytes of one frame.
     pub frame_bytes: u64,
@@ -260,9 +262,13 @@ pub struct Limits {
     pub scan_bytes: u64,
     /// A frame's request, headers and body, must have come within this, seconds.
     pub body_timeout_s: u64,
-    /// Connections at once; further ones wait in the system's queue.
+    /// Connections at once; further ones are answered 503.
     pub connections: usize,
-    /// Requests that may wait for a worker or for the store; further ones are answered 503.
+    /// Connections at once of one peer, an IPv4 address or the /64 of an IPv6 one; further ones are answered 429.
+    pub connections_per_peer: usize,
+    /// Who has no limit of its own: this machine, and proxies that speak for many.
+    pub unlimited_peers: Vec<Network>,
+    /// Requests that may wait for a worker or for the store; further ones are answered 429.
     pub waiting: usize,
     /// Below this many free bytes in `data_dir` nothing is acknowledged any more (507).
     pub free_bytes: u64,

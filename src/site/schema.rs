@@ -122,6 +122,11 @@ fn together(root: &Section<'_, '_>, site: &Site) {
         root.reader
             .mistake(root.place(), "a [[device]] has a certificate_sha256, and [tls] no client_ca: name the authority that its certificate is signed by");
     }
+    for lane in &site.lanes {
+        if let Some(enrolled) = lane.enrolled.as_ref().filter(|&name| site.lists.iter().all(|list| list.name != *name)) {
+            root.reader.mistake(root.place(), format!("lane {} is for those enrolled on {enrolled}, but no [[list]] has that name", lane.id));
+        }
+    }
     if site.lanes.is_empty() && site.portals.is_empty() {
         root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
     }
@@ -147,11 +152,23 @@ fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     // A triggered lane may be quiet for hours.
     let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };
     let silence_s = number(&mut section, "silence_s", silence, 0..=86_400);
+    let enrolled = text(&mut section, "enrolled", Otherwise::Nothing);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let pull = section.optional_section("pull").map(pull);
     let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
-    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, silence_s: silence_s?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    let lane = Lane {
+        name: name?,
+        mode: mode?,
+        view: view?,
+        gap_ms: gap_ms?,
+        silence_s: silence_s?,
+        enrolled,
+        folder,
+        pull: sound(pull)?,
+        replay: sound(replay)?,
+        id,
+    };
     if lane.pull.is_some() && lane.replay.is_some() {
         section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
     }
@@ -301,6 +318,9 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
     let scan_bytes = size(&mut section, "scan_bytes", "8 GiB", 1 << 20..=1 << 40);
     let body_timeout_s = number(&mut section, "body_timeout_s", "10", 1..=600);
     let connections = number(&mut section, "connections", "1024", 4..=65_536);
+    // A guess: a browser holds six, a recorder that speaks for sixteen cameras thirty-two.
+    let connections_per_peer = number(&mut section, "connections_per_peer", "128", 1..=65_536);
+    let unlimited_peers = networks(&mut section, "unlimited_peers", &["127.0.0.0/8", "::1"]);
     let waiting = number(&mut section, "waiting", "256", 1..=65_536);
     let free_bytes = size(&mut section, "free_bytes", "1 GiB", 1 << 20..=1 << 50);
     let drain_s = number(&mut section, "drain_s", "10", 1..=300);
@@ -311,6 +331,8 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
         scan_bytes: scan_bytes?,
         body_timeout_s: body_timeout_s?,
         connections: connections?,
+        connections_per_peer: connections_per_peer?,
+        unlimited_peers: unlimited_peers?,
         waiting: waiting?,
         free_bytes: free_bytes?,
         drain_s: drain_s?,
@@ -348,12 +370,17 @@ fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
         section.mistake("events", format!("has {unknown:?}, which does not happen: there are {}", KINDS.join(", ")));
     }
     let format = choice(&mut section, "format", "cloudevents", &[("cloudevents", WebhookFormat::CloudEvents), ("openalpr", WebhookFormat::OpenAlpr)]);
-    let networks = section.texts("networks").unwrap_or_default();
-    let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
-    let networks = networks.into_iter().collect::<Option<_>>();
+    let networks = networks(&mut section, "networks", &[]);
     let ca = section.path("ca", Otherwise::Nothing);
     should_be_there(&section, "ca", ca.as_deref());
     Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks?, ca })
+}
+
+/// `None` only after a mistake; each wrong one is told.
+fn networks(section: &mut Section<'_, '_>, key: &'static str, otherwise: &[&str]) -> Option<Vec<Network>> {
+    let texts = section.texts_or(key, otherwise);
+    let networks: Vec<Option<Network>> = texts.iter().map(|text| text.parse().map_err(|message| section.mistake(key, message)).ok()).collect();
+    networks.into_iter().collect()
 }
 
 fn mqtt(mut section: Section<'_, '_>) -> Option<Mqtt> {
@@ -454,7 +481,7 @@ fn tls(mut section: Section<'_, '_>) -> Option<Option<Tls>> {
 }
 
 fn masking(mut section: Section<'_, '_>) -> Option<Masking> {
-    let roles = section.texts("obscured").unwrap_or_else(|| vec![Role::Viewer.name().to_owned()]);
+    let roles = section.texts_or("obscured", &[Role::Viewer.name()]);
     let mut obscured = Vec::new();
     for name in &roles {
         match Role::of_person(name) {

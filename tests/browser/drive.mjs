@@ -50,8 +50,9 @@ export class Server {
 
 let browser;
 
-export async function launch() {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+/** @param {string[]} graphics */
+export async function launch(graphics = ['--disable-gpu']) {
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', ...graphics] });
 }
 
 export async function close() {
@@ -74,7 +75,9 @@ export async function screen(server, { width = 1366, height = 768, locale = 'en-
   if (process.env.GARITA_WEB) {
     await context.route('**/web/*', async (route) => {
       const served = await route.fetch();
-      await route.fulfill({ response: served, body: readFileSync(path.join(process.env.GARITA_WEB, path.basename(new URL(route.request().url()).pathname))) });
+      const name = path.basename(new URL(route.request().url()).pathname);
+      const contentType = { '.js': 'text/javascript', '.json': 'application/json', '.css': 'text/css' }[path.extname(name)] ?? served.headers()['content-type'];
+      await route.fulfill({ response: served, status: 200, contentType, body: readFileSync(path.join(process.env.GARITA_WEB, name)) });
     });
   }
   if (login) await login(context, server);

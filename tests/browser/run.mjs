@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PASSWORD, Server, accessible, asleep, close, launch, logIn, painted, quantile, screen, serving, shot, whole } from './drive.mjs';
 
-before(launch);
+before(() => launch());
 after(close);
 
 /** Pages of somebody who may see all. */

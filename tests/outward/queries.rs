@@ -234,3 +234,30 @@ fn who_has_passed_is_found_when_an_entry_is_added() {
     until("it looked back", || server.get("/v1/lookbacks").json()["lookbacks"][0]["state"] == "done");
     assert_eq!(audited(folder.path(), "searched")["case"], "T-1");
 }
+
+/// A lane for the enrolled: who is on its list passes in silence, whoever is not is a hit, and no other lane minds.
+#[test]
+fn a_lane_for_the_enrolled_alerts_of_everybody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("trusted.csv"), format!("plate,list,priority,reason,mode\n{SOUGHT},trusted,50,enrolled,alert_if_absent\n"))
+        .expect("written");
+    std::fs::write(folder.path().join("sought.csv"), list_of(&["ZZZ999"])).expect("written");
+    let lane = "[[lane]]\nid = \"sentri\"\nsilence_s = 0\nenrolled = \"trusted\"\n[[list]]\nname = \"trusted\"\nfile = \"trusted.csv\"\n";
+    let server = site(folder.path(), lane);
+    let other = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img/single-0000.jpg")).expect("testdata");
+    let mut passed = 0;
+    for lane in ["sentri", "south-1"] {
+        pass(&server, lane, 4, 1);
+        passed += 1;
+        until("the enrolled one has passed", || passages(&server).len() == passed);
+        let answer = server.post(&format!("/v1/lanes/{lane}/frames"), &[("content-type", "image/jpeg"), ("idempotency-key", "other")], &other);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(server.post(&format!("/v1/lanes/{lane}/triggers"), &[], b"").status, 202);
+        passed += 1;
+        until("the other one has passed", || passages(&server).len() == passed);
+    }
+    let hits = server.get("/v1/hits?limit=500").json()["hits"].as_array().expect("hits").clone();
+    let told: Vec<_> = hits.iter().map(|hit| [&hit["lane"], &hit["class"], &hit["entry"]["text"], &hit["entry"]["list"]]).collect();
+    assert_eq!(told, [[&json!("sentri"), &json!("absent"), &json!("076CHZ"), &json!("trusted")]], "{hits:?}");
+    assert!(hits[0]["probability"].as_f64().is_some_and(|probability| probability > 0.9), "{hits:?}");
+}

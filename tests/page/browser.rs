@@ -76,9 +76,6 @@ fn the_page_in_chromium() {
         ("hundred", (0..101).map(|number| seed::vehicle(&format!("CCC{number:03}"), seed::entry(&format!("CCC{number:03}"), 5), MatchClass::Exact)).collect()),
         ("many", vec![seed::vehicle("076CHZ", seed::entry("076CHZ", 5), MatchClass::Exact)]),
         ("people", vehicles()),
-        ("managers", vehicles()),
-        ("login", vehicles()),
-        ("sounds", vec![seed::vehicle("XPX802H", seed::entry("XPX802H", 80), MatchClass::Exact)]),
     ] {
         let (file, data) = seed::site(folder.path(), name);
         seed::store(&data, vehicles);
@@ -87,14 +84,52 @@ fn the_page_in_chromium() {
         }
         sites.insert(name.to_owned(), file.display().to_string().into());
     }
+    drive("run.mjs", sites);
+}
+
+#[test]
+fn lists_logins_and_sounds_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sites = serde_json::Map::new();
+    for (name, vehicles) in
+        [("managers", vehicles()), ("login", vehicles()), ("sounds", vec![seed::vehicle("XPX802H", seed::entry("XPX802H", 80), MatchClass::Exact)])]
+    {
+        let (file, data) = seed::site(folder.path(), name);
+        seed::store(&data, vehicles);
+        sites.insert(name.to_owned(), file.display().to_string().into());
+    }
+    drive("lists.mjs", sites.clone());
+    drive("login.mjs", sites);
+}
+
+#[test]
+fn the_scan_viewer_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, _) = seed::site(folder.path(), "trains");
+    drive("scans.mjs", serde_json::Map::from_iter([("trains".to_owned(), file.display().to_string().into())]));
+}
+
+/// Runs a file of tests under Node, against the servers of these sites.
+fn drive(script: &str, sites: serde_json::Map<String, serde_json::Value>) {
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("page");
     std::fs::create_dir_all(&shots).expect("makes");
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let ran = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "run.mjs", "lists.mjs", "login.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", script])
         .current_dir(tests())
         .env("GARITA", env!("CARGO_BIN_EXE_garita"))
         .env("GARITA_SITES", serde_json::Value::Object(sites).to_string())
-        .env("GARITA_FRAMES", Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img"))
+        .env("GARITA_FRAMES", testdata.join("lane/img"))
+        .env("GARITA_RAIL", testdata.join("rail"))
+        .env("GARITA_GOLDEN", testdata.join("display/golden.json"))
         .env("GARITA_SHOTS", &shots)
         .status()
         .expect("node runs");

@@ -3,3 +3,4 @@
 mod server;
 mod trains;
 mod uploads;
+mod viewer;

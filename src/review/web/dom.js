@@ -58,7 +58,7 @@ export function fill(element, ...children) {
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 /** A text as it is: what would hide in it, or turn its neighbours around, is written out. @param {string} text */
-function shown(text) {
+export function shown(text) {
   return text.replace(UNSEEN, (character) => `⟨${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
 }
 

@@ -18,13 +18,17 @@ import { LANGUAGES, chosen, has, ofDay, speak, spoken, t } from './words.js';
 /** A screen that nobody touched for this long is locked. */
 const IDLE_MS = 30 * 60_000;
 
+/** How often the queue asks whether cars wait. */
+const CARS_MS = 15_000;
+
 const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
 
 /** Pages: address, letter of the chord `g` + letter, whose it is (the server decides, this only spares a refusal), what makes it. The queue is always there
  * behind them.
- * @type {{name: string, letter: string, roles: string[] | null, make: null | (() => {element: HTMLElement, stop: () => void})}[]} */
+ * @type {{name: string, letter: string, roles: string[] | null, make: null | ((page: Page) => {element: HTMLElement, stop: () => void})}[]} */
 const PAGES = [
   { name: 'queue', letter: 'q', roles: OFFICERS, make: null },
+  { name: 'trains', letter: 'r', roles: OFFICERS, make: later },
   { name: 'search', letter: 's', roles: OFFICERS, make: search },
   { name: 'lists', letter: 'l', roles: null, make: lists },
   { name: 'health', letter: 'h', roles: null, make: health },
@@ -33,6 +37,23 @@ const PAGES = [
   { name: 'people', letter: 'u', roles: ['admin'], make: people },
   { name: 'help', letter: '?', roles: null, make: help },
 ];
+
+/** The scan viewer, fetched when somebody wants it: who judges plates does not wait for it. @param {Page} page */
+function later(page) {
+  const element = h('div', { class: 'later' });
+  let gone = false;
+  let stop = () => { gone = true; };
+  import('./trains.js').then(({ trains }) => {
+    if (gone) return;
+    const made = trains(page);
+    fill(element, made.element);
+    stop = made.stop;
+  }, (error) => fill(element, h('p', { class: 'alarm', role: 'alert' }, t('problem', { why: error.message }))));
+  return { element, stop: () => stop() };
+}
+
+/** The page that the address names; what follows it there is the page's own. */
+const named = () => location.hash.slice(1).split('/')[0] ?? '';
 
 class Page {
   constructor() {
@@ -79,6 +100,7 @@ class Page {
     });
     for (const kind of ['keydown', 'pointermove', 'pointerdown']) document.addEventListener(kind, () => (this.touched = Date.now()), { passive: true, capture: true });
     setInterval(() => Date.now() - this.touched > IDLE_MS && this.lock(), 5_000);
+    setInterval(() => void this.cars(), CARS_MS);
     window.addEventListener('hashchange', () => this.route());
     window.addEventListener('garita-logged-out', () => void this.whoAmI());
     bind([
@@ -96,6 +118,14 @@ class Page {
     this.words();
     this.route();
     if (this.judges()) await this.live.start();
+    await this.cars();
+  }
+
+  /** Says in the queue how many cars have findings that nobody has judged. */
+  async cars() {
+    if (!this.judges() || this.lockDialog.open || this.liveness?.state === 'stale') return;
+    const { scans } = await get('/v1/scans?limit=20', true).catch(() => ({ scans: [] }));
+    this.review.queue.carsWait(scans.reduce((/** @type {number} */ sum, /** @type {{waiting: number}} */ scan) => sum + scan.waiting, 0));
   }
 
   /** Keeps language and light with the person, who may sit somewhere else tomorrow. */
@@ -122,10 +152,10 @@ class Page {
   }
 
   route() {
-    const name = location.hash.slice(1) || (this.judges() ? 'queue' : 'health');
+    const name = named() || (this.judges() ? 'queue' : 'health');
     const page = PAGES.find((one) => one.name === name) ?? PAGES[0];
     this.sheet?.stop();
-    this.sheet = page?.make ? page.make() : null;
+    this.sheet = page?.make ? page.make(this) : null;
     if (this.sheet) this.review.unkeys();
     else this.review.keys();
     fill(this.main, this.sheet?.element ?? this.review.element);
@@ -160,7 +190,7 @@ class Page {
   }
 
   drawNav() {
-    const now = location.hash.slice(1) || (this.judges() ? 'queue' : 'health');
+    const now = named() || (this.judges() ? 'queue' : 'health');
     const { role } = this.review.me;
     fill(this.nav, ...PAGES.filter((page) => !page.roles || page.roles.includes(role)).map((page) => h('a', { href: `#${page.name}`, 'aria-current': page.name === now ? 'page' : null }, t(`nav.${page.name}`))));
   }

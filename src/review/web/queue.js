@@ -52,8 +52,10 @@ export class Queue {
     this.newButton = h('button', { class: 'new', hidden: true, onclick: () => this.reveal() });
     this.newPlace = h('div', { class: 'new-place' }, this.newButton);
     this.counts = h('p', { class: 'counts' });
+    this.cars = h('a', { class: 'block', href: '#trains', hidden: true });
+    this.waitingCars = 0;
     this.empty = h('p', { class: 'empty' });
-    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.newPlace), this.empty, this.list);
+    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.cars, this.newPlace), this.empty, this.list);
     new ResizeObserver(() => this.draw()).observe(this.list);
   }
 
@@ -113,6 +115,12 @@ export class Queue {
     this.draw();
   }
 
+  /** Cars with findings that nobody has judged. @param {number} cars */
+  carsWait(cars) {
+    this.waitingCars = cars;
+    this.draw();
+  }
+
   /** Lets in what waits. */
   reveal() {
     if (this.fresh.size === 0) return;
@@ -164,6 +172,8 @@ export class Queue {
   draw() {
     const waiting = this.rows.filter((row) => waits(row.state)).length + this.fresh.size + this.more;
     fill(this.counts, h('strong', {}, t('queue.waiting', { n: number(waiting) })), this.more > 0 ? ` ${t('queue.more', { n: number(this.more) })}` : '');
+    this.cars.hidden = this.waitingCars === 0;
+    fill(this.cars, `▲ ${t('queue.cars', { n: number(this.waitingCars) })}`);
     this.newButton.hidden = this.fresh.size === 0;
     if (this.fresh.size > 0) {
       const worst = [...this.fresh.values()].sort(order)[0];

@@ -20,6 +20,7 @@
  *   notes: {person: string, name: string, body: string, at_ms: number}[],
  *   history: {passage: number, lane: string, read: string, at_ms: number, cases: PastCase[]}[],
  *   others: {id: number, sought: string, jurisdiction: string, list: string, state: State}[], budget_ms: number[],
+ *   second_opinions: {written: string, comparison: {opinion: 'agree' | 'differ'}}[],
  *   list: {file: string, built: string, entries: number} | null, lane: string | null, now_ms: number}} Case
  */
 

@@ -9,16 +9,17 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::custody::outbox::Due;
-use crate::custody::told;
+use crate::custody::{edge_reads, told};
 
 /// As what events are sent.
 pub const MEDIA_TYPE: &str = "application/cloudevents+json";
 
 /// What can happen. The kinds of the outbox, each a `type` with `garita.` before it.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 15] = [
     "passage",
     "hit",
     "hit.withdrawn",
+    "edge.hit",
     "disposition",
     "disposition.undone",
     "scan",
@@ -98,6 +99,7 @@ fn data(connection: &Connection, due: &Due) -> rusqlite::Result<Option<Value>> {
         })),
         "hit" | "hit.withdrawn" => told(told::hit(connection, row)?),
         "disposition" | "disposition.undone" => told(told::disposition(connection, row)?),
+        "edge.hit" => told(edge_reads::one(connection, row)?),
         "scan" => told(told::scan(connection, row)?),
         "car" => told(told::car(connection, row, number("position"))?),
         "finding" => told(told::finding(connection, row, number("position"), number("number"))?),

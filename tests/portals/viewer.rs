@@ -1,0 +1,163 @@
+//! What the scan viewer is given: the scan's own pixels, thicknesses with their errors, the earlier scan; and what it takes: decisions and drawings.
+
+use std::path::Path;
+
+use garita::rail::scan::Scan;
+use serde_json::{Value, json};
+
+use super::server::*;
+
+fn rail(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail").join(name)).expect("a scan")
+}
+
+/// The same train twice; answers the second scan's number.
+fn twice(server: &Server) -> i64 {
+    let mut last = 0;
+    for (name, file) in [("before", "earlier/G-3-e"), ("now", "G-3")] {
+        server.post(&format!("/v1/portals/bridge/scans/{name}/consist"), &[], &rail(&format!("{file}.consist.json")));
+        last = server.post("/v1/portals/bridge/scans", &[("Idempotency-Key", name)], &rail(&format!("{file}.tif"))).scan();
+        server.inspected(last);
+    }
+    last
+}
+
+fn values(answer: &Answer) -> Vec<u16> {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.body.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
+}
+
+#[test]
+fn tiles_are_the_scans_own_pixels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "");
+    let id = server.post("/v1/portals/bridge/scans", &[], &rail("G-3.tif")).scan();
+    server.inspected(id);
+    let scan = Scan::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rail/G-3.tif")).expect("a scan");
+    let (columns, detectors) = (scan.columns(), scan.detectors());
+    let counts = scan.counts(0..columns).expect("there");
+    let stored = |x: usize, y: usize| counts[x * detectors + y];
+    assert!(columns > 512 && detectors < 512, "testdata/rail has two tiles along and one up");
+    for tile in 0..columns.div_ceil(512) {
+        let told = values(&server.get(&format!("/v1/scans/{id}/tiles/0/{tile}/0")));
+        let width = (columns - tile * 512).min(512);
+        assert_eq!(told.len(), width * detectors);
+        assert!((0..told.len()).all(|index| told[index] == stored(tile * 512 + index % width, index / width)), "tile {tile}");
+    }
+    // Twice halved: means of squares of four, cut off at the ends.
+    let told = values(&server.get(&format!("/v1/scans/{id}/tiles/2/0/0")));
+    let width = columns.div_ceil(4).min(512);
+    assert_eq!(told.len(), width * detectors.div_ceil(4));
+    for (index, &value) in told.iter().enumerate() {
+        let (x, y) = (index % width * 4, index / width * 4);
+        let square: Vec<u64> =
+            (x..(x + 4).min(columns)).flat_map(|x| (y..(y + 4).min(detectors)).map(move |y| (x, y))).map(|(x, y)| stored(x, y).into()).collect();
+        assert_eq!(u64::from(value), square.iter().sum::<u64>() / square.len() as u64, "{x}, {y}");
+    }
+    for nowhere in ["7/0/0", "0/99/0", "0/0/1", "0/18446744073709551615/0", "0/-1/0"] {
+        let refused = server.get(&format!("/v1/scans/{id}/tiles/{nowhere}"));
+        assert_eq!((refused.status, refused.field("content-type")), (404, "application/problem+json"), "{nowhere}");
+    }
+    assert_eq!(server.get("/v1/scans/99/tiles/0/0/0").status, 404);
+    let thumbnail = server.get(&format!("/v1/scans/{id}/cars/1/thumbnail"));
+    assert!(thumbnail.status == 200 && thumbnail.body.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_car_comes_with_thicknesses_and_its_earlier_scan() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "");
+    let id = twice(&server);
+    let trains = server.get("/v1/scans").json();
+    assert_eq!((trains["scans"].as_array().map(Vec::len), &trains["scans"][0]["scan"], &trains["scans"][0]["cars"]), (Some(2), &id.into(), &3.into()));
+    let train = server.get(&format!("/v1/scans/{id}/cars")).json();
+    assert_eq!(train["cars"].as_array().map(Vec::len), Some(3), "{train}");
+    let car = server.get(&format!("/v1/scans/{id}/cars/2")).json();
+    assert_eq!((&car["mark"], &car["declared"]["mark"], &car["earlier"]["position"]), (&json!("RBOX 81454"), &json!("RBOX 81454"), &json!(2)), "{car}");
+    let columns = car["columns"][1].as_u64().zip(car["columns"][0].as_u64()).map(|(end, start)| (end - start) as usize);
+    assert_eq!(car["x_mm"].as_array().map(|x| x.len() - 1), columns);
+    let cells = (car["cells"]["width"].as_u64().unwrap_or(0) * car["cells"]["height"].as_u64().unwrap_or(0)) as usize;
+    let thickness = server.get(&format!("/v1/scans/{id}/cars/2/thickness"));
+    assert_eq!(thickness.body.len(), 9 * cells);
+    let told = floats(&thickness.body[..8 * cells]);
+    assert!(told[cells..].iter().all(|sigma| *sigma > 0.0) && thickness.body[8 * cells..].iter().all(|limited| *limited <= 1));
+    let change = floats(&server.get(&format!("/v1/scans/{id}/cars/2/change")).body);
+    assert_eq!(change.len(), 2 + 2 * cells);
+    assert!(change[0] < 3.0 && change[1] == 0.0, "the same car, the same way round: {:?}", &change[..2]);
+    // The first scan of it has none before.
+    let first = server.get(&format!("/v1/scans/{}/cars/2", car["earlier"]["scan"]));
+    assert_eq!(first.json()["earlier"], Value::Null);
+    assert_eq!(server.get(&format!("/v1/scans/{}/cars/2/change", car["earlier"]["scan"])).status, 404);
+    assert_eq!(server.get(&format!("/v1/scans/{id}/cars/9")).status, 404);
+    // Opening is in the trail, once a view.
+    let opened = server.get("/v1/audit?action=car.viewed").json();
+    assert_eq!(opened["records"].as_array().map(Vec::len), Some(2), "{opened}");
+    assert_eq!(opened["records"][1]["subject"], format!("scan {id} car 2"));
+}
+
+#[test]
+fn findings_are_judged_once_by_whoever_has_looked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "");
+    let id = twice(&server);
+    let at = format!("/v1/scans/{id}/cars/2");
+    let finding = format!("{at}/findings/0/disposition");
+    let why = |answer: &Answer| (answer.status, answer.json()["why"]["why"].as_str().unwrap_or_default().to_owned());
+    let confirm = json!({ "verdict": "confirmed" }).to_string();
+    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (422, "not_seen".to_owned()));
+    let waiting = server.get("/v1/scans").json()["scans"][0]["waiting"].as_i64().expect("a number");
+    assert!(waiting > 0, "the person in the boxcar waits for somebody");
+    server.get(&at);
+    for (body, refused) in [
+        (json!({ "verdict": "rejected" }), "reason"),
+        (json!({ "verdict": "confirmed", "reason": "cargo" }), "reason"),
+        (json!({ "verdict": "rejected", "reason": "other" }), "note_wanted"),
+        (json!({ "verdict": "rejected", "reason": "other", "note": " " }), "note"),
+    ] {
+        assert_eq!(why(&server.post(&finding, &[], body.to_string().as_bytes())), (422, refused.to_owned()), "{body}");
+    }
+    assert_eq!(server.post(&format!("{at}/findings/77/disposition"), &[], confirm.as_bytes()).status, 404);
+    let reject = json!({ "verdict": "rejected", "reason": "other", "note": "the crew's stove" });
+    assert_eq!(server.post(&finding, &[], reject.to_string().as_bytes()).json()["dispositions"][0]["note"], "the crew's stove");
+    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (409, "decided_already".to_owned()));
+    assert_eq!(send(server.address, "DELETE", &finding, &[], b"").json()["dispositions"][0], Value::Null);
+    assert_eq!(why(&send(server.address, "DELETE", &finding, &[], b"")), (409, "too_late".to_owned()));
+    assert_eq!(server.post(&finding, &[], confirm.as_bytes()).status, 200);
+    // All of its probable findings judged: it waits no more.
+    for number in 1..server.get(&at).json()["told"]["findings"].as_array().map_or(0, Vec::len) {
+        assert_eq!(server.post(&format!("{at}/findings/{number}/disposition"), &[], confirm.as_bytes()).status, 200);
+    }
+    assert_eq!(server.get("/v1/scans").json()["scans"][0]["waiting"], waiting - 1);
+    let records = server.get("/v1/audit?action=disposition.undone").json();
+    assert_eq!(records["records"][0]["subject"], format!("scan {id} car 2"));
+}
+
+#[test]
+fn drawings_lie_beside_the_pixels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "");
+    let id = twice(&server);
+    let at = format!("/v1/scans/{id}/cars/2");
+    let before = values(&server.get(&format!("/v1/scans/{id}/tiles/0/0/0")));
+    let drawing = json!({ "kind": "arrow", "from": [700, 20], "to": [720, 60], "body": "behind the door" }).to_string();
+    assert_eq!(server.post(&format!("{at}/annotations"), &[], drawing.as_bytes()).status, 422, "not opened yet");
+    server.get(&at);
+    let kept = server.post(&format!("{at}/annotations"), &[], drawing.as_bytes());
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    for wrong in [json!({ "kind": "arrow", "from": [1, 2], "to": [3, 4], "body": "" }), json!({ "kind": "blob", "from": [1, 2], "to": [3, 4], "body": "x" })] {
+        let refused = server.post(&format!("{at}/annotations"), &[], wrong.to_string().as_bytes()).status;
+        assert!([400, 422].contains(&refused), "{wrong}: {refused}");
+    }
+    let told = server.get(&at).json();
+    assert_eq!(told["annotations"][0]["body"], "behind the door");
+    assert_eq!(told["annotations"][0]["from"], json!([700, 20]));
+    assert_eq!(values(&server.get(&format!("/v1/scans/{id}/tiles/0/0/0"))), before);
+    let gone = format!("{at}/annotations/{}", kept.json()["annotations"][0]["id"]);
+    assert_eq!(send(server.address, "DELETE", &gone, &[], b"").json()["annotations"], json!([]));
+    assert_eq!(send(server.address, "DELETE", &gone, &[], b"").status, 404);
+    assert_eq!(server.get(&at).json()["annotations"], json!([]));
+}
