@@ -348,6 +348,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
                 service.activity.heard(service.site.portals.iter().position(|portal| portal.id == upload.about.portal), &upload);
             }
             service.activity.tell(service.site.portals.iter().map(|portal| &portal.id), now_ms);
+            service.opened.close_idle();
             metrics::queue("frames", service.door.under_way());
             metrics::queue("store", service.custody.waiting());
             metrics::store(&service.custody.state());

@@ -10,7 +10,7 @@ before(() => launch());
 after(close);
 
 /** Pages of somebody who may see all. */
-const PAGES = ['queue', 'search', 'lists', 'health', 'accuracy', 'audit', 'people', 'help'];
+const PAGES = ['queue', 'trains', 'search', 'lists', 'health', 'accuracy', 'audit', 'people', 'help'];
 
 const standing = (page) => page.locator('.standing').textContent();
 const api = async (server, method, route, body) => {
@@ -152,7 +152,7 @@ test('each key does what it says, and none while somebody types', () => serving(
   await press('m');
   assert.match(await page.locator('.tools').textContent(), /Sound on/);
   await press('m');
-  for (const [letter, name] of [['l', 'lists'], ['h', 'health'], ['a', 'accuracy'], ['t', 'audit'], ['u', 'people'], ['q', 'queue']]) {
+  for (const [letter, name] of [['r', 'trains'], ['l', 'lists'], ['h', 'health'], ['a', 'accuracy'], ['t', 'audit'], ['u', 'people'], ['q', 'queue']]) {
     await press('g');
     await press(letter);
     await page.waitForFunction((hash) => location.hash === `#${hash}`, name);

@@ -235,6 +235,8 @@ test('each key does what it says', () => trains(async (server, scan) => {
   await press('g');
   await press('q');
   await page.waitForSelector('.review');
+  await page.waitForSelector('.queue a[href="#trains"]:not([hidden])');
+  assert.match(await page.locator('.queue a').textContent(), /[1-9]\d* cars wait for a look/);
   await press('g');
   await press('r');
   await page.waitForSelector('.trains table');

@@ -294,11 +294,14 @@ export class Car {
   }
 
   tick() {
-    if (this.stage.compare === 'blink') {
-      this.stage.blinked = !this.stage.blinked;
-      this.stage.draw();
-    }
+    if (this.stage.compare === 'blink' && !matchMedia('(prefers-reduced-motion: reduce)').matches) this.flip();
     this.findings.tick();
+  }
+
+  /** Now for earlier, and back. */
+  flip() {
+    this.stage.blinked = !this.stage.blinked;
+    this.stage.draw();
   }
 
   // --- tools ---
@@ -334,7 +337,9 @@ export class Car {
 
   /** Space: here it begins, here it ends. */
   set() {
-    const { cross } = this.stage;
+    const { cross, compare } = this.stage;
+    // By hand, for whoever wants nothing to move by itself.
+    if (!cross && compare === 'blink') this.flip();
     if (!cross) return;
     if (this.tool === 'probe' || this.tool === 'text') this.finish(cross, cross);
     else if (!this.from) this.from = cross;

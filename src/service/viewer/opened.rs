@@ -1,7 +1,8 @@
 //! Scans that people look at, open: mapped once, calibrated and cut when somebody wants thicknesses.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::rail::calibrate::Calibration;
@@ -13,8 +14,11 @@ use crate::rail::session::Session;
 use crate::rail::shape::Shape;
 use crate::review::display::Setting;
 
-/// How many stay open: a person looks at one and its earlier one; five people at once.
-const MOST_OPEN: usize = 10;
+/// How many stay open: a person looks at one and its earlier one; three people at once.
+const MOST_OPEN: usize = 6;
+
+/// How long one stays open that nobody looks at: what retention deletes must not be kept by a mapping.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// A scan, open.
 pub(super) struct Opened {
@@ -28,31 +32,47 @@ struct Worked {
     cars: Vec<CarSegment>,
 }
 
-/// Those that were looked at last, newest last, by number.
+/// Those that were looked at last, newest last.
 #[derive(Default)]
-pub(in crate::service) struct Scans(Mutex<Vec<(i64, Arc<Opened>)>>);
+pub(in crate::service) struct Scans(Mutex<Vec<Kept>>);
+
+/// One that stays open.
+struct Kept {
+    id: i64,
+    looked: Instant,
+    opened: Arc<Opened>,
+}
 
 impl Scans {
     /// The scan of this number, whose file is at `path`; blocks.
     pub(super) fn open(&self, id: i64, path: &Path) -> Result<Arc<Opened>> {
-        let known = {
-            let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = open.iter().position(|(number, _)| *number == id);
-            at.map(|at| {
-                let one = open.remove(at);
-                open.push(one);
-                Arc::clone(&open[open.len() - 1].1)
-            })
-        };
-        if let Some(known) = known {
+        if let Some(known) = self.known(id) {
             return Ok(known);
         }
         let opened = Arc::new(Opened { scan: Scan::open_or_recover(path)?.0, worked: OnceLock::new() });
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push((id, Arc::clone(&opened)));
-        let many = open.len().saturating_sub(MOST_OPEN);
-        open.drain(..many);
+        let mut all = self.lock();
+        all.push(Kept { id, looked: Instant::now(), opened: Arc::clone(&opened) });
+        let many = all.len().saturating_sub(MOST_OPEN);
+        all.drain(..many);
         Ok(opened)
+    }
+
+    fn known(&self, id: i64) -> Option<Arc<Opened>> {
+        let mut all = self.lock();
+        let at = all.iter().position(|kept| kept.id == id)?;
+        let kept = Kept { looked: Instant::now(), ..all.remove(at) };
+        let opened = Arc::clone(&kept.opened);
+        all.push(kept);
+        Some(opened)
+    }
+
+    /// Closes what nobody has looked at for a while.
+    pub(in crate::service) fn close_idle(&self) {
+        self.lock().retain(|kept| kept.looked.elapsed() < IDLE);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
