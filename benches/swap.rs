@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     let engine = Engine::load().unwrap_or_else(|error| panic!("{error}"));
     let models = Models::embedded(Precision::of_this_machine());
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; workers];
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; workers];
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
     let watchlist = Arc::new(Watchlist::new(Snapshot::new(Arc::new(load_index(&files[0]).unwrap_or_else(|error| panic!("{error}"))))));
     let (lanes, events) = Lanes::start(&engine, &models, workers, &settings, passages, vec![Arc::clone(&watchlist)]).unwrap_or_else(|error| panic!("{error}"));

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::memory::Allocator;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionOutputs};
-use ort::value::{Tensor, ValueType};
+use ort::value::{PrimitiveTensorElementType, Tensor, TensorElementType, ValueType};
 
 use crate::error::{Error, Fault, Result};
 
@@ -74,11 +74,17 @@ fn builder() -> Result<ort::environment::EnvironmentBuilder> {
     })
 }
 
+/// What a network's input holds: `f32`, or the bytes of a picture as they are.
+pub trait Input: PrimitiveTensorElementType + Copy + Default + std::fmt::Debug + 'static {}
+
+impl Input for f32 {}
+impl Input for u8 {}
+
 /// One model, loaded for one worker.
-pub struct Network {
+pub struct Network<In: Input = f32> {
     name: &'static str,
     session: Session,
-    input: Tensor<f32>,
+    input: Tensor<In>,
     options: RunOptions<HasSelectedOutputs>,
 }
 
@@ -97,12 +103,12 @@ impl Outputs<'_> {
     }
 }
 
-impl Network {
-    /// Loads `model` (the bytes of an ONNX file) with one f32 input of shape `input` and f32 outputs of the given names and shapes.
+impl<In: Input> Network<In> {
+    /// Loads `model` (the bytes of an ONNX file) with one input of shape `input` and f32 outputs of the given names and shapes.
     ///
     /// # Errors
     /// `Model` where the file is no ONNX model, or does not have these inputs and outputs.
-    pub fn open(engine: &Engine, name: &'static str, model: &[u8], input: &[usize], outputs: &[(&str, &[usize])]) -> Result<Network> {
+    pub fn open(engine: &Engine, name: &'static str, model: &[u8], input: &[usize], outputs: &[(&str, &[usize])]) -> Result<Network<In>> {
         let failed = |error: &dyn std::fmt::Display| model_error(name, error);
         let session = Session::builder(&engine.environment)
             .map_err(|error| failed(&error))?
@@ -114,30 +120,33 @@ impl Network {
             .map_err(|error| failed(&error))?
             .commit_from_memory(model)
             .map_err(|error| failed(&error))?;
-        let differs = |what: &str, is: &ValueType, want: &[usize]| Err(failed(&format!("{what} is {is}, this version of garita needs f32 of shape {want:?}")));
+        let differs = |what: &str, is: &ValueType, ty: TensorElementType, want: &[usize]| {
+            Err(failed(&format!("{what} is {is}, this version of garita needs {ty} of shape {want:?}")))
+        };
+        let given = In::into_tensor_element_type();
         let [only] = session.inputs() else { return Err(failed(&"needs exactly one input")) };
-        if !has_shape(only.dtype(), input) {
-            return differs("its input", only.dtype(), input);
+        if !is_tensor(only.dtype(), given, input) {
+            return differs("its input", only.dtype(), given, input);
         }
         let mut selector = OutputSelector::no_default();
         for &(output, shape) in outputs {
             let Some(found) = session.outputs().iter().find(|candidate| candidate.name() == output) else {
                 return Err(failed(&format!("has no output named {output}")));
             };
-            if !has_shape(found.dtype(), shape) {
-                return differs(&format!("its output {output}"), found.dtype(), shape);
+            if !is_tensor(found.dtype(), TensorElementType::Float32, shape) {
+                return differs(&format!("its output {output}"), found.dtype(), TensorElementType::Float32, shape);
             }
             let tensor = Tensor::<f32>::new(&Allocator::default(), shape).map_err(|error| failed(&error))?;
             selector = selector.with(output).preallocate(output, tensor);
         }
         let options = RunOptions::new().map_err(|error| failed(&error))?.with_outputs(selector);
-        let mut input = Tensor::<f32>::new(&Allocator::default(), input).map_err(|error| failed(&error))?;
-        input.extract_tensor_mut().1.fill(0.0);
+        let mut input = Tensor::<In>::new(&Allocator::default(), input).map_err(|error| failed(&error))?;
+        input.extract_tensor_mut().1.fill(In::default());
         Ok(Network { name, session, input, options })
     }
 
     /// The input's values, row-major, to be written in place before [`Network::run`]; they stay from run to run.
-    pub fn input(&mut self) -> &mut [f32] {
+    pub fn input(&mut self) -> &mut [In] {
         self.input.extract_tensor_mut().1
     }
 
@@ -152,10 +161,10 @@ impl Network {
     }
 }
 
-/// True for an f32 tensor whose fixed dimensions are those of `shape`; a dynamic dimension fits any.
-fn has_shape(value: &ValueType, shape: &[usize]) -> bool {
-    let ValueType::Tensor { ty: ort::value::TensorElementType::Float32, shape: dimensions, .. } = value else { return false };
-    dimensions.len() == shape.len() && dimensions.iter().zip(shape).all(|(&is, &want)| is < 0 || is as usize == want)
+/// True for a tensor of `element` whose fixed dimensions are those of `shape`; a dynamic dimension fits any.
+fn is_tensor(value: &ValueType, element: TensorElementType, shape: &[usize]) -> bool {
+    let ValueType::Tensor { ty, shape: dimensions, .. } = value else { return false };
+    *ty == element && dimensions.len() == shape.len() && dimensions.iter().zip(shape).all(|(&is, &want)| is < 0 || is as usize == want)
 }
 
 fn model_error(name: &str, error: &dyn std::fmt::Display) -> Error {

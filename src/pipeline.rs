@@ -246,7 +246,7 @@ const SPARE_BUFFERS: usize = 2 * WAITING_EVENTS;
 const WAITING_EVENTS: usize = 64;
 
 /// How one lane is run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LaneSettings {
     /// How its frames are looked at.
     pub view: View,
@@ -254,6 +254,8 @@ pub struct LaneSettings {
     pub gap_ms: i64,
     /// Its frames are looked at before those of lanes that are not `first`: something is happening there (a trigger, a watch).
     pub first: bool,
+    /// Where it is a lane for the enrolled: which of the watchlists names them, and what that list is called. Passages of nobody on it are hits.
+    pub enrolled: Option<(usize, String)>,
 }
 
 /// The lanes of a site, running.
@@ -335,7 +337,8 @@ impl Lanes {
             let tokens = [first_tokens.clone(), other_tokens.clone()];
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);
         }
-        threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, &watchlists, &event))?);
+        let teller = Teller { matcher: Matcher::default(), watchlists, enrolled: lanes.iter().map(|lane| lane.enrolled.clone()).collect(), event };
+        threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, teller))?);
         Ok((Lanes { slots, ready: Some([first, others]), said: Some(said), threads }, events))
     }
 
@@ -451,19 +454,18 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: [Receiver<usize>;
 }
 
 /// The settler's life: results in each lane's order, passages, hits, events.
-fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[Arc<Watchlist>], event: &Sender<LaneEvent>) {
+fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Teller) {
     let mut next: Vec<u64> = vec![0; passages.len()];
     // What came before its turn, per lane: at most one per worker, and triggers.
     let mut early: Vec<Vec<Said>> = passages.iter().map(|_| Vec::new()).collect();
     let mut settled = Settled::default();
-    let mut matcher = Matcher::default();
     for said in sayings {
         let lane = said.lane;
         if let What::Quiet { clock_ms } = said.what {
             if said.ticket == next[lane] {
                 passages[lane].quiet(clock_ms, &mut settled);
             }
-            if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
+            if !teller.tell(lane, &mut settled) {
                 return;
             }
             continue;
@@ -476,7 +478,7 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[A
                 What::Looked { frame, outcome: Ok(times), mut reads, ends } => {
                     if ends.before {
                         passages[lane].finish(&mut settled);
-                        if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
+                        if !teller.tell(lane, &mut settled) {
                             return;
                         }
                     }
@@ -485,8 +487,8 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[A
                     if ends.after {
                         passages[lane].finish(&mut settled);
                     }
-                    let sightings = sightings(&frame, &reads, &mut matcher, watchlists);
-                    if event.send(LaneEvent::Analysed { frame, reads, times }).is_err() || sightings.into_iter().any(|sighting| event.send(sighting).is_err()) {
+                    let sightings = teller.sightings(&frame, &reads);
+                    if !teller.send(LaneEvent::Analysed { frame, reads, times }) || !sightings.into_iter().all(|sighting| teller.send(sighting)) {
                         return;
                     }
                     None
@@ -502,48 +504,69 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, watchlists: &[A
                     None
                 }
             };
-            if what.is_some_and(|what| event.send(what).is_err()) || !tell(lane, &mut settled, &mut matcher, watchlists, event) {
+            if what.is_some_and(|what| !teller.send(what)) || !teller.tell(lane, &mut settled) {
                 return;
             }
         }
     }
     for (lane, passages) in passages.iter_mut().enumerate() {
         passages.finish(&mut settled);
-        if !tell(lane, &mut settled, &mut matcher, watchlists, event) {
+        if !teller.tell(lane, &mut settled) {
             return;
         }
     }
 }
 
-/// What the watchlists say of single reads.
-fn sightings(frame: &Frame, reads: &Reads, matcher: &mut Matcher, watchlists: &[Arc<Watchlist>]) -> Vec<LaneEvent> {
-    let mut sightings = Vec::new();
-    // All reads of a frame meet the same version of each list.
-    let watchlists: Vec<_> = watchlists.iter().map(|watchlist| watchlist.load()).collect();
-    for (read, &track) in reads.iter().zip(reads.tracks()) {
-        let mut hits = Vec::new();
-        for watchlist in &watchlists {
-            if let Err(error) = matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
-                sightings.push(LaneEvent::Watchlist(error));
-            }
-        }
-        if !hits.is_empty() {
-            sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, clock_ms: frame.clock_ms, hits });
-        }
-    }
-    sightings
+/// Compares what settles with the watchlists, and hands it out.
+struct Teller {
+    matcher: Matcher,
+    watchlists: Vec<Arc<Watchlist>>,
+    /// Of each lane, as its settings say.
+    enrolled: Vec<Option<(usize, String)>>,
+    event: Sender<LaneEvent>,
 }
 
-/// Matches the passages that are over and hands them out; false when nobody takes them any more.
-fn tell(lane: usize, settled: &mut Settled, matcher: &mut Matcher, watchlists: &[Arc<Watchlist>], event: &Sender<LaneEvent>) -> bool {
-    let passed = settled.passages.drain(..).all(|passage| {
-        let (mut hits, mut failures) = (Vec::new(), Vec::new());
-        for watchlist in watchlists {
-            let found = matcher.hits(&watchlist.load(), (&passage.text, &passage.posterior), passage.jurisdiction, passage.seen_ms.1, &mut hits);
-            failures.extend(found.err());
+impl Teller {
+    /// False when nobody takes events any more.
+    fn send(&self, event: LaneEvent) -> bool {
+        self.event.send(event).is_ok()
+    }
+
+    /// What the watchlists say of single reads.
+    fn sightings(&mut self, frame: &Frame, reads: &Reads) -> Vec<LaneEvent> {
+        let mut sightings = Vec::new();
+        // All reads of a frame meet the same version of each list.
+        let watchlists: Vec<_> = self.watchlists.iter().map(|watchlist| watchlist.load()).collect();
+        for (read, &track) in reads.iter().zip(reads.tracks()) {
+            let mut hits = Vec::new();
+            for watchlist in &watchlists {
+                if let Err(error) = self.matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
+                    sightings.push(LaneEvent::Watchlist(error));
+                }
+            }
+            if !hits.is_empty() {
+                sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, clock_ms: frame.clock_ms, hits });
+            }
         }
-        let told = event.send(LaneEvent::Passage(Box::new(passage), hits)).is_ok();
-        told && failures.into_iter().all(|error| event.send(LaneEvent::Watchlist(error)).is_ok())
-    });
-    passed && settled.unread.drain(..).all(|track| event.send(LaneEvent::Unread { lane, track }).is_ok())
+        sightings
+    }
+
+    /// Matches the passages that are over and hands them out; false when nobody takes them any more.
+    fn tell(&mut self, lane: usize, settled: &mut Settled) -> bool {
+        for passage in settled.passages.drain(..) {
+            let (mut hits, mut failures) = (Vec::new(), Vec::new());
+            let reading = (&passage.text, &passage.posterior);
+            for watchlist in &self.watchlists {
+                let found = self.matcher.hits(&watchlist.load(), reading, passage.jurisdiction, passage.seen_ms.1, &mut hits);
+                failures.extend(found.err());
+            }
+            if let Some((list, name)) = &self.enrolled[lane] {
+                hits.extend(self.matcher.absence(&self.watchlists[*list].load(), name, reading, passage.jurisdiction, passage.seen_ms.1));
+            }
+            if !self.send(LaneEvent::Passage(Box::new(passage), hits)) || !failures.into_iter().all(|error| self.send(LaneEvent::Watchlist(error))) {
+                return false;
+            }
+        }
+        settled.unread.drain(..).all(|track| self.send(LaneEvent::Unread { lane, track }))
+    }
 }

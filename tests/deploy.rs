@@ -8,7 +8,7 @@ use garita::site::{EXAMPLE, Site};
 use serde_json::Value;
 
 /// Every metric of `/metrics` that the dashboard may ask for, and its labels.
-const METRICS: [(&str, &[&str]); 15] = [
+const METRICS: [(&str, &[&str]); 19] = [
     ("garita_frames_total", &["lane", "outcome"]),
     ("garita_stage_seconds_bucket", &["stage", "le"]),
     ("garita_budget_seconds", &["stage"]),
@@ -22,6 +22,10 @@ const METRICS: [(&str, &[&str]); 15] = [
     ("garita_portal_image_quality", &["portal", "figure"]),
     ("garita_scans_total", &["portal", "outcome"]),
     ("garita_store_state", &["state"]),
+    ("garita_connections", &[]),
+    ("garita_connections_refused_total", &["limit"]),
+    ("garita_edge_reads_total", &["lane", "opinion"]),
+    ("garita_edge_hits_total", &["list"]),
     ("process_resident_memory_bytes", &[]),
     // Of every series: who was asked.
     ("", &["instance"]),

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use garita::error::Fault;
-use garita::service::edge::{Difference, Direction, EdgeRead, Opinion, View, compare};
+use garita::lane::opinion::{Difference, Opinion, alike, compare};
+use garita::service::edge::{Direction, EdgeRead, View};
 use proptest::prelude::*;
 
 fn sample(name: &str) -> Vec<u8> {
@@ -92,6 +93,15 @@ fn a_second_opinion_says_where() {
         ("-", " ", Opinion::Neither),
     ] {
         assert_eq!(compare(theirs, ours), want, "{theirs} {ours}");
+    }
+}
+
+#[test]
+fn only_what_is_alike_is_one_vehicle() {
+    for (theirs, ours, want) in
+        [("ABC123", "ABC123", true), ("ABC128", "A8C123", true), ("MAX10KM", "ABC123", false), ("ABC123", "", false), ("AB", "AC", true)]
+    {
+        assert_eq!(alike(theirs, ours), want, "{theirs} {ours}");
     }
 }
 

@@ -16,10 +16,13 @@ use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
 
 fn start(lanes: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {
-    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes];
+    start_with(vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; lanes], 2)
+}
+
+fn start_with(settings: Vec<LaneSettings>, workers: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
     let watchlist = Arc::new(Watchlist::new(Snapshot::of_entries(&[], &[]).expect("an empty watchlist")));
-    Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), 2, &settings, passages, vec![watchlist])
+    Lanes::start(&common::engine(), &Models::embedded(Precision::of_this_machine()), workers, &settings, passages, vec![watchlist])
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -63,6 +66,54 @@ fn nothing_is_lost_without_a_word() {
     ended.join().expect("no thread panics");
     assert_eq!(looked_at + bad + displaced, sent, "sent = looked at + bad + displaced");
     assert_eq!(skipped, displaced, "every displaced frame is counted in a later one");
+}
+
+/// The lane of the next frame that was looked at.
+fn next_lane(events: &crossbeam_channel::Receiver<LaneEvent>) -> usize {
+    loop {
+        if let LaneEvent::Analysed { frame, .. } = events.recv().expect("the lanes run") {
+            return frame.lane;
+        }
+    }
+}
+
+/// Where every lane always has a frame that waits, each gets its share.
+#[test]
+fn lanes_get_equal_shares() {
+    const LANES: usize = 4;
+    let encoded = common::encoded(&common::lane_samples()[0]);
+    let (lanes, events) = start_with(vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; LANES], 1);
+    let frame = |lane, sequence| Frame { lane, sequence, captured_ms: 0, clock_ms: 0, skipped: 0, encoded: encoded.clone() };
+    let mut looked_at = [0u64; LANES];
+    (0..LANES).for_each(|lane| assert!(lanes.submit(frame(lane, 0)).is_none()));
+    for _ in 0..10 * LANES {
+        let lane = next_lane(&events);
+        looked_at[lane] += 1;
+        assert!(lanes.submit(frame(lane, looked_at[lane])).is_none(), "one frame at a time is never displaced");
+    }
+    drop(events);
+    lanes.finish();
+    assert!(looked_at.iter().all(|count| (8..=12).contains(count)), "frames by lane: {looked_at:?}");
+}
+
+/// A triggered or watched lane's frame is next, however many lanes wait.
+#[test]
+fn lanes_in_which_something_happens_go_first() {
+    const OTHERS: usize = 8;
+    let encoded = common::encoded(&common::lane_samples()[0]);
+    let settings = (0..=OTHERS).map(|lane| LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: lane == OTHERS, enrolled: None }).collect();
+    let (lanes, events) = start_with(settings, 1);
+    let frame = |lane, sequence| Frame { lane, sequence, captured_ms: 0, clock_ms: 0, skipped: 0, encoded: encoded.clone() };
+    let mut before = Vec::new();
+    for round in 0..5 {
+        (0..=OTHERS).for_each(|lane| drop(lanes.submit(frame(lane, round))));
+        let order: Vec<usize> = (0..=OTHERS).map(|_| next_lane(&events)).collect();
+        before.push(order.iter().position(|&lane| lane == OTHERS).expect("it is looked at"));
+    }
+    drop(events);
+    lanes.finish();
+    // What was under way when it came; in turn, all the others would be before it. This thread may lose its core between two lanes, but not every time.
+    assert!(before.iter().any(|&others| others <= 2), "lanes before the one that goes first: {before:?} of {OTHERS}");
 }
 
 /// From trigger to trigger is a passage, whatever the gap; without triggers, silence ends one.

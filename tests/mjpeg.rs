@@ -46,7 +46,7 @@ where
 async fn why_down(source: &Source) -> String {
     let mut link = source.link();
     let down =
-        tokio::time::timeout(Duration::from_secs(10), link.wait_for(|link| matches!(link, Link::Down { .. }))).await.expect("it is down").expect("a state");
+        tokio::time::timeout(Duration::from_secs(60), link.wait_for(|link| matches!(link, Link::Down { .. }))).await.expect("it is down").expect("a state");
     let Link::Down { why, .. } = &*down else { unreachable!() };
     why.clone()
 }

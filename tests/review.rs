@@ -5,12 +5,12 @@ mod store;
 
 use std::sync::mpsc::channel;
 
-use garita::custody::evidence::{Sha, sha256};
+use garita::custody::evidence::{Sha, hex, sha256};
 use garita::custody::record::{Fate, Record};
-use garita::custody::{Custody, Settings, check};
+use garita::custody::{Custody, Settings, check, told};
 use garita::lane::hit::Hit;
 use garita::review::decide::{self, Decision, Outcome, Refusal};
-use garita::review::{LEASE_MS, Officer, Reason, State, UNDO_MS, Verdict, cases, changes, figures};
+use garita::review::{LEASE_MS, OPEN_MS, Officer, Reason, State, UNDO_MS, Verdict, cases, changes, figures};
 use garita::watchlist::entry::Entry;
 use rusqlite::Transaction;
 use store::{BEGIN_MS, DAY_MS, assert_sound, bytes, count, hit, keep, open, open_with, passage, settings, settle, sighting, sweep};
@@ -95,6 +95,71 @@ fn a_hit_is_a_case_until_somebody_decides() {
     assert_eq!(actions, [format!("hit.viewed ann {subject}"), format!("disposition ann {subject}"), format!("hit.viewed bob {subject}")]);
     custody.close();
     assert!(check::check(folder.path()).unwrap().findings.is_empty());
+}
+
+/// What `who` did, of the audit trail: details.
+fn views(custody: &Custody, who: &'static str) -> Vec<serde_json::Value> {
+    let question = "SELECT details FROM audit WHERE action = 'hit.viewed' AND who = ?1 ORDER BY id";
+    let details: Vec<String> =
+        custody.ask(|connection| connection.prepare(question)?.query_map([who], |row| row.get(0))?.collect::<rusqlite::Result<_>>()).unwrap();
+    details.iter().map(|details| serde_json::from_str(details).unwrap()).collect()
+}
+
+#[test]
+fn a_view_of_a_case_is_one_record_that_names_its_pictures() {
+    let folder = tempdir().unwrap();
+    let custody = open(folder.path());
+    let (ids, _) = passed(&custody, 1, vec![hit("ABC0001")]);
+    let strip: Vec<Sha> = (0..12u8).map(|number| sha256(&[number])).collect();
+    let names: Vec<String> = strip.iter().map(hex).collect();
+    let opens = |who: &'static str, pictures: &[String], now_ms: i64| {
+        let (case, pictures) = (ids[0], pictures.to_vec());
+        change(&custody, move |transaction| decide::open(transaction, case, &officer(who), &pictures, now_ms)).unwrap();
+    };
+    let looks = |who: &'static str, picture: &Sha, now_ms: i64| {
+        let (case, picture) = (ids[0], *picture);
+        change(&custody, move |transaction| decide::view(transaction, case, &officer(who), &picture, now_ms)).unwrap();
+    };
+    let is_open = |who: &str, pictures: &[String], now_ms| custody.ask(|connection| decide::is_open(connection, ids[0], who, pictures, now_ms)).unwrap();
+    assert!(!is_open("ann", &[], NOW), "nothing was recorded");
+    // The whole strip is one record, however often she looks.
+    opens("ann", &names[..10], NOW);
+    strip[..10].iter().for_each(|picture| looks("ann", picture, NOW + 1));
+    opens("ann", &names[..10], NOW + OPEN_MS);
+    assert!(is_open("ann", &names[..10], NOW + OPEN_MS));
+    assert_eq!(views(&custody, "ann"), [serde_json::json!({ "evidence": names[..10] })]);
+    // What comes meanwhile is named; so is what she asks for without having been shown it.
+    assert!(!is_open("ann", &names[..11], NOW + 2));
+    opens("ann", &names[..11], NOW + 2);
+    looks("ann", &strip[11], NOW + 3);
+    assert_eq!(views(&custody, "ann")[1..], [serde_json::json!({ "evidence": [names[10]] }), serde_json::json!({ "evidence": [names[11]] })]);
+    // Another time is another view, and so is somebody else's.
+    opens("ann", &names[..1], NOW + OPEN_MS + 1);
+    looks("bob", &strip[0], NOW);
+    assert_eq!((views(&custody, "ann").len(), views(&custody, "bob")), (4, vec![serde_json::json!({ "evidence": [names[0]] })]));
+    custody.close();
+    assert!(check::check(folder.path()).unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_disposition_and_its_undoing_leave() {
+    let folder = tempdir().unwrap();
+    let custody = open(folder.path());
+    let (ids, evidence) = passed(&custody, 1, vec![hit("ABC0001")]);
+    assert_eq!(decides(&custody, ids[0], "ann", Verdict::Rejected, evidence, NOW), Ok(State::Rejected));
+    assert_eq!(undo(&custody, ids[0], "ann", NOW + 1), Ok(State::Open));
+    let events: Vec<(String, String, String)> = custody
+        .ask(|connection| {
+            let question = "SELECT kind, subject, body FROM outbox WHERE kind LIKE 'disposition%' ORDER BY id";
+            connection.prepare(question)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })
+        .unwrap();
+    let of = |kind: &str| (kind.to_owned(), format!("{LANE}/1"), "{\"row\":1}".to_owned());
+    assert_eq!(events, [of("disposition"), of("disposition.undone")]);
+    let told = custody.ask(|connection| told::disposition(connection, 1)).unwrap().unwrap();
+    assert_eq!((told.hit.id, told.verdict.as_str(), told.reason.as_deref(), told.person.as_str()), (ids[0], "rejected", Some("misread"), "ann"));
+    assert_eq!((told.undone_ms, told.state.as_str(), told.evidence), (Some(NOW + 1), "open", hex(&evidence)));
+    custody.close();
 }
 
 #[test]
@@ -227,7 +292,7 @@ fn a_rejection_has_a_reason_and_other_has_a_note() {
     note("ann", "<b>a trailer</b>").unwrap();
     assert_eq!(ask(Verdict::Rejected, Some(Reason::Other)), Ok(State::Rejected));
     let told = custody.ask(|connection| cases::case(connection, case, i64::MIN)).unwrap().unwrap();
-    assert_eq!((told.notes.len(), told.notes[1]["body"].as_str()), (2, Some("<b>a trailer</b>")));
+    assert_eq!((told.notes.len(), told.notes[1].body.as_str()), (2, "<b>a trailer</b>"));
 }
 
 #[test]
@@ -331,12 +396,13 @@ fn figures_count_what_was_decided() {
         let (ids, evidence) = passed(&custody, track, vec![hit(&store::text(track))]);
         decides(&custody, ids[0], "ann", verdict, evidence, NOW).unwrap();
     }
-    let told = custody.ask(|connection| figures::accuracy(connection, 0)).unwrap();
+    let told = serde_json::to_value(custody.ask(|connection| figures::accuracy(connection, 0)).unwrap()).unwrap();
     let all = &told["groups"]["all"][0];
     assert_eq!((all["confirmed"].as_u64(), all["rejected"].as_u64(), all["misread"].as_u64()), (Some(1), Some(2), Some(2)));
     assert!((all["wrong"][0].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9, "{all}");
     assert_eq!((told["reasons"]["misread"].as_u64(), told["states"]["supervisor"].as_u64(), told["looked_ms"][0].as_f64()), (Some(2), Some(1), Some(1_200.0)));
     let hours = custody.ask(|connection| figures::hours(connection, BEGIN_MS - 3_600_000, BEGIN_MS + 3_600_000)).unwrap();
+    let hours = serde_json::to_value(hours).unwrap();
     let sum = |name: &str| hours[name].as_array().unwrap().iter().filter_map(serde_json::Value::as_i64).sum::<i64>();
     assert_eq!((sum("hits"), sum("passages"), sum("judged"), sum("misread")), (4, 4, 3, 2));
 }
@@ -355,7 +421,7 @@ fn history_tells_of_the_same_plate() {
     settle(&custody);
     let id = count(&custody, "SELECT max(id) FROM hit");
     let told = custody.ask(|connection| cases::case(connection, id, i64::MIN)).unwrap().unwrap();
-    assert_eq!((told.history.len(), told.history[0]["cases"][0]["state"].as_str()), (1, Some("rejected")));
+    assert_eq!((told.history.len(), told.history[0].cases[0].state), (1, State::Rejected));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn flat_out(frames: &Frames, server: &Server, first: u64, seconds: f64) -> (u64,
 /// The same frames through the lanes alone. Answers frames, seconds, CPU seconds.
 fn bare(frames: &Frames, seconds: f64) -> (u64, f64, f64) {
     let (engine, models) = (Engine::load().expect("provisioned"), Models::embedded(Precision::of_this_machine()));
-    let settings = vec![LaneSettings { view: View::Whole, gap_ms: 1_000, first: false }; LANES];
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: 1_000, first: false, enrolled: None }; LANES];
     let passages = (0..LANES).map(|_| Passages::new(1_000, 0)).collect();
     let watchlist = Arc::new(Watchlist::new(Snapshot::of_entries(&[], &[]).expect("empty")));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -1,9 +1,9 @@
 """Plate detector: cache, train, export and evaluate.
 
-One network, one output. Input `frame` f32 [1,1,384,640], grey 0..1, the picture scaled uniformly to fit and placed at the
-top-left, the rest 0.5. Output `plates` f32 [1,9,48,80] at stride 8: channel 0 is the score logit of the cell, channels
+One network, one output. Input f32 [1,1,384,640], grey 0..1, the picture scaled uniformly to fit and placed at the
+top-left, the rest 0.5. Output f32 [1,9,48,80] at stride 8: channel 0 is the score logit of the cell, channels
 1..8 are (x, y) of the top-left, top-right, bottom-right and bottom-left corner in input pixels relative to the centre of
-the cell, ((col + 0.5) * 8, (row + 0.5) * 8).
+the cell, ((col + 0.5) * 8, (row + 0.5) * 8). The files that ship take bytes and give cells: `detector_net.ship`.
 
     python models/train/detector.py train    # caches the pictures, trains, writes checkpoints (resumes by itself)
     python models/train/detector.py export   # models/detector.onnx, detector.int8.onnx, detector.json, all from `tune`
@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import splits
-from detector_net import HEIGHT, PAD, STRIDE, WIDTH, Detector, Export, load_model, quantise, shipped_weights, simplify_and_name
+from detector_net import HEIGHT, PAD, STRIDE, WIDTH, Detector, Export, load_model, planes, quantise, ship, shipped_weights, simplify_and_name
 from detector_scenes import load_scenes, tile_frames
 
 SMALLEST_PLATE = 11.0  # input pixels; narrower plates are neither positives nor negatives in training
@@ -855,6 +855,11 @@ def torch_infer(model: nn.Module):
     return infer
 
 
+def bytes_of(frame: np.ndarray) -> np.ndarray:
+    """What a shipped network takes: uint8 of 0..1."""
+    return np.round(frame * 255).astype(np.uint8)
+
+
 def session(path: Path):
     """One-thread ONNX Runtime session."""
     import onnxruntime
@@ -1070,6 +1075,7 @@ def export_tiles(arguments):
     torch.onnx.export(Export(load_model(arguments.work / f"{arguments.name}.pt")), (torch.rand(1, 1, HEIGHT, WIDTH),), str(plain), input_names=["frame"], output_names=["plates"], opset_version=17, dynamo=False)
     simplify_and_name(plain)
     quantise(plain, arguments.out / "detector.tiles.int8.onnx", calibration_frames(arguments), "minmax")
+    ship(arguments.out / "detector.tiles.int8.onnx")
 
 
 def export(arguments):
@@ -1117,7 +1123,9 @@ def export(arguments):
             os.replace(candidate, small)
         else:
             candidate.unlink()
-    print("int8 chosen", best[1], "ms", milliseconds(session(small), example.numpy()), {p.name: p.stat().st_size for p in (plain, small)})
+    for path in (plain, small):
+        ship(path)
+    print("int8 chosen", best[1], "ms", milliseconds(session(small), bytes_of(example.numpy())), {p.name: p.stat().st_size for p in (plain, small)})
     (out / "detector.json").write_text(json.dumps({"width": WIDTH, "height": HEIGHT, "stride": STRIDE, "score_threshold": round(base["threshold"], 2), "nms_iou": nms_iou, "pad": PAD}) + "\n")
 
 
@@ -1153,7 +1161,7 @@ def evaluate(arguments):
     result = {}
     for file in ("detector.onnx", "detector.int8.onnx"):
         run_session = session(arguments.out / file)
-        infer = lambda frame: run_session.run(None, {"frame": frame})[0][0]
+        infer = lambda frame: planes(run_session.run(None, {"frame": bytes_of(frame)})[0])
         for split in ("tune", "lane", "dev"):
             pictures = load_pictures(arguments.data, arguments.work, "tune" if split == "lane" else split)
             frames = lane_frames(pictures) if split == "lane" else evaluation_frames(pictures)
@@ -1161,7 +1169,7 @@ def evaluate(arguments):
             result[f"{file} {split}"] = summary(match(frames, found), settings["score_threshold"])
             if arguments.draw and file == "detector.int8.onnx" and split != "dev":
                 draw(frames, found, settings["score_threshold"], arguments.draw, split)
-        result[f"{file} ms"] = milliseconds(run_session, np.random.default_rng(0).random((1, 1, HEIGHT, WIDTH), np.float32))
+        result[f"{file} ms"] = milliseconds(run_session, np.random.default_rng(0).integers(0, 256, (1, 1, HEIGHT, WIDTH), np.uint8))
     if arguments.pool:
         result["corners, rendered plates on tune pictures"] = corner_errors(load_pictures(arguments.data, arguments.work, "tune"), arguments.pool, infer)
     for name, value in result.items():

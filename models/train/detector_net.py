@@ -64,6 +64,7 @@ def shipped_weights(path: Path) -> dict:
     from onnx import numpy_helper
     found = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in onnx.load(str(path)).graph.initializer}
     found = {name.replace(".0.", "."): value for name, value in found.items()}
+    found["out.weight"] = found.pop("out.matrix").T[:, :, None, None]
     found["stem.weight"] = found["stem.weight"].reshape(-1, 1, 4, 4) / 4.0  # the export folds the input's scaling into the stem
     found["stem.bias"] += 0.45 * 4.0 * found["stem.weight"].sum((1, 2, 3))
     state = Detector().state_dict()
@@ -166,3 +167,68 @@ def quantise(source: Path, target: Path, frames: list[np.ndarray], method: str, 
     methods = {"percentile": CalibrationMethod.Percentile, "minmax": CalibrationMethod.MinMax, "average": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy}
     quantize_static(str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
                     calibrate_method=methods[method], nodes_to_exclude=floats, extra_options=extra)
+
+
+def ship(path: Path):
+    """Changes an exported file, fp32 or int8, to the interface that ships; the arithmetic between stays as it is.
+
+    In: `frame` as bytes, grey 0..255, which is what the int8 network makes of 0..1 anyhow. Out: `cells` f32 [1, 48, 80, 10], the last convolution as a matrix
+    product on channels that lie together, as the int8 convolution before it leaves them, and nothing after it: who reads the cells computes the few that count.
+    Measured, int8 on one thread, beside the plain file in one run: 4.04 ms became 3.75.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    model = onnx.load(str(path))
+    graph = model.graph
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    last = next(node for node in graph.node if node.op_type == "Conv" and node.input[1] == "out.weight")
+    first = next(node for node in graph.node if node.input and node.input[0] == "frame")
+    after = {last.output[0]}
+    nodes = []
+    for node in graph.node:
+        if node is last or after.intersection(node.input):
+            after.update(node.output)
+        else:
+            nodes.append(node)
+    # Bytes: quantising 0..1 in steps of 1/255 is undone, and fp32 networks divide.
+    quantised = next((node for node in nodes if node.op_type == "QuantizeLinear" and np.isclose(values[node.input[1]], 1 / 255) and reaches(nodes, "frame", node.input[0])), None)
+    if quantised is not None:
+        nodes.remove(quantised)
+        for node in nodes:
+            node.input[:] = [quantised.input[0] if name == quantised.output[0] else name for name in node.input]
+    else:
+        first.input[0] = "grey"
+        graph.initializer.append(numpy_helper.from_array(np.float32(1 / 255), "grey.share"))
+        nodes[:0] = [helper.make_node("Cast", ["frame"], ["bytes"], name="bytes", to=TensorProto.FLOAT), helper.make_node("Mul", ["bytes", "grey.share"], ["grey"], name="grey")]
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values["out.weight"][:, :, 0, 0].T), "out.matrix"))
+    nodes += [
+        helper.make_node("Transpose", [last.input[0]], ["together"], name="together", perm=[0, 2, 3, 1]),
+        helper.make_node("MatMul", ["together", "out.matrix"], ["product"], name="out"),
+        helper.make_node("Add", ["product", "out.bias"], ["cells"], name="out.sum"),
+    ]
+    del graph.node[:], graph.value_info[:], graph.input[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.input.append(helper.make_tensor_value_info("frame", TensorProto.UINT8, [1, 1, HEIGHT, WIDTH]))
+    graph.output.append(helper.make_tensor_value_info("cells", TensorProto.FLOAT, [1, HEIGHT // STRIDE, WIDTH // STRIDE, 10]))
+    used = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def reaches(nodes, start: str, end: str) -> bool:
+    """True where value `end` is `start`, moved about only."""
+    while end != start:
+        made = next((node for node in nodes if end in node.output), None)
+        if made is None or made.op_type not in ("Reshape", "Transpose"):
+            return False
+        end = made.input[0]
+    return True
+
+
+def planes(cells: np.ndarray) -> np.ndarray:
+    """f32 [9, H/8, W/8] of shipped `cells` [1, H/8, W/8, 10]: score logit, then the corners in input pixels from the cell's centre."""
+    raw = np.moveaxis(cells[0], 2, 0)
+    return np.concatenate([raw[:1], raw[2:] * (8 * np.exp(np.clip(raw[1:2], -2, 5)))])

@@ -5,8 +5,12 @@
 //! a well-kept machine), `garita audit checkpoint` and `GET /v1/audit/checkpoint` print one, and `garita audit verify --checkpoint FILE` holds the store against
 //! them.
 //!
-//! Signed is with Ed25519, by a key that is made with the store (`audit.key`, readable by the service alone). Its public half stands in every checkpoint; note it down
-//! when the service is installed, and name it (`--key`): then no checkpoint of another key counts.
+//! Signed is with Ed25519, by a key that is made at the first start (`audit.key` in the store unless the site file says `audit_key`, readable by the service alone). Kept with the
+//! store it falls into the same hands: who takes the store, or a backup of it, can sign what they like in its name. So a site puts it on another disk, or where systemd's
+//! credentials lie. Its public half stands in every checkpoint, and `garita audit key` prints it; note it down when the service is installed, and name it (`--key`): then no
+//! checkpoint of another key counts.
+//!
+//! The same key signs the manifests of evidence packs ([`Signer::sign`]); none of these can be taken for a checkpoint, which begins with words that no manifest begins with.
 //!
 //! ```text
 //! signature = Ed25519( "garita checkpoint 1" 0 · record · at_ms · digest )        numbers: eight bytes, big-endian
@@ -14,8 +18,9 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -25,7 +30,7 @@ use crate::custody::evidence::{Sha, from_hex, hex};
 use crate::error::{Error, Fault, Result};
 
 /// How far the records went, signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
     /// The newest record's number; 0 where there was none.
@@ -77,24 +82,29 @@ pub struct Signer {
     pair: Ed25519KeyPair,
 }
 
+/// Where the key of the store in `folder` lies unless the site says otherwise.
+#[must_use]
+pub fn usual_key(folder: &Path) -> PathBuf {
+    folder.join("audit.key")
+}
+
 impl Signer {
-    /// The store's key, made if it has none.
+    /// The key at `path`, made if there is none.
     ///
     /// # Errors
     /// `Machine` where the file cannot be read or made, `Damaged` where it holds no key.
-    pub fn open(folder: &Path) -> Result<Signer> {
-        let path = folder.join("audit.key");
+    pub fn open(path: &Path) -> Result<Signer> {
         let said = |error: std::io::Error| Error::io(&error).in_(path.display());
-        let stored = match std::fs::read(&path) {
+        let stored = match std::fs::read(path) {
             Ok(stored) => stored,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new());
                 let made = made.map_err(|_| Error::new(Fault::Machine, "the system has no random numbers").in_(path.display()))?;
-                let part = folder.join("audit.key.part");
+                let part = path.with_added_extension("part");
                 let _ = std::fs::remove_file(&part);
                 let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&part).map_err(said)?;
                 file.write_all(made.as_ref()).and_then(|()| file.sync_all()).map_err(said)?;
-                std::fs::rename(&part, &path).map_err(said)?;
+                std::fs::rename(&part, path).map_err(said)?;
                 made.as_ref().to_vec()
             }
             Err(error) => return Err(said(error)),
@@ -109,6 +119,21 @@ impl Signer {
     #[must_use]
     pub fn key(&self) -> String {
         self.pair.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The public key as others' tools read it: PEM (SubjectPublicKeyInfo, RFC 8410).
+    #[must_use]
+    pub fn pem(&self) -> String {
+        // SEQUENCE { SEQUENCE { OID 1.3.101.112 }, BIT STRING of the key }
+        const HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let key = base64::engine::general_purpose::STANDARD.encode([&HEAD, self.pair.public_key().as_ref()].concat());
+        format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n")
+    }
+
+    /// The signature of the manifest of an evidence pack: Ed25519 of its bytes.
+    #[must_use]
+    pub fn sign(&self, manifest: &[u8]) -> [u8; 64] {
+        self.pair.sign(manifest).as_ref().try_into().expect("Ed25519 signatures have 64 bytes")
     }
 
     /// How far the records go now.

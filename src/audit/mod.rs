@@ -73,6 +73,12 @@ pub enum Action {
     Noted,
     /// A list in force changed.
     ListChanged,
+    /// Proposed a new version of a list.
+    ListProposed,
+    /// Activated what somebody else had proposed.
+    ListActivated,
+    /// Refused it; `garita` where nobody decided in time.
+    ListRefused,
     /// The service runs with other settings than before.
     ConfigurationChanged,
     /// What has had its time was deleted.
@@ -105,6 +111,9 @@ impl Action {
             Action::DispositionUndone => "disposition.undone",
             Action::Noted => "noted",
             Action::ListChanged => "list.changed",
+            Action::ListProposed => "list.proposed",
+            Action::ListActivated => "list.activated",
+            Action::ListRefused => "list.refused",
             Action::ConfigurationChanged => "configuration.changed",
             Action::Deleted => "deleted",
             Action::HoldPlaced => "hold.placed",

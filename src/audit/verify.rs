@@ -9,7 +9,7 @@ use super::{NOTHING_BEFORE, digest};
 use crate::custody::evidence::{Sha, hex};
 
 /// The first record that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Wrong {
     /// Its number: as it should be, not as it may stand there.
     pub record: i64,
@@ -18,7 +18,8 @@ pub struct Wrong {
 }
 
 /// What a verification saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditVerdict)]
 pub struct Verdict {
     /// Records that are as they were written, from the first one on.
     pub right: i64,

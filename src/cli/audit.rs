@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
-use garita::audit::checkpoint::{Checkpoint, Signer};
+use garita::audit::checkpoint::{Checkpoint, Signer, usual_key};
 use garita::audit::verify;
 use garita::custody::{database, reader};
 use garita::error::{Error, Fault, Result};
@@ -16,7 +16,9 @@ pub(crate) enum Command {
     /// Reads every record, and names the first that is not as it was written. Exits with 1 if there is one.
     Verify(VerifyArgs),
     /// Prints how far the records go, signed: keep it where nobody who can change the store can change it.
-    Checkpoint(StoreArgs),
+    Checkpoint(KeyArgs),
+    /// Prints the public key that verifies evidence packs, as PEM: give it to whoever is to verify them, by another way than the packs.
+    Key(KeyArgs),
     /// Prints records, oldest first, a JSON object a line.
     Show(ShowArgs),
 }
@@ -27,6 +29,28 @@ pub(crate) struct StoreArgs {
     /// The data folder (`data_dir` of the site file), or a backup.
     #[arg(value_name = "DATA_DIR")]
     folder: PathBuf,
+}
+
+/// Which store, and where its key lies.
+#[derive(ClapArgs)]
+pub(crate) struct KeyArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The key, where the site file says `audit_key`; DATA_DIR/audit.key unless given.
+    #[arg(long, value_name = "FILE")]
+    audit_key: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    fn signer(&self) -> Result<Signer> {
+        let path = self.audit_key.clone().unwrap_or_else(|| usual_key(&self.store.folder));
+        if !path.is_file() {
+            return Err(
+                Error::new(Fault::Caller, "is no key: the service makes it when it starts; `audit_key` of the site file says where").in_(path.display())
+            );
+        }
+        Signer::open(&path)
+    }
 }
 
 /// What to verify, and against what.
@@ -61,11 +85,11 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Verify(args) => verify(args),
         Command::Checkpoint(args) => {
-            let connection = open(&args.folder)?;
-            let signer = Signer::open(&args.folder)?;
+            let (connection, signer) = (open(&args.store.folder)?, args.signer()?);
             let checkpoint = signer.checkpoint(&connection, jiff::Timestamp::now().as_millisecond()).map_err(|error| asked(&error))?;
             super::say(&format!("{}\n", serde_json::to_string(&checkpoint).expect("plain data"))).map(|()| ExitCode::SUCCESS)
         }
+        Command::Key(args) => super::say(&args.signer()?.pem()).map(|()| ExitCode::SUCCESS),
         Command::Show(args) => show(args),
     }
 }

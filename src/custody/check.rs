@@ -283,8 +283,9 @@ impl Check<'_> {
     fn evidence(&mut self, connection: &Connection, files: &[Sha], unsettled: &HashSet<Sha>) -> rusqlite::Result<()> {
         let folder = self.folder.join("evidence");
         let mut statement = connection.prepare(
-            "SELECT evidence.digest, evidence.length, passage.lane, passage.track, evidence.number FROM evidence JOIN passage ON passage.id = evidence.passage
-             GROUP BY evidence.digest, evidence.length",
+            "SELECT evidence.digest, evidence.length, 'evidence ' || evidence.number || ' of passage ' || passage.lane || '/' || passage.track
+             FROM evidence JOIN passage ON passage.id = evidence.passage GROUP BY evidence.digest, evidence.length
+             UNION ALL SELECT digest, length, 'edge read ' || id FROM edge_read WHERE digest IS NOT NULL GROUP BY digest, length",
         )?;
         let mut rows = statement.query([])?;
         let mut named = HashSet::new();
@@ -299,7 +300,7 @@ impl Check<'_> {
                 Ok(_) => continue,
                 Err(error) => error.to_string(),
             };
-            let whose = format!("evidence {} of passage {}/{}", row.get::<_, i64>(4)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?);
+            let whose: String = row.get(2)?;
             self.find(2, shown(self.folder, &path), format!("{whose}: {wrong}; {RESTORE}"));
         }
         self.report.evidence = named.len() as u64;
@@ -365,16 +366,17 @@ impl Check<'_> {
 }
 
 /// Columns that no two rows of a table have in common.
-const ONCE: [(&str, &str); 5] = [
+const ONCE: [(&str, &str); 6] = [
     ("frame", "lane, key"),
     ("frame", "lane, sequence"),
     ("passage", "lane, track"),
     ("hit", "lane, track, list, text, jurisdiction"),
     ("scan", "portal, key"),
+    ("edge_read", "lane, key"),
 ];
 
 /// Questions to which there must be no answer: the invariant, what names the culprits, what is wrong with them.
-const NEVER: [(u8, &str, &str); 13] = [
+const NEVER: [(u8, &str, &str); 14] = [
     (9, "SELECT 'hit ' || id FROM hit WHERE NOT EXISTS (SELECT 1 FROM review WHERE review.hit = hit.id)", "is no case: nobody is asked about it"),
     (9, "SELECT 'hit ' || hit FROM disposition WHERE undone_ms IS NULL GROUP BY hit, person HAVING count(*) > 1", "was decided twice by one person"),
     (
@@ -424,6 +426,12 @@ const NEVER: [(u8, &str, &str); 13] = [
         "SELECT 'passage ' || lane || '/' || track FROM passage
          WHERE NOT sought AND EXISTS (SELECT 1 FROM hit WHERE hit.lane = passage.lane AND hit.track = passage.track)",
         "has a hit, but would be deleted as if it had none",
+    ),
+    (
+        4,
+        "SELECT 'edge read ' || edge_read.id FROM edge_read JOIN passage ON passage.id = edge_read.passage
+         WHERE passage.lane <> edge_read.lane OR passage.track <> edge_read.track",
+        "is of another vehicle than its passage",
     ),
     (4, "SELECT 'hit ' || id FROM hit WHERE (state = 'sighted') <> (passage IS NULL)", "its state contradicts whether its vehicle has passed"),
     (

@@ -85,7 +85,9 @@ fn copy_files(rows: &Connection, source: &Path, target: &Path) -> Result<()> {
         copy_file(&journal::path(&source.join("journal"), number), &journal::path(&target.join("journal"), number), length)?;
     }
     let (from, to) = (source.join("evidence"), target.join("evidence"));
-    for digest in query(rows, "SELECT DISTINCT digest FROM evidence", |row| row.get::<_, Sha>(0)).map_err(ask)? {
+    for digest in
+        query(rows, "SELECT digest FROM evidence UNION SELECT digest FROM edge_read WHERE digest IS NOT NULL", |row| row.get::<_, Sha>(0)).map_err(ask)?
+    {
         let path = evidence::path(&to, &digest);
         make(path.parent().expect("a path below the folder"))?;
         copy_file(&evidence::path(&from, &digest), &path, u64::MAX)?;

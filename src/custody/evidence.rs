@@ -175,6 +175,6 @@ impl Evidence {
 
 /// Whether a row names the file of this digest.
 pub fn is_named(connection: &Connection, digest: &Sha) -> rusqlite::Result<bool> {
-    let question = "SELECT 1 FROM evidence WHERE digest = ?1 LIMIT 1";
+    let question = "SELECT 1 FROM evidence WHERE digest = ?1 UNION ALL SELECT 1 FROM edge_read WHERE digest = ?1 LIMIT 1";
     connection.prepare_cached(question)?.query_row([digest], |_| Ok(())).optional().map(|found| found.is_some())
 }

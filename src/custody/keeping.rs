@@ -8,6 +8,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Settings;
 use super::evidence::{Sha, sha256};
@@ -113,7 +114,7 @@ pub(super) const PASSAGE_IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM hold WHERE k
 pub(crate) const SCAN_IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM hold WHERE kind = 'scan' AND subject = CAST(scan.id AS TEXT) AND released_ms IS NULL)";
 
 /// What is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Held {
     /// A passage, by its number.
@@ -135,7 +136,7 @@ impl Held {
 }
 
 /// A hold to place.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewHold {
     /// What.
@@ -149,7 +150,7 @@ pub struct NewHold {
 }
 
 /// A hold as answers tell it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Hold {
     /// Its number.
     pub id: i64,

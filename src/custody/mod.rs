@@ -35,16 +35,18 @@
 //! # What leaves
 //!
 //! [`outbox`] holds events until each webhook has taken them, [`told`] is how rows are told to others, [`search`] finds passages by plate and time, [`outages`] says what lanes
-//! cannot have seen, [`lookback`] what has passed before an entry was filed.
+//! cannot have seen, [`lookback`] what has passed before an entry was filed. [`edge_reads`] are what cameras read by themselves.
 
 pub mod check;
 pub mod copy;
+pub mod edge_reads;
 pub mod evidence;
 pub mod journal;
 pub mod keeping;
 pub mod lookback;
 pub mod outages;
 pub mod outbox;
+pub mod proposals;
 mod quarantine;
 pub mod record;
 pub mod recover;

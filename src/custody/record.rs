@@ -69,6 +69,8 @@ pub enum Record {
         /// How many.
         frames: u64,
     },
+    /// What a camera read by itself.
+    EdgeRead(Box<EdgeReadRecord>),
     /// Any other change, made in the group's transaction after its frames so far, before its sightings and passages; answers the number that [`Fate::Kept`] tells.
     Change(Change, Done),
     /// Time to delete what has had its time.
@@ -84,6 +86,7 @@ impl Record {
         let fate = Fate::of(state);
         match self {
             Record::Frame(frame) => (frame.done)(fate),
+            Record::EdgeRead(read) => (read.done)(fate),
             Record::Change(_, done) => done(fate),
             Record::Passage(_) | Record::Sighting(_) | Record::Unread { .. } | Record::Shed { .. } | Record::Sweep { .. } => {}
         }
@@ -114,6 +117,36 @@ pub struct FrameRecord {
     pub error: Option<Error>,
     /// Its reads, and the track that each joined.
     pub reads: Vec<(u64, StoredRead)>,
+    /// Told its fate.
+    pub done: Done,
+}
+
+/// What a camera read by itself.
+pub struct EdgeReadRecord {
+    /// The lane's id.
+    pub lane: String,
+    /// What makes two events the same.
+    pub key: Sha,
+    /// Its text, letters and digits alone.
+    pub text: String,
+    /// As the camera writes it.
+    pub written: String,
+    /// How sure it is, 0..=1, by its own measure.
+    pub confidence: Option<f32>,
+    /// Who issued the plate; empty where it does not say.
+    pub jurisdiction: String,
+    /// `approaching`, `leaving`.
+    pub direction: Option<&'static str>,
+    /// When, milliseconds since the Unix epoch.
+    pub captured_ms: i64,
+    /// When it came in, milliseconds since the Unix epoch.
+    pub received_ms: i64,
+    /// The frame that its picture was looked at as.
+    pub frame: Option<i64>,
+    /// Its picture, and the SHA-256 of that.
+    pub picture: Option<(Sha, Bytes)>,
+    /// Whom it may be by itself.
+    pub hits: Vec<Hit>,
     /// Told its fate.
     pub done: Done,
 }

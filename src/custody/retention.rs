@@ -9,7 +9,7 @@
 use rusqlite::{Transaction, params};
 
 use super::evidence::Sha;
-use super::{Settings, keeping};
+use super::{Settings, edge_reads, keeping};
 use crate::audit::{self, Act, Action};
 
 /// Rows of each kind that one step looks at.
@@ -43,6 +43,14 @@ pub(super) fn sweep(transaction: &Transaction<'_>, now_ms: i64, settings: &Setti
         sweep_passages(transaction, now_ms, &mut swept)?;
     }
     swept.more |= !reckoned.all || reckoned.rows as i64 >= STEP;
+    let (edge_reads, mut digests) = edge_reads::sweep(transaction, passages_ms, hits_ms, STEP)?;
+    if edge_reads > 0 {
+        let details = serde_json::json!({ "edge_reads": edge_reads, "evidence": digests.len() });
+        audit::append(transaction, &Act { who: "garita".to_owned(), action: Action::Deleted, subject: "edge reads".to_owned(), details, now_ms })?;
+    }
+    swept.digests.append(&mut digests);
+    swept.rows += edge_reads;
+    swept.more |= edge_reads as i64 == STEP;
     let news = "DELETE FROM outbox WHERE created_ms < ?1 AND id IN (SELECT id FROM outbox ORDER BY id LIMIT ?2)";
     swept.rows += transaction.prepare_cached(news)?.execute(params![hits_ms, STEP])?;
     super::outages::forget(transaction, hits_ms)?;
@@ -111,6 +119,7 @@ fn sweep_passages(transaction: &Transaction<'_>, now_ms: i64, swept: &mut Swept)
             swept.digests.push(digest?);
             files += 1;
         }
+        swept.digests.extend(edge_reads::delete_of(transaction, *passage)?);
         transaction.prepare_cached("DELETE FROM outbox WHERE subject = ?1")?.execute([format!("{lane}/{track}")])?;
         hits += transaction.prepare_cached("DELETE FROM hit WHERE lane = ?1 AND track = ?2")?.execute(params![lane, track])?;
         transaction.prepare_cached("DELETE FROM passage WHERE id = ?1")?.execute([passage])?;

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::evidence::{Sha, sha256};
 use super::journal::{self, Place};
-use super::outbox;
 use super::record::{FrameRecord, PassageRecord, SightingRecord, StoredRead};
+use super::{edge_reads, outbox};
 use crate::bytes::Bytes;
 use crate::lane::frame::Frame;
 use crate::lane::hit::Hit;
@@ -123,6 +123,7 @@ pub(super) fn insert_passage(
     for hit in withdrawn {
         tell_outside(transaction, "hit.withdrawn", lane, passage.track, hit, *now_ms)?;
     }
+    edge_reads::join(transaction, (lane, passage.track as i64), id, passage.text.as_str(), passage.seen_ms)?;
     tell_outside(transaction, "passage", lane, passage.track, id, *now_ms)?;
     if !hits.is_empty() {
         for (sequence, captured_ms, place, length) in film_strip(transaction, record, strip_frames)? {

@@ -11,6 +11,7 @@
 //! on finds everything.
 
 pub mod automaton;
+pub mod edge;
 pub mod marks;
 mod walk;
 

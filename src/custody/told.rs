@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::edge_reads::{self, EdgeRead};
 use super::evidence::{Sha, hex};
 
 /// One vehicle that has passed.
@@ -54,6 +55,8 @@ pub struct PassageWhole {
     pub evidence: Vec<Evidence>,
     /// Whom the lists say it may be.
     pub hits: Vec<Hit>,
+    /// What cameras read of it by themselves, and how that compares with ours.
+    pub second_opinions: Vec<EdgeRead>,
 }
 
 /// A picture of a passage.
@@ -92,7 +95,7 @@ pub struct Hit {
     pub text: String,
     /// The entry's jurisdiction; empty for any.
     pub jurisdiction: String,
-    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`.
+    /// How it met: `exact`, `equivalent`, `near`, `other_jurisdiction`, or `absent`: none of those enrolled in this lane.
     pub class: String,
     /// Characters exchanged, missing or additional.
     pub edits: i64,
@@ -107,6 +110,31 @@ pub struct Hit {
     pub received_ms: i64,
     /// When the hit was stored, milliseconds since the Unix epoch.
     pub stored_ms: i64,
+}
+
+/// What somebody decided on a hit.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Disposition {
+    /// Its number.
+    pub id: i64,
+    /// The hit.
+    pub hit: Hit,
+    /// Where the case stood when it was decided: `open`, `second`, `supervisor`.
+    pub stage: String,
+    /// `confirmed`, `rejected`, `referred`.
+    pub verdict: String,
+    /// Why it was rejected: `misread`, `other_jurisdiction`, `other_vehicle`, `entry_outdated`, `duplicate`, `not_a_plate`, `other`.
+    pub reason: Option<String>,
+    /// Who decided.
+    pub person: String,
+    /// SHA-256 of the picture that was on the screen, hexadecimal.
+    pub evidence: String,
+    /// When, milliseconds since the Unix epoch.
+    pub decided_ms: i64,
+    /// When it was taken back.
+    pub undone_ms: Option<i64>,
+    /// Where the case stands now: also `confirmed`, `rejected`.
+    pub state: String,
 }
 
 /// One train at a portal.
@@ -261,7 +289,8 @@ pub fn passage_whole(connection: &Connection, id: i64) -> rusqlite::Result<Optio
     let evidence = evidence.collect::<rusqlite::Result<_>>()?;
     let mut statement = connection.prepare_cached(&format!("SELECT {HIT} FROM hit WHERE passage = ?1 ORDER BY priority, probability DESC, id"))?;
     let hits = statement.query_map([id], hit_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok(Some(PassageWhole { passage, best, chars, evidence, hits }))
+    let second_opinions = edge_reads::of_track(connection, &passage.lane, passage.track)?;
+    Ok(Some(PassageWhole { passage, best, chars, evidence, hits, second_opinions }))
 }
 
 /// The columns of a [`Hit`].
@@ -297,6 +326,31 @@ pub fn hit_row(row: &Row<'_>) -> rusqlite::Result<Hit> {
 /// What SQLite says.
 pub fn hit(connection: &Connection, id: i64) -> rusqlite::Result<Option<Hit>> {
     connection.prepare_cached(&format!("SELECT {HIT} FROM hit WHERE id = ?1"))?.query_row([id], hit_row).optional()
+}
+
+/// A disposition.
+///
+/// # Errors
+/// What SQLite says.
+pub fn disposition(connection: &Connection, id: i64) -> rusqlite::Result<Option<Disposition>> {
+    let question = "SELECT disposition.hit, stage, verdict, reason, person, evidence, decided_ms, undone_ms, review.state
+                    FROM disposition JOIN review ON review.hit = disposition.hit WHERE id = ?1";
+    let row = |row: &Row<'_>| {
+        let Some(hit) = hit(connection, row.get(0)?)? else { return Ok(None) };
+        Ok(Some(Disposition {
+            id,
+            hit,
+            stage: row.get(1)?,
+            verdict: row.get(2)?,
+            reason: row.get(3)?,
+            person: row.get(4)?,
+            evidence: hex(&row.get(5)?),
+            decided_ms: row.get(6)?,
+            undone_ms: row.get(7)?,
+            state: row.get(8)?,
+        }))
+    };
+    connection.prepare_cached(question)?.query_row([id], row).optional().map(Option::flatten)
 }
 
 /// A scan.

@@ -14,8 +14,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::evidence::{Evidence, hex};
 use super::journal::Journal;
 use super::quarantine::Quarantine;
-use super::record::{Done, Fate, FrameRecord, Record};
-use super::{Settings, State, recover, retention, rows, schema, sqlite};
+use super::record::{Done, EdgeReadRecord, Fate, FrameRecord, Record};
+use super::{Settings, State, edge_reads, recover, retention, rows, schema, sqlite};
 use crate::error::{Error, Fault, Result};
 
 /// The most records of one commit. 32 rows a commit were measured at 14,000 rows a second elsewhere; more only adds to the first one's wait.
@@ -162,7 +162,7 @@ impl Writer {
         let mut awaited = VecDeque::with_capacity(group.len());
         for record in group {
             match record {
-                Record::Frame(_) | Record::Change(..) => awaited.push_back(record),
+                Record::Frame(_) | Record::EdgeRead(_) | Record::Change(..) => awaited.push_back(record),
                 Record::Sweep { now_ms } => self.sweeping = Some(now_ms),
                 Record::Sighting(_) | Record::Passage(_) | Record::Unread { .. } | Record::Shed { .. } => self.held.push_back(record),
             }
@@ -208,7 +208,7 @@ impl Writer {
         let journal_failed = |error: std::io::Error| Failure::io("the journal of frames", &error);
         let evidence_failed = |error: std::io::Error| Failure::io("evidence", &error);
         self.has_space()?;
-        let mut places = VecDeque::new();
+        let (mut places, mut files) = (VecDeque::new(), Vec::new());
         for record in &*awaited {
             if let Record::Frame(frame) = record {
                 places.push_back(self.journal.append(&frame.encoded, frame.received_ms).map_err(journal_failed)?);
@@ -230,6 +230,19 @@ impl Writer {
                     }
                     answers.last_mut().expect("pushed above").1 = fate;
                 }
+                Record::EdgeRead(read) => {
+                    let mut picture = false;
+                    let row = alone(&transaction, |transaction| {
+                        edge_reads::insert(transaction, &read).map(|inserted| {
+                            picture = inserted.picture;
+                            inserted.id
+                        })
+                    });
+                    let EdgeReadRecord { picture: bytes, done, .. } = *read;
+                    answers.push((done, Fate::Kept(0)));
+                    answers.last_mut().expect("pushed above").1 = row?;
+                    files.extend(bytes.filter(|_| picture));
+                }
                 Record::Change(change, done) => {
                     answers.push((done, Fate::Kept(0)));
                     answers.last_mut().expect("pushed above").1 = alone(&transaction, change)?;
@@ -240,7 +253,6 @@ impl Writer {
             }
         }
         let (strip_frames, journal) = (self.settings.strip_frames, self.folder.join("journal"));
-        let mut files = Vec::new();
         for record in &self.held {
             let mut needed = Vec::new();
             let fate = alone(&transaction, |transaction| {
@@ -249,7 +261,7 @@ impl Writer {
                     Record::Passage(passage) => needed = rows::insert_passage(transaction, passage, strip_frames, &journal)?,
                     Record::Unread { lane, track } => rows::close_track(transaction, lane, *track, "unread").map(|_| ())?,
                     Record::Shed { lane, minute_ms, frames } => rows::add_shed(transaction, lane, *minute_ms, *frames)?,
-                    Record::Frame(_) | Record::Change(..) | Record::Sweep { .. } => unreachable!("it is awaited"),
+                    Record::Frame(_) | Record::EdgeRead(_) | Record::Change(..) | Record::Sweep { .. } => unreachable!("it is awaited"),
                 }
                 Ok(0)
             })?;

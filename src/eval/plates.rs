@@ -7,6 +7,7 @@
 //! its labelled box; on pictures end to end, a missed plate counting as misread. Truths with an unreadable character are left out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cpu_time::ThreadTime;
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub wall_ms: f64,
     /// As above, CPU time of the thread.
     pub cpu_ms: f64,
+    /// How much of the wall time went into the decoding of a picture, milliseconds; 0 of a crop.
+    pub decode_ms: f64,
 }
 
 /// Looks at one sample.
@@ -53,21 +56,23 @@ pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample, view: View) 
         false_plates: Vec::new(),
         wall_ms: wall.elapsed().as_secs_f64() * 1e3,
         cpu_ms: cpu.elapsed().as_secs_f64() * 1e3,
+        decode_ms: reads.as_ref().map_or(0.0, |(_, decode)| decode.as_secs_f64() * 1e3),
     };
     match reads {
         Err(error) => outcome.error = Some(error.to_string()),
-        Ok(reads) if sample.is_crop => outcome.truths = sample.plates.iter().cloned().zip(reads.into_iter().map(Some)).collect(),
-        Ok(reads) => assign(sample, reads, &mut outcome),
+        Ok((reads, _)) if sample.is_crop => outcome.truths = sample.plates.iter().cloned().zip(reads.into_iter().map(Some)).collect(),
+        Ok((reads, _)) => assign(sample, reads, &mut outcome),
     }
     outcome
 }
 
-fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<Vec<PlateRead>> {
+/// What is read of one sample, and how long the decoding of a picture took.
+fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<(Vec<PlateRead>, Duration)> {
     let encoded = Bytes::map(&sample.path)?;
     if !sample.is_crop {
         let mut reads = Vec::new();
-        worker.analyse(&encoded, view, &mut reads)?;
-        return Ok(reads);
+        let times = worker.analyse(&encoded, view, &mut reads)?;
+        return Ok((reads, times.decode));
     }
     worker.luma.decode(&encoded)?;
     let (width, height) = (worker.luma.width as f32, worker.luma.height as f32);
@@ -75,7 +80,7 @@ fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<Vec<Pla
     let plate = PlateBox::of_hull([width * inset, height * inset, width * (1.0 - 2.0 * inset), height * (1.0 - 2.0 * inset)]);
     worker.reader.rectify(&worker.luma, &plate);
     let first = worker.reader.read(&plate)?;
-    Ok(vec![worker.reader.read_again(&worker.luma, first)?])
+    Ok((vec![worker.reader.read_again(&worker.luma, first)?], Duration::ZERO))
 }
 
 /// Gives each truth the surest unused read that overlaps it enough.
@@ -201,6 +206,8 @@ pub struct Report {
     pub wall_ms: [f64; 3],
     /// CPU time per image, milliseconds: mean and median.
     pub cpu_ms: [f64; 2],
+    /// Median wall time of all but the decoding, milliseconds.
+    pub rest_ms: f64,
     /// Samples that could not be looked at.
     pub errors: Vec<String>,
 }
@@ -219,6 +226,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
         answers: Vec::new(),
         wall_ms: [0.0; 3],
         cpu_ms: [0.0; 2],
+        rest_ms: 0.0,
         errors: Vec::new(),
     };
     for outcome in outcomes {
@@ -264,6 +272,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
     let wall: Vec<f64> = outcomes.iter().map(|outcome| outcome.wall_ms).collect();
     let cpu: Vec<f64> = outcomes.iter().map(|outcome| outcome.cpu_ms).collect();
     report.wall_ms = [0.5, 0.95, 0.99].map(|share| quantile(&wall, share));
+    report.rest_ms = quantile(&outcomes.iter().map(|outcome| outcome.wall_ms - outcome.decode_ms).collect::<Vec<_>>(), 0.5);
     report.cpu_ms = [cpu.iter().sum::<f64>() / cpu.len().max(1) as f64, quantile(&cpu, 0.5)];
     report
 }
@@ -306,6 +315,7 @@ pub struct ReportJson {
     wall_ms: [f64; 3],
     cpu_ms_mean: f64,
     cpu_ms_median: f64,
+    rest_ms_median: f64,
     by: BTreeMap<&'static str, BTreeMap<String, ByJson>>,
     errors: Vec<String>,
 }
@@ -357,6 +367,7 @@ impl From<&Report> for ReportJson {
             wall_ms: report.wall_ms,
             cpu_ms_mean: report.cpu_ms[0],
             cpu_ms_median: report.cpu_ms[1],
+            rest_ms_median: report.rest_ms,
             by: report.by.iter().map(|(&kind, cells)| (kind, by(cells))).collect(),
             errors: report.errors.clone(),
         }

@@ -23,8 +23,10 @@ pub const HEIGHT: usize = 384;
 const STRIDE: usize = 8;
 /// Output columns and rows.
 const GRID: (usize, usize) = (WIDTH / STRIDE, HEIGHT / STRIDE);
+/// Values of a cell: the score's logit, the logarithm of a size, and eight corner numbers in units of eight pixels of that size.
+const VALUES: usize = 10;
 /// What fills the input beside and below the frame; the recipe trains with it.
-const PAD: f32 = 0.5;
+const PAD: u8 = 128;
 /// The most plates reported of one frame; a guess well above what a lane or a wide street view shows.
 pub const MAX_PLATES: usize = 32;
 /// The most cells considered before merging: a plate lights up a dozen.
@@ -77,9 +79,9 @@ pub enum View {
 
 /// The detector of one worker.
 pub struct Detector {
-    network: Network,
+    network: Network<u8>,
     /// What looks at tiles, where that is another network.
-    tiles: Option<Network>,
+    tiles: Option<Network<u8>>,
     shrink: Shrink,
     candidates: Vec<PlateBox>,
     score_threshold: f32,
@@ -101,7 +103,7 @@ impl Detector {
     /// # Errors
     /// `Model` where one does not load or is not the detector that this version expects.
     pub fn open(engine: &Engine, models: &Models, view: View) -> Result<Detector> {
-        let open = |name, model| Network::open(engine, name, model, &[1, 1, HEIGHT, WIDTH], &[("plates", &[1, 9, GRID.1, GRID.0])]);
+        let open = |name, model| Network::open(engine, name, model, &[1, 1, HEIGHT, WIDTH], &[("cells", &[1, GRID.1, GRID.0, VALUES])]);
         let network = open("plate detector", &models.detector)?;
         let tiles = if view == View::Tiled && !models.tile_detector.is_empty() { Some(open("plate detector for tiles", &models.tile_detector)?) } else { None };
         let settings = &models.detector_settings;
@@ -141,14 +143,16 @@ impl Detector {
         };
         let scale = self.shrink.fit(luma, region, network.input());
         let outputs = network.run()?;
-        let planes = ArrayView3::from_shape((9, GRID.1, GRID.0), outputs.get(0)).expect("opened with this shape");
         let logit_threshold = (self.score_threshold / (1.0 - self.score_threshold)).ln();
-        for ((row, column), &logit) in planes.index_axis(Axis(0), 0).indexed_iter() {
+        let cells = ArrayView3::from_shape((GRID.1, GRID.0, VALUES), outputs.get(0)).expect("opened with this shape");
+        for ((row, column), &logit) in cells.index_axis(Axis(2), 0).indexed_iter() {
             if logit.is_nan() || logit <= logit_threshold || self.candidates.len() == MAX_CANDIDATES {
                 continue;
             }
             let centre = [column, row].map(|cell| (cell * STRIDE) as f32 + STRIDE as f32 / 2.0);
-            let value = |plane: usize| planes[[1 + plane, row, column]];
+            // As the network was trained: the recipe clips at the same places.
+            let unit = STRIDE as f32 * cells[[row, column, 1]].clamp(-2.0, 5.0).exp();
+            let value = |at: usize| unit * cells[[row, column, 2 + at]];
             let corner =
                 |index: usize| [(centre[0] + value(2 * index)) * scale[0] + region.x as f32, (centre[1] + value(2 * index + 1)) * scale[1] + region.y as f32];
             let plate = PlateBox { corners: [corner(0), corner(1), corner(2), corner(3)], score: 1.0 / (1.0 + (-logit).exp()) };
@@ -228,8 +232,8 @@ struct Shrink {
 }
 
 impl Shrink {
-    /// Writes the input, values in 0..=1, and answers frame pixels per input pixel, `[x, y]`.
-    fn fit(&mut self, luma: &Luma, region: Region, input: &mut [f32]) -> [f32; 2] {
+    /// Writes the input, grey values, and answers frame pixels per input pixel, `[x, y]`.
+    fn fit(&mut self, luma: &Luma, region: Region, input: &mut [u8]) -> [f32; 2] {
         let scale = (WIDTH as f32 / region.width as f32).min(HEIGHT as f32 / region.height as f32);
         let side = |length: usize, most: usize| ((length as f32 * scale).round() as usize).clamp(1, most);
         let (width, height) = (side(region.width, WIDTH), side(region.height, HEIGHT));
@@ -252,7 +256,7 @@ impl Shrink {
     }
 
     /// One output row where the factors are whole numbers, as they are for 720p, 1080p and 4K: sums of bytes fit 16 bits.
-    fn shrink_row_whole(&mut self, luma: &Luma, region: Region, factor: [usize; 2], row: usize, line: &mut [f32]) {
+    fn shrink_row_whole(&mut self, luma: &Luma, region: Region, factor: [usize; 2], row: usize, line: &mut [u8]) {
         // 257 rows of 255 fit in a u16; frames reach 16,384 / 384 = 43 rows.
         self.counts.clear();
         self.counts.resize(region.width, 0);
@@ -261,23 +265,24 @@ impl Shrink {
                 *sum += u16::from(pixel);
             }
         }
-        let share = 1.0 / (255.0 * (factor[0] * factor[1]) as f32);
+        let count = factor[0] * factor[1];
         // The factors of the common frame sizes, unrolled by the compiler.
         match factor[0] {
-            1 => sum_chunks::<1>(&self.counts, share, line),
-            2 => sum_chunks::<2>(&self.counts, share, line),
-            3 => sum_chunks::<3>(&self.counts, share, line),
-            6 => sum_chunks::<6>(&self.counts, share, line),
+            1 => mean_chunks::<1>(&self.counts, count, line),
+            2 => mean_chunks::<2>(&self.counts, count, line),
+            3 => mean_chunks::<3>(&self.counts, count, line),
+            6 => mean_chunks::<6>(&self.counts, count, line),
             other => {
+                let mean = Mean::of(count);
                 for (value, chunk) in line.iter_mut().zip(self.counts.chunks_exact(other)) {
-                    *value = chunk.iter().map(|&sum| u32::from(sum)).sum::<u32>() as f32 * share;
+                    *value = mean.grey(chunk);
                 }
             }
         }
     }
 
     /// One output row by area average with fractional edges.
-    fn shrink_row(&mut self, luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [f32]) {
+    fn shrink_row(&mut self, luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [u8]) {
         self.sums.clear();
         self.sums.resize(region.width, 0.0);
         for (y, share) in span(row, factor[1], region.height) {
@@ -285,17 +290,43 @@ impl Shrink {
                 *sum += share * f32::from(pixel);
             }
         }
-        let share = 1.0 / (255.0 * factor[0] * factor[1]);
+        let share = 1.0 / (factor[0] * factor[1]);
         for (column, value) in line.iter_mut().enumerate() {
-            *value = share * span(column, factor[0], region.width).map(|(x, part)| part * self.sums[x]).sum::<f32>();
+            *value = byte(share * span(column, factor[0], region.width).map(|(x, part)| part * self.sums[x]).sum::<f32>());
         }
     }
 }
 
-fn sum_chunks<const FACTOR: usize>(counts: &[u16], share: f32, line: &mut [f32]) {
+/// The nearest grey values to the means of `FACTOR` sums of columns, `count` pixels each.
+fn mean_chunks<const FACTOR: usize>(counts: &[u16], count: usize, line: &mut [u8]) {
+    let mean = Mean::of(count);
     for (value, chunk) in line.iter_mut().zip(counts.as_chunks::<FACTOR>().0) {
-        *value = chunk.iter().map(|&sum| u32::from(sum)).sum::<u32>() as f32 * share;
+        *value = mean.grey(chunk);
     }
+}
+
+/// Division by a number of pixels, as a multiplication.
+#[derive(Clone, Copy)]
+struct Mean {
+    half: u64,
+    share: u64,
+}
+
+impl Mean {
+    fn of(count: usize) -> Mean {
+        Mean { half: count as u64 / 2, share: (1 << 32) / count as u64 + 1 }
+    }
+
+    /// The nearest grey value to the mean of `count` pixels whose sums of columns these are: exact below 2^16 pixels.
+    fn grey(self, sums: &[u16]) -> u8 {
+        let sum: u64 = sums.iter().map(|&sum| u64::from(sum)).sum();
+        ((sum + self.half) * self.share >> 32) as u8
+    }
+}
+
+/// The nearest grey value of one in 0..=255.
+fn byte(value: f32) -> u8 {
+    (value + 0.5) as u8
 }
 
 /// The source positions under output position `index`, with the share of each that lies under it.
@@ -311,7 +342,7 @@ fn pixels(luma: &Luma, region: Region, y: usize) -> &[u8] {
 }
 
 /// One output row by bilinear interpolation between pixel centres.
-fn grow_row(luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [f32]) {
+fn grow_row(luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mut [u8]) {
     let between = |at: usize, factor: f32, length: usize| {
         let position = ((at as f32 + 0.5) * factor - 0.5).clamp(0.0, (length - 1) as f32);
         (position as usize, (position as usize + 1).min(length - 1), position.fract())
@@ -322,7 +353,7 @@ fn grow_row(luma: &Luma, region: Region, factor: [f32; 2], row: usize, line: &mu
         let (left, right, across) = between(column, factor[0], region.width);
         let mix = |row: &[u8]| f32::from(row[left]) + across * (f32::from(row[right]) - f32::from(row[left]));
         let (upper, lower) = (mix(above), mix(below));
-        *value = (upper + down * (lower - upper)) / 255.0;
+        *value = byte(upper + down * (lower - upper));
     }
 }
 
@@ -342,12 +373,12 @@ mod tests {
     fn every_path_of_the_shrink_keeps_the_mean() {
         for (width, height) in [(1920, 1080), (1280, 720), (3840, 2160), (1000, 700), (641, 385), (300, 300), (1, 1), (5000, 10)] {
             let luma = ramp(width, height);
-            let mut input = vec![0.0; WIDTH * HEIGHT];
+            let mut input = vec![0; WIDTH * HEIGHT];
             let factor = Shrink::default().fit(&luma, whole(&luma), &mut input);
             let (columns, rows) = ((width as f32 / factor[0]).round() as usize, (height as f32 / factor[1]).round() as usize);
-            let mean = input.chunks_exact(WIDTH).take(rows).flat_map(|row| &row[..columns]).sum::<f32>() / (columns * rows) as f32;
-            let want = luma.pixels.iter().map(|&pixel| f32::from(pixel)).sum::<f32>() / (255 * width * height) as f32;
-            assert!((mean - want).abs() < 2e-3, "{width}x{height}: mean {mean}, expected {want}");
+            let mean = input.chunks_exact(WIDTH).take(rows).flat_map(|row| &row[..columns]).map(|&grey| f64::from(grey)).sum::<f64>() / (columns * rows) as f64;
+            let want = luma.pixels.iter().map(|&pixel| f64::from(pixel)).sum::<f64>() / (width * height) as f64;
+            assert!((mean - want).abs() < 0.5, "{width}x{height}: mean {mean}, expected {want}");
             assert!(input[WIDTH * HEIGHT - 1] == PAD || (columns, rows) == (WIDTH, HEIGHT));
         }
     }

@@ -8,6 +8,7 @@
 //! | [`read`] | that input | a text with its posterior, confidence and jurisdiction |
 //! | [`passage`] | reads of successive frames | one vehicle, once |
 //! | [`hit`] | a read or passage | the watchlist's entries that it meets |
+//! | [`opinion`] | a camera's own text and ours | whether they agree, and where not |
 //!
 //! Nothing here reads a clock or writes a file: time arrives with the frame, results leave as values.
 
@@ -17,6 +18,7 @@ pub mod frame;
 
 pub mod hit;
 pub mod line;
+pub mod opinion;
 pub mod passage;
 pub mod read;
 pub mod rectify;

@@ -51,20 +51,16 @@ pub fn rectify(luma: &Luma, corners: &Corners, margin: [f32; 2], output: &mut [f
     let samples = samples_per_pixel(corners, step);
     let share = 1.0 / (255.0 * (samples[0] * samples[1]) as f32);
     output.fill(0.0);
-    let mut spots = [Spot::default(); CHUNK];
+    let mut spots = Spots::default();
     for (row, line) in output.chunks_exact_mut(width).enumerate() {
         for (chunk, values) in line.chunks_mut(CHUNK).enumerate() {
             for j in 0..samples[1] {
                 let v = (row as f32 + (j as f32 + 0.5) / samples[1] as f32) * step[1] - margin[1];
                 for i in 0..samples[0] {
-                    // Where the samples lie first, without a branch, then what is there: the compiler makes the former wide.
                     let first = (chunk * CHUNK) as f32 + (i as f32 + 0.5) / samples[0] as f32;
-                    for (column, spot) in spots.iter_mut().enumerate() {
-                        *spot = Spot::of(luma, map.map((first + column as f32) * step[0] - margin[0], v));
-                    }
-                    for (value, spot) in values.iter_mut().zip(&spots) {
-                        *value += share * spot.grey(luma);
-                    }
+                    spots.place(luma, |column| map.map((first + column) * step[0] - margin[0], v));
+                    spots.gather(luma);
+                    spots.add(share, values);
                 }
             }
         }
@@ -74,34 +70,81 @@ pub fn rectify(luma: &Luma, corners: &Corners, margin: [f32; 2], output: &mut [f
 /// Output pixels that are sampled together.
 const CHUNK: usize = 32;
 
-/// A point between four pixels of a frame.
-#[derive(Clone, Copy, Default)]
-struct Spot {
-    left: u32,
-    top: u32,
-    right: f32,
-    below: f32,
+/// Points between four pixels of a frame each. Where they lie, what is there and what it comes to are three loops, so that the compiler makes the first and the last wide.
+struct Spots {
+    left: [u32; CHUNK],
+    top: [u32; CHUNK],
+    right: [f32; CHUNK],
+    below: [f32; CHUNK],
+    /// Grey values: upper left, upper right, lower left, lower right.
+    grey: [[u8; CHUNK]; 4],
 }
 
-impl Spot {
-    /// The point in frame pixels, centres at half integers; outside the frame, its nearest edge; the corner for NaN.
-    fn of(luma: &Luma, [x, y]: [f32; 2]) -> Spot {
-        let x = (x - 0.5).max(0.0).min((luma.width - 1) as f32);
-        let y = (y - 0.5).max(0.0).min((luma.height - 1) as f32);
-        let (left, top) = (x as u32, y as u32);
-        Spot { left, top, right: x - left as f32, below: y - top as f32 }
+impl Default for Spots {
+    fn default() -> Spots {
+        Spots { left: [0; CHUNK], top: [0; CHUNK], right: [0.0; CHUNK], below: [0.0; CHUNK], grey: [[0; CHUNK]; 4] }
+    }
+}
+
+impl Spots {
+    /// Takes the points that `at` says, frame pixels with centres at half integers, column by column; outside the frame, its nearest edge; the corner for NaN.
+    fn place(&mut self, luma: &Luma, at: impl Fn(f32) -> [f32; 2]) {
+        let most = [luma.width, luma.height].map(|length| (length - 1) as f32);
+        let last = [luma.width, luma.height].map(|length| length.saturating_sub(2) as i32);
+        for column in 0..CHUNK {
+            let [x, y] = at(column as f32);
+            let (x, y) = (clamp(x - 0.5, most[0]), clamp(y - 0.5, most[1]));
+            let (left, top) = (floor(x).min(last[0]), floor(y).min(last[1]));
+            self.left[column] = left as u32;
+            self.top[column] = top as u32;
+            self.right[column] = x - left as f32;
+            self.below[column] = y - top as f32;
+        }
     }
 
-    /// The grey value there, 0..=255, between those of the four pixels.
-    fn grey(&self, luma: &Luma) -> f32 {
-        let (left, top) = (self.left as usize, self.top as usize);
-        let (next, down) = (usize::from(left + 1 < luma.width), if top + 1 < luma.height { luma.width } else { 0 });
-        let at = top * luma.width + left;
-        let grey = |at: usize| f32::from(luma.pixels[at]);
-        let upper = grey(at) + self.right * (grey(at + next) - grey(at));
-        let lower = grey(at + down) + self.right * (grey(at + down + next) - grey(at + down));
-        upper + self.below * (lower - upper)
+    /// Fetches the four pixels around each point.
+    fn gather(&mut self, luma: &Luma) {
+        let (next, down) = (usize::from(luma.width > 1), if luma.height > 1 { luma.width } else { 0 });
+        let pixels = luma.pixels.as_slice();
+        let [a, b, c, d] = &mut self.grey;
+        for column in 0..CHUNK {
+            let at = self.top[column] as usize * luma.width + self.left[column] as usize;
+            let upper = &pixels[at..][..next + 1];
+            let lower = &pixels[at + down..][..next + 1];
+            a[column] = upper[0];
+            b[column] = upper[next];
+            c[column] = lower[0];
+            d[column] = lower[next];
+        }
     }
+
+    /// Adds `share` of the grey value at each point, 0..=255, to `values`, at most [`CHUNK`].
+    fn add(&self, share: f32, values: &mut [f32]) {
+        let [a, b, c, d] = &self.grey;
+        let mut sums = [0.0f32; CHUNK];
+        for column in 0..CHUNK {
+            let grey = [a, b, c, d].map(|values| f32::from(values[column]));
+            let upper = grey[0] + self.right[column] * (grey[1] - grey[0]);
+            let lower = grey[2] + self.right[column] * (grey[3] - grey[2]);
+            sums[column] = share * (upper + self.below[column] * (lower - upper));
+        }
+        for (value, sum) in values.iter_mut().zip(&sums) {
+            *value += sum;
+        }
+    }
+}
+
+/// `value` within 0..=`most`; 0 for NaN.
+fn clamp(value: f32, most: f32) -> f32 {
+    let value = if value > 0.0 { value } else { 0.0 };
+    if value < most { value } else { most }
+}
+
+/// The whole part of one in 0..=16,384; one less, at times, for whole numbers, which is the same point between pixels.
+fn floor(value: f32) -> i32 {
+    // 1.5 x 2^23: adding it leaves the nearest integer in the low bits. A cast would check for what cannot be here.
+    const MAGIC: f32 = 12_582_912.0;
+    (value - 0.5 + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32
 }
 
 /// Samples across and down one output pixel, so that neighbouring samples are at most about one frame pixel apart.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{self, Act, Action};
 
 /// What somebody may do: the columns of the table of rights ([`crate::service::access::RIGHTS`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Looks at lanes, portals and passages; plates without a hit are obscured unless the site file says otherwise.
@@ -67,7 +67,7 @@ impl Role {
 }
 
 /// A person as administrators see one: nothing secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Account {
     /// Names them in records: `[a-z0-9-]{1,32}`.
     pub id: String,
@@ -86,7 +86,8 @@ pub struct Account {
 }
 
 /// What changes of a person; what is `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[schema(as = PersonChange)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The name on pages.

@@ -1,11 +1,13 @@
 //! The queue and one case, as the page gets them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::diff::{self, Column};
 use super::{DECIDE_BUDGET_MS, HIT_BUDGET_MS, State};
+use crate::custody::edge_reads::{self, EdgeRead};
 use crate::custody::evidence::{Sha, from_hex, hex};
 use crate::custody::journal::Place;
 use crate::custody::record::StoredRead;
@@ -18,7 +20,7 @@ pub const MAX_QUEUE: usize = 10_000;
 const HISTORY: i64 = 12;
 
 /// A case in the queue.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Item {
     /// The hit's number.
     pub id: i64,
@@ -55,7 +57,7 @@ pub struct Item {
 }
 
 /// Who has a case in hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Owner {
     /// Their id.
     pub id: String,
@@ -122,11 +124,12 @@ pub fn one(connection: &Connection, hit: i64) -> rusqlite::Result<Option<Item>> 
 }
 
 /// Everything that an officer is shown of a case.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Case {
     /// As in the queue.
     pub item: Item,
     /// The entry, as it stood when the hit was made.
+    #[schema(value_type = Object)]
     pub entry: Value,
     /// The read that is shown: of the evidence's frame.
     pub read: Option<ShownRead>,
@@ -141,19 +144,99 @@ pub struct Case {
     /// Its passage; none while the vehicle is in view.
     pub passage: Option<ShownPassage>,
     /// What was decided, oldest first, also what was taken back.
-    pub dispositions: Vec<Value>,
+    pub dispositions: Vec<ShownDisposition>,
     /// Notes, oldest first.
-    pub notes: Vec<Value>,
+    pub notes: Vec<ShownNote>,
     /// Earlier passages that were read as this plate, newest first.
-    pub history: Vec<Value>,
+    pub history: Vec<Earlier>,
+    /// What cameras read of the vehicle by themselves.
+    pub second_opinions: Vec<EdgeRead>,
     /// Other entries that the same vehicle meets: their cases' numbers, texts and lists.
-    pub others: Vec<Value>,
+    pub others: Vec<OtherCase>,
     /// What it may take: from frame to hit, from hit to decision; milliseconds.
+    #[schema(value_type = Vec<i64>)]
     pub budget_ms: [i64; 2],
 }
 
+/// What somebody decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownDisposition {
+    /// Where the case stood.
+    pub stage: String,
+    /// Who, id.
+    pub person: String,
+    /// Their name.
+    pub name: String,
+    /// `confirmed`, `rejected`, `referred`.
+    pub verdict: String,
+    /// Of a rejection.
+    pub reason: Option<String>,
+    /// For how long the picture had been painted, milliseconds.
+    pub looked_ms: i64,
+    /// When, milliseconds since the Unix epoch.
+    pub decided_ms: i64,
+    /// When it was taken back.
+    pub undone_ms: Option<i64>,
+}
+
+/// A note beside a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownNote {
+    /// Who wrote it, id.
+    pub person: String,
+    /// Their name.
+    pub name: String,
+    /// What it says.
+    pub body: String,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// An earlier passage of the same plate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Earlier {
+    /// Its number.
+    pub passage: i64,
+    /// The lane's id.
+    pub lane: String,
+    /// What was read.
+    pub read: String,
+    /// When it was seen last, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The cases that it made.
+    pub cases: Vec<PastCase>,
+}
+
+/// A case of an earlier passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastCase {
+    /// The hit's number.
+    pub id: i64,
+    /// Where it stands.
+    pub state: State,
+    /// The entry's list.
+    pub list: String,
+    /// The entry's text.
+    pub sought: String,
+}
+
+/// Another entry that the same vehicle meets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OtherCase {
+    /// The hit's number.
+    pub id: i64,
+    /// The entry's text.
+    pub sought: String,
+    /// The entry's jurisdiction; empty for any.
+    pub jurisdiction: String,
+    /// The entry's list.
+    pub list: String,
+    /// Where it stands.
+    pub state: String,
+}
+
 /// A read, as far as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ShownRead {
     /// The text; by vote once the vehicle has passed.
     pub text: String,
@@ -161,13 +244,15 @@ pub struct ShownRead {
     pub confidence: f64,
     /// Left, top, width, height of the plate in the first picture, its pixels.
     #[serde(rename = "box")]
+    #[schema(value_type = Vec<f32>)]
     pub hull: [f32; 4],
     /// Its corners there.
+    #[schema(value_type = Vec<Vec<f32>>)]
     pub corners: [[f32; 2]; 4],
 }
 
 /// Whose plate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Issuer {
     /// As read; none where the reader does not know.
     pub read: Option<String>,
@@ -180,18 +265,19 @@ pub struct Issuer {
 }
 
 /// A passage, as far as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShownPassage {
     /// Its number.
     pub id: i64,
     /// Reads that voted.
     pub reads: i64,
     /// When the first and the last was captured, milliseconds since the Unix epoch.
+    #[schema(value_type = Vec<i64>)]
     pub seen_ms: [i64; 2],
 }
 
 /// One picture of a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Picture {
     /// Its SHA-256, in hexadecimal: its address, and what a disposition names.
     pub digest: String,
@@ -224,6 +310,7 @@ pub fn case(connection: &Connection, hit: i64, since_ms: i64) -> rusqlite::Resul
         dispositions: dispositions(connection, hit)?,
         notes: notes(connection, hit)?,
         history: history(connection, &texts, passage.unwrap_or(0), since_ms)?,
+        second_opinions: edge_reads::of_track(connection, &item.lane, track)?,
         others: others(connection, &item.lane, track, hit)?,
         entry: serde_json::from_str(&entry).unwrap_or_default(),
         read: seen.read,
@@ -341,30 +428,34 @@ pub fn picture(connection: &Connection, hit: i64, digest: &str, since_ms: i64) -
         .optional()
 }
 
-fn dispositions(connection: &Connection, hit: i64) -> rusqlite::Result<Vec<Value>> {
+fn dispositions(connection: &Connection, hit: i64) -> rusqlite::Result<Vec<ShownDisposition>> {
     let question = "SELECT stage, person, name, verdict, reason, looked_ms, decided_ms, undone_ms FROM disposition WHERE hit = ?1 ORDER BY id";
     connection
         .prepare_cached(question)?
         .query_map([hit], |row| {
-            Ok(serde_json::json!({
-                "stage": row.get::<_, String>(0)?, "person": row.get::<_, String>(1)?, "name": row.get::<_, String>(2)?, "verdict": row.get::<_, String>(3)?,
-                "reason": row.get::<_, Option<String>>(4)?, "looked_ms": row.get::<_, i64>(5)?, "decided_ms": row.get::<_, i64>(6)?, "undone_ms": row.get::<_, Option<i64>>(7)?,
-            }))
+            Ok(ShownDisposition {
+                stage: row.get(0)?,
+                person: row.get(1)?,
+                name: row.get(2)?,
+                verdict: row.get(3)?,
+                reason: row.get(4)?,
+                looked_ms: row.get(5)?,
+                decided_ms: row.get(6)?,
+                undone_ms: row.get(7)?,
+            })
         })?
         .collect()
 }
 
-fn notes(connection: &Connection, hit: i64) -> rusqlite::Result<Vec<Value>> {
+fn notes(connection: &Connection, hit: i64) -> rusqlite::Result<Vec<ShownNote>> {
     connection
         .prepare_cached("SELECT person, name, body, at_ms FROM note WHERE hit = ?1 ORDER BY id")?
-        .query_map([hit], |row| {
-            Ok(serde_json::json!({ "person": row.get::<_, String>(0)?, "name": row.get::<_, String>(1)?, "body": row.get::<_, String>(2)?, "at_ms": row.get::<_, i64>(3)? }))
-        })?
+        .query_map([hit], |row| Ok(ShownNote { person: row.get(0)?, name: row.get(1)?, body: row.get(2)?, at_ms: row.get(3)? }))?
         .collect()
 }
 
 /// Earlier passages that were read as one of these texts, and what was decided on their hits.
-fn history(connection: &Connection, texts: &[String; 2], but: i64, since_ms: i64) -> rusqlite::Result<Vec<Value>> {
+fn history(connection: &Connection, texts: &[String; 2], but: i64, since_ms: i64) -> rusqlite::Result<Vec<Earlier>> {
     let question = "SELECT passage.id, passage.lane, passage.text, passage.last_ms,
                            (SELECT json_group_array(json_object('id', review.hit, 'state', review.state, 'list', hit.list, 'sought', hit.text))
                             FROM hit JOIN review ON review.hit = hit.id WHERE hit.passage = passage.id)
@@ -372,24 +463,19 @@ fn history(connection: &Connection, texts: &[String; 2], but: i64, since_ms: i64
     connection
         .prepare_cached(question)?
         .query_map(params![texts[0], texts[1], but, since_ms, HISTORY], |row| {
-            let cases: Value = serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
-            Ok(serde_json::json!({
-                "passage": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "read": row.get::<_, String>(2)?, "at_ms": row.get::<_, i64>(3)?, "cases": cases,
-            }))
+            let cases = serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
+            Ok(Earlier { passage: row.get(0)?, lane: row.get(1)?, read: row.get(2)?, at_ms: row.get(3)?, cases })
         })?
         .collect()
 }
 
-fn others(connection: &Connection, lane: &str, track: i64, but: i64) -> rusqlite::Result<Vec<Value>> {
+fn others(connection: &Connection, lane: &str, track: i64, but: i64) -> rusqlite::Result<Vec<OtherCase>> {
     let question = "SELECT hit.id, hit.text, hit.jurisdiction, hit.list, review.state FROM hit JOIN review ON review.hit = hit.id
                     WHERE hit.lane = ?1 AND hit.track = ?2 AND hit.id <> ?3 ORDER BY hit.probability DESC";
     connection
         .prepare_cached(question)?
         .query_map(params![lane, track, but], |row| {
-            Ok(serde_json::json!({
-                "id": row.get::<_, i64>(0)?, "sought": row.get::<_, String>(1)?, "jurisdiction": row.get::<_, String>(2)?, "list": row.get::<_, String>(3)?,
-                "state": row.get::<_, String>(4)?,
-            }))
+            Ok(OtherCase { id: row.get(0)?, sought: row.get(1)?, jurisdiction: row.get(2)?, list: row.get(3)?, state: row.get(4)? })
         })?
         .collect()
 }

@@ -1,12 +1,13 @@
 //! What people change: claims, dispositions, undo, notes, viewings. Each function runs inside the store's transaction, with the audit record of who did it,
 //! and answers either what came of it or why nothing did.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{LEASE_MS, MAX_NOTE, Officer, Reason, State, UNDO_MS, Verdict, state_after};
+use super::{LEASE_MS, MAX_NOTE, OPEN_MS, Officer, Reason, State, UNDO_MS, Verdict, state_after};
 use crate::audit::{self, Act, Action};
 use crate::custody::evidence::{Sha, hex};
+use crate::custody::outbox;
 
 /// Why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -155,19 +156,54 @@ pub fn release(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i
     Ok(Ok(()))
 }
 
-/// Notes that a picture of a case is sent to this person; the first time it is recorded.
+/// Notes that a picture of a case is sent to this person; recorded unless the record of the case's opening names it.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn view(transaction: &Transaction<'_>, hit: i64, who: &Officer, evidence: &Sha, now_ms: i64) -> Outcome<()> {
+    if let Err(refusal) = open(transaction, hit, who, &[hex(evidence)], now_ms)? {
+        return Ok(Err(refusal));
+    }
+    let seen = "INSERT OR IGNORE INTO viewing (hit, person, evidence, at_ms) VALUES (?1, ?2, ?3, ?4)";
+    transaction.prepare_cached(seen)?.execute(params![hit, who.id, evidence, now_ms])?;
+    Ok(Ok(()))
+}
+
+/// Notes that a case with these pictures (SHA-256, hexadecimal) is shown to this person: one record for [`OPEN_MS`], and one for pictures that come meanwhile.
+///
+/// # Errors
+/// What SQLite says.
+pub fn open(transaction: &Transaction<'_>, hit: i64, who: &Officer, pictures: &[String], now_ms: i64) -> Outcome<()> {
     if row(transaction, hit)?.is_none() {
         return Ok(Err(Refusal::Unknown));
     }
-    let seen = "INSERT OR IGNORE INTO viewing (hit, person, evidence, at_ms) VALUES (?1, ?2, ?3, ?4)";
-    if transaction.prepare_cached(seen)?.execute(params![hit, who.id, evidence, now_ms])? > 0 {
-        record(transaction, who, Action::HitViewed, hit, serde_json::json!({ "evidence": hex(evidence) }), now_ms)?;
+    let opened = opened(transaction, hit, &who.id, now_ms)?;
+    let (at_ms, mut named) = opened.clone().unwrap_or((now_ms, Vec::new()));
+    let new: Vec<&String> = pictures.iter().filter(|picture| !named.contains(picture)).collect();
+    if opened.is_none() || !new.is_empty() {
+        record(transaction, who, Action::HitViewed, hit, serde_json::json!({ "evidence": new }), now_ms)?;
+        named.extend(new.into_iter().cloned());
+        let open = "INSERT INTO opening VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, pictures = excluded.pictures";
+        transaction.prepare_cached(open)?.execute(params![hit, who.id, at_ms, serde_json::to_string(&named).expect("plain data")])?;
     }
     Ok(Ok(()))
+}
+
+/// Whether a record names the case and these pictures, so that nothing is to be written.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_open(connection: &Connection, hit: i64, person: &str, pictures: &[String], now_ms: i64) -> rusqlite::Result<bool> {
+    Ok(opened(connection, hit, person, now_ms)?.is_some_and(|(_, named)| pictures.iter().all(|picture| named.contains(picture))))
+}
+
+/// Since when this person has the case open, and the pictures that their record names.
+fn opened(connection: &Connection, hit: i64, person: &str, now_ms: i64) -> rusqlite::Result<Option<(i64, Vec<String>)>> {
+    let opened = "SELECT at_ms, pictures FROM opening WHERE hit = ?1 AND person = ?2 AND at_ms BETWEEN ?3 AND ?4";
+    connection
+        .prepare_cached(opened)?
+        .query_row(params![hit, person, now_ms - OPEN_MS, now_ms], |row| Ok((row.get(0)?, serde_json::from_str(row.get_ref(1)?.as_str()?).unwrap_or_default())))
+        .optional()
 }
 
 /// Decides; answers where the case stands now. A case that nobody has in hand may be decided at once.
@@ -211,8 +247,10 @@ pub fn decide(transaction: &Transaction<'_>, hit: i64, who: &Officer, decision: 
             claimed_ms,
             now_ms
         ])?;
+    let disposition = transaction.last_insert_rowid();
     let state = settle(transaction, hit, row.two_person)?;
     transaction.prepare_cached(&format!("{FREE} WHERE hit = ?1"))?.execute([hit])?;
+    tell(transaction, "disposition", hit, disposition, now_ms)?;
     let details = serde_json::json!({
         "stage": row.state, "verdict": decision.verdict, "reason": decision.reason, "evidence": hex(&decision.evidence), "looked_ms": decision.looked_ms, "state": state
     });
@@ -244,6 +282,7 @@ pub fn undo(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i64)
             now_ms
         ])?;
     }
+    tell(transaction, "disposition.undone", hit, id, now_ms)?;
     record(transaction, who, Action::DispositionUndone, hit, serde_json::json!({ "state": state }), now_ms)?;
     Ok(Ok(state))
 }
@@ -283,6 +322,13 @@ fn settle(transaction: &Transaction<'_>, hit: i64, two_person: bool) -> rusqlite
     }
     transaction.prepare_cached("UPDATE review SET state = ?2 WHERE hit = ?1")?.execute(params![hit, state.name()])?;
     Ok(state)
+}
+
+/// Tells a disposition outside, in the order of what is told of its vehicle.
+fn tell(transaction: &Transaction<'_>, kind: &str, hit: i64, disposition: i64, now_ms: i64) -> rusqlite::Result<()> {
+    let subject = "SELECT lane || '/' || track FROM hit WHERE id = ?1";
+    let subject: String = transaction.prepare_cached(subject)?.query_row([hit], |row| row.get(0))?;
+    outbox::tell(transaction, kind, &subject, &serde_json::json!({ "row": disposition }), now_ms).map(|_| ())
 }
 
 fn record(transaction: &Transaction<'_>, who: &Officer, action: Action, hit: i64, details: serde_json::Value, now_ms: i64) -> rusqlite::Result<()> {

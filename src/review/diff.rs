@@ -10,7 +10,7 @@ const OTHER_COST: u32 = 5;
 const GAP_COST: u32 = 4;
 
 /// How a position of the read meets one of the entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Meets {
     /// The same character.
@@ -26,13 +26,15 @@ pub enum Meets {
 }
 
 /// One column of the comparison.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Column {
     /// What was read; none where the entry has one more.
+    #[schema(value_type = Option<String>)]
     pub read: Option<char>,
     /// How probable, 0..=1.
     pub probability: Option<f32>,
     /// What the entry has; none where the read has one more.
+    #[schema(value_type = Option<String>)]
     pub sought: Option<char>,
     /// How probable the reader found that here, 0..=1; 0 below a thousandth.
     pub sought_probability: Option<f32>,

@@ -41,9 +41,13 @@ pub mod figures;
 pub mod web;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How long a claim keeps others out, milliseconds, unless it is prolonged. The page prolongs every third of it: a browser that died blocks nobody for long.
 pub const LEASE_MS: i64 = 45_000;
+
+/// Within this a case that the same person looks at again is the same view, with one audit record; milliseconds. As long as a session may idle unless the site says otherwise.
+pub const OPEN_MS: i64 = 30 * 60_000;
 
 /// How long a disposition may be taken back by whoever made it, milliseconds; the page offers it for 10 s, and the way here takes its time.
 pub const UNDO_MS: i64 = 12_000;
@@ -69,7 +73,8 @@ pub struct Officer {
 }
 
 /// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CaseState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nobody has decided.
@@ -111,7 +116,7 @@ impl State {
 }
 
 /// What a person decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is who is sought.
@@ -138,7 +143,7 @@ impl Verdict {
 }
 
 /// Why a hit is rejected: the false alarms that are known from the field, in the order of the keys 1 to 7 on the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The plate says something else.

@@ -5,20 +5,22 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rusqlite::{Connection, Transaction};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Service;
 use super::access::{Person, Role};
 use super::asked::{Asked, At, Body};
 use super::door::now_ms;
-use super::problem::Problem;
+use super::lists::InForce;
+use super::problem::{Problem, ProblemBody};
+use super::sessions::Somebody;
 use crate::custody::evidence::{self, from_hex};
 use crate::custody::record::Fate;
 use crate::custody::{Custody, journal};
 use crate::error::{Error, Fault};
 use crate::review::decide::{self, Decision, Outcome, Refusal};
-use crate::review::{Officer, Reason, Verdict, cases, changes, figures};
+use crate::review::{Officer, Reason, State as CaseState, Verdict, cases, changes, figures};
 
 /// What happened longest ago that figures are told of, hours: a month.
 const MOST_HOURS: i64 = 24 * 31;
@@ -29,38 +31,72 @@ impl From<Person> for Officer {
     }
 }
 
+/// The queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Queue {
+    /// The number of the newest change of a case that it knows.
+    change: i64,
+    /// Milliseconds since the Unix epoch.
+    now_ms: i64,
+    /// Cases that wait, also those that are not told.
+    all: usize,
+    /// Most urgent first, at most ten thousand.
+    cases: Vec<cases::Item>,
+    /// Who asks.
+    me: Somebody,
+    /// The site's name.
+    site: String,
+    /// Whether everything here is made up.
+    demo: bool,
+}
+
 /// The queue, and the number of the change that it is as of: what [`super::live`] goes on from.
-#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, description = "The queue, most urgent first")))]
+#[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, body = Queue)))]
 pub(super) async fn queue(State(service): State<Service>, person: Person) -> Result<Response, Problem> {
     let since_ms = person.sees_since_ms(&service.site, now_ms());
-    let mut told = ask(&service, move |connection| {
+    let (change, cases, all) = ask(&service, move |connection| {
         // Before the cases: what changes meanwhile is told twice, and never missed.
         let change = changes::newest(connection)?;
         let (cases, all) = cases::queue(connection, since_ms)?;
-        Ok(json!({ "change": change, "now_ms": now_ms(), "all": all, "cases": cases }))
+        Ok((change, cases, all))
     })
     .await?;
-    told["me"] = json!({ "id": person.id, "name": person.name, "role": person.role.name() });
-    (told["site"], told["demo"]) = (json!(service.site.name), json!(service.site.demo));
+    let told = Queue { change, now_ms: now_ms(), all, cases, me: person.into(), site: service.site.name.clone(), demo: service.site.demo };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
-/// One case.
-#[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes"), (status = 404, description = "No such case")))]
+/// A case, as somebody is shown it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CaseTold {
+    #[serde(flatten)]
+    case: cases::Case,
+    /// The list in force that has its entry.
+    list: Option<InForce>,
+    /// The lane's name.
+    lane: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    now_ms: i64,
+}
+
+/// One case; that this person was shown it, and which pictures it has, is durable before it goes.
+#[utoipa::path(get, path = "/v1/cases/{id}", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "The case with its evidence, history and notes", body = CaseTold), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn case(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Response, Problem> {
     let since_ms = person.sees_since_ms(&service.site, now_ms());
     let case = ask(&service, move |connection| cases::case(connection, id, since_ms)).await?;
     let case = case.filter(|case| case.item.stored_ms >= since_ms).ok_or_else(|| refused(&Refusal::Unknown))?;
+    let pictures: Vec<String> = case.pictures.iter().map(|picture| picture.digest.clone()).collect();
+    let (who, named) = (person.id.clone(), pictures.clone());
+    if !ask(&service, move |connection| decide::is_open(connection, id, &who, &named, now_ms())).await? {
+        change(&service, person, move |transaction, officer| decide::open(transaction, id, officer, &pictures, now_ms())).await?;
+    }
     let list = service.lists.of_name(&case.item.list);
-    let mut told = serde_json::to_value(&case).map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?;
-    told["list"] = json!(list);
-    told["lane"] = json!(service.site.lanes.iter().find(|lane| lane.id == case.item.lane).map(|lane| &lane.name));
-    told["now_ms"] = json!(now_ms());
+    let lane = service.site.lanes.iter().find(|lane| lane.id == case.item.lane).map(|lane| lane.name.clone());
+    let told = CaseTold { case, list, lane, now_ms: now_ms() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
 /// A picture of a case, by its SHA-256; that this person was sent it is durable before it goes.
-#[utoipa::path(get, path = "/v1/cases/{id}/pictures/{digest}", tag = "cases", params(("id" = i64, Path, description = "The hit's number"), ("digest" = String, Path, description = "Its SHA-256, hexadecimal")), responses((status = 200, description = "The picture"), (status = 404, description = "No such picture")))]
+#[utoipa::path(get, path = "/v1/cases/{id}/pictures/{digest}", tag = "cases", params(("id" = i64, Path, description = "The hit's number"), ("digest" = String, Path, description = "Its SHA-256, hexadecimal")), responses((status = 200, description = "The picture", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn picture(State(service): State<Service>, person: Person, At((id, digest)): At<(i64, String)>) -> Result<Response, Problem> {
     let nothing = || Problem::new(StatusCode::NOT_FOUND, "No such picture", "this case has no picture of this SHA-256, or it has had its time");
     let sha = from_hex(&digest).ok_or_else(nothing)?;
@@ -85,22 +121,34 @@ pub(super) async fn picture(State(service): State<Service>, person: Person, At((
     Ok((headers, bytes).into_response())
 }
 
+/// A case in hand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ClaimTold {
+    /// Until when, milliseconds since the Unix epoch.
+    until_ms: i64,
+    /// Since when.
+    since_ms: i64,
+    /// Milliseconds since the Unix epoch.
+    now_ms: i64,
+}
+
 /// Takes a case in hand, or prolongs the lease.
-#[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn claim(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand", body = ClaimTold), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn claim(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<ClaimTold>, Problem> {
     let claim = change(&service, person, move |transaction, officer| decide::claim(transaction, id, officer, now_ms())).await?;
-    Ok(Json(json!({ "until_ms": claim.until_ms, "since_ms": claim.since_ms, "now_ms": now_ms() })))
+    Ok(Json(ClaimTold { until_ms: claim.until_ms, since_ms: claim.since_ms, now_ms: now_ms() }))
 }
 
 /// Gives a case back.
-#[utoipa::path(delete, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 204, description = "Given back"), (status = 409, description = "Another has it in hand, or has decided")))]
+#[utoipa::path(delete, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 204, description = "Given back"), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn release(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<StatusCode, Problem> {
     change(&service, person, move |transaction, officer| decide::release(transaction, id, officer, now_ms())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// A decision as the page sends it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewDisposition)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Posted {
     verdict: Verdict,
@@ -111,34 +159,50 @@ pub(super) struct Posted {
     looked_ms: u32,
 }
 
+/// Where a case stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stands {
+    state: CaseState,
+}
+
 /// Decides.
-#[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn disposition(State(service): State<Service>, person: Person, At(id): At<i64>, Body(posted): Body<Posted>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(post, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body = Posted, responses((status = 200, description = "What it is now", body = Stands), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "Not seen, or a reason is missing", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn disposition(State(service): State<Service>, person: Person, At(id): At<i64>, Body(posted): Body<Posted>) -> Result<Json<Stands>, Problem> {
     let Some(evidence) = from_hex(&posted.evidence) else { return Err(refused(&Refusal::NotSeen)) };
     let decision = Decision { verdict: posted.verdict, reason: posted.reason, evidence, looked_ms: posted.looked_ms };
     let state = change(&service, person, move |transaction, officer| decide::decide(transaction, id, officer, &decision, now_ms())).await?;
-    Ok(Json(json!({ "state": state })))
+    Ok(Json(Stands { state }))
 }
 
 /// Takes the decision back.
-#[utoipa::path(delete, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "What it is now"), (status = 409, description = "Another has it in hand, or has decided")))]
-pub(super) async fn undo(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(delete, path = "/v1/cases/{id}/disposition", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "What it is now", body = Stands), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn undo(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<Stands>, Problem> {
     let state = change(&service, person, move |transaction, officer| decide::undo(transaction, id, officer, now_ms())).await?;
-    Ok(Json(json!({ "state": state })))
+    Ok(Json(Stands { state }))
 }
 
 /// A note as the page sends it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewNote)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostedNote {
     body: String,
 }
 
+/// A note that was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NoteMade {
+    /// Its number.
+    note: i64,
+}
+
 /// Writes a note beside a case.
-#[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "The note's number")))]
-pub(super) async fn note(State(service): State<Service>, person: Person, At(id): At<i64>, Body(note): Body<PostedNote>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(post, path = "/v1/cases/{id}/notes", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), request_body = PostedNote, responses((status = 200, description = "The note's number", body = NoteMade),
+    (status = 404, body = ProblemBody, content_type = "application/problem+json"), (status = 422, body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn note(State(service): State<Service>, person: Person, At(id): At<i64>, Body(note): Body<PostedNote>) -> Result<Json<NoteMade>, Problem> {
     let number = change(&service, person, move |transaction, officer| decide::note(transaction, id, officer, &note.body, now_ms())).await?;
-    Ok(Json(json!({ "note": number })))
+    Ok(Json(NoteMade { note: number }))
 }
 
 /// Of how long figures are wanted.
@@ -154,14 +218,14 @@ impl Span {
 }
 
 /// How hits were judged.
-#[utoipa::path(get, path = "/v1/figures/accuracy", tag = "cases", responses((status = 200, description = "How hits were judged")))]
-pub(super) async fn accuracy(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(get, path = "/v1/figures/accuracy", tag = "cases", responses((status = 200, body = figures::Accuracy)))]
+pub(super) async fn accuracy(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<figures::Accuracy>, Problem> {
     ask(&service, move |connection| figures::accuracy(connection, span.since_ms(24 * 7))).await.map(Json)
 }
 
 /// How lanes did by the hour.
-#[utoipa::path(get, path = "/v1/figures/hours", tag = "cases", responses((status = 200, description = "How lanes did by the hour")))]
-pub(super) async fn hours(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(get, path = "/v1/figures/hours", tag = "cases", responses((status = 200, body = figures::Hours)))]
+pub(super) async fn hours(State(service): State<Service>, Asked(span): Asked<Span>) -> Result<Json<figures::Hours>, Problem> {
     ask(&service, move |connection| figures::hours(connection, span.since_ms(24), now_ms())).await.map(Json)
 }
 

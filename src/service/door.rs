@@ -74,7 +74,8 @@ pub enum Answer {
 }
 
 /// A frame whose result is durable.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = FrameKept)]
 pub struct Kept {
     /// Its number in the store.
     pub frame: i64,
@@ -84,7 +85,8 @@ pub struct Kept {
     pub replay: bool,
     /// Frames of the lane that were displaced before it.
     pub skipped: u32,
-    /// Its plates, surest first.
+    /// Its plates, surest first: as `garita read --json` tells them.
+    #[schema(value_type = Vec<Object>)]
     pub plates: Vec<PlateLine>,
     /// From the last byte to the commit.
     pub took_ms: f64,

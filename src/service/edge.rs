@@ -1,5 +1,5 @@
-//! Reads that cameras made themselves, as a second opinion: what they send, in one shape, and how it compares with what garita read. Theirs never overrides
-//! ours: it is told beside it.
+//! Reads that cameras made themselves, as a second opinion: what they send, in one shape. How it compares with what garita read is [`crate::lane::opinion`]'s business, what is
+//! kept of it [`crate::custody::edge_reads`]'s.
 //!
 //! | sender | shape |
 //! |---|---|
@@ -44,13 +44,24 @@ pub struct EdgeRead {
 }
 
 /// Which way a vehicle goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Towards the camera.
     Approaching,
     /// Away from it.
     Leaving,
+}
+
+impl Direction {
+    /// As it is stored.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Approaching => "approaching",
+            Direction::Leaving => "leaving",
+        }
+    }
 }
 
 /// A picture that came with a read.
@@ -287,83 +298,4 @@ fn jurisdiction(text: &str) -> Jurisdiction {
         other => other,
     };
     Jurisdiction::of(&format!("{country}{subdivision}")).unwrap_or(Jurisdiction::ANY)
-}
-
-/// How a camera's read compares with ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "opinion", rename_all = "snake_case")]
-pub enum Opinion {
-    /// The same text.
-    Agree,
-    /// Other texts.
-    Differ {
-        /// Where, in the order of the text.
-        at: Vec<Difference>,
-    },
-    /// Only the camera has a read.
-    OnlyTheirs,
-    /// Only we have one.
-    OnlyOurs,
-    /// Nobody has one.
-    Neither,
-}
-
-/// One place in which two texts differ; a missing character is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Characters of our text before it.
-    pub at: usize,
-    /// Ours.
-    pub ours: Option<char>,
-    /// Theirs.
-    pub theirs: Option<char>,
-}
-
-/// Compares a camera's text with ours, letters and digits alone, with the fewest differences.
-#[must_use]
-pub fn compare(theirs: &str, ours: &str) -> Opinion {
-    let plain = |text: &str| -> Vec<char> { text.chars().filter(|one| one.is_alphanumeric()).flat_map(char::to_uppercase).take(2 * MOST_CHARACTERS).collect() };
-    let (theirs, ours) = (plain(theirs), plain(ours));
-    match (theirs.is_empty(), ours.is_empty()) {
-        (true, true) => Opinion::Neither,
-        (false, true) => Opinion::OnlyTheirs,
-        (true, false) => Opinion::OnlyOurs,
-        (false, false) if theirs == ours => Opinion::Agree,
-        (false, false) => Opinion::Differ { at: differences(&ours, &theirs) },
-    }
-}
-
-fn differences(ours: &[char], theirs: &[char]) -> Vec<Difference> {
-    // rest[a][b]: the fewest differences between what follows a of ours and b of theirs.
-    let mut rest = vec![vec![0usize; theirs.len() + 1]; ours.len() + 1];
-    for a in (0..=ours.len()).rev() {
-        for b in (0..=theirs.len()).rev() {
-            rest[a][b] = match (ours.get(a), theirs.get(b)) {
-                (None, _) => theirs.len() - b,
-                (_, None) => ours.len() - a,
-                (Some(one), Some(other)) => {
-                    let exchanged = rest[a + 1][b + 1] + usize::from(one != other);
-                    exchanged.min(rest[a + 1][b] + 1).min(rest[a][b + 1] + 1)
-                }
-            };
-        }
-    }
-    let (mut at, mut a, mut b) = (Vec::new(), 0, 0);
-    while a < ours.len() || b < theirs.len() {
-        let (one, other) = (ours.get(a).copied(), theirs.get(b).copied());
-        let both = one.is_some() && other.is_some();
-        if both && rest[a][b] == rest[a + 1][b + 1] + usize::from(one != other) {
-            if one != other {
-                at.push(Difference { at: a, ours: one, theirs: other });
-            }
-            (a, b) = (a + 1, b + 1);
-        } else if one.is_some() && rest[a][b] == rest[a + 1][b] + 1 {
-            at.push(Difference { at: a, ours: one, theirs: None });
-            a += 1;
-        } else {
-            at.push(Difference { at: a, ours: None, theirs: other });
-            b += 1;
-        }
-    }
-    at
 }

@@ -1,5 +1,4 @@
-//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, the Plate-Recognizer-compatible `POST /v1/plate-reader/`, and
-//! `POST /v1/lanes/{id}/edge-reads` for cameras that read plates themselves.
+//! `POST /v1/lanes/{id}/frames`, `POST /v1/lanes/{id}/triggers`, and the Plate-Recognizer-compatible `POST /v1/plate-reader/`.
 
 use std::sync::Arc;
 
@@ -8,15 +7,14 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::ToSchema;
 
 use super::Service;
 use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
-use super::edge::{EdgeRead, Opinion, View, compare};
 use super::fields::{self, CONTENT_DIGEST};
-use super::metrics;
 use super::problem::{Problem, ProblemBody};
 use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
@@ -31,18 +29,18 @@ pub(super) const MOST_BYTES_AT_ONCE: usize = 256 << 20;
 /// The sender's own count.
 const SEQUENCE: &str = "garita-sequence";
 
-type Answered = Result<(StatusCode, Json<Value>), Problem>;
+pub(super) type Answered<T> = Result<(StatusCode, Json<T>), Problem>;
 
 /// Takes one frame, as the body or as the first file of a multipart form.
 #[utoipa::path(post, path = "/v1/lanes/{id}/frames", tag = "lanes", params(("id" = String, Path, description = "The lane's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same frame"), ("Content-Digest" = Option<String>, Header, description = "RFC 9530")),
     request_body(content = Vec<u8>, content_type = "image/jpeg", description = "A JPEG or PNG, or a form with one"),
-    responses((status = 201, description = "Looked at, and kept"), (status = 415, description = "No JPEG or PNG", body = ProblemBody, content_type = "application/problem+json"),
+    responses((status = 201, description = "Looked at, and kept", body = Kept), (status = 415, description = "No JPEG or PNG", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "As many frames as may are under way", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "A newer frame of the lane took its place, or the store has stopped", body = ProblemBody, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
+pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered<Kept> {
     let lane = service.lane(&id)?;
     let sent = match admitted(&service, credentials, lane) {
         Ok(()) => incoming(&service, lane, request).await,
@@ -50,11 +48,11 @@ pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>
     };
     let (incoming, _, _room) = sent.inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
     let kept = kept(service.door.submit(incoming).await)?;
-    Ok((StatusCode::CREATED, Json(serde_json::to_value(kept).expect("plain data"))))
+    Ok((StatusCode::CREATED, Json(kept)))
 }
 
 /// That a sender may post to a lane, and that there is a place for what it posts.
-fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
+pub(super) fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
     credentials.sender(&service.site)?.may_use_lane(lane)?;
     if service.door.under_way() >= service.site.limits.waiting {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way").retry(1));
@@ -63,107 +61,130 @@ fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<
 }
 
 /// How a frame counts that was refused with `problem`.
-fn refused(problem: &Problem) -> Refused {
+pub(super) fn refused(problem: &Problem) -> Refused {
     match problem.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Refused::Shed,
         _ => Refused::Rejected,
     }
 }
 
+/// A trigger that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Triggered {
+    /// The lane's id.
+    lane: String,
+}
+
 /// A vehicle has left: what was seen before belongs to it.
 #[utoipa::path(post, path = "/v1/lanes/{id}/triggers", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
-    responses((status = 202, description = "The vehicle before it has passed")))]
-pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered {
+    responses((status = 202, description = "The vehicle before it has passed", body = Triggered)))]
+pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered<Triggered> {
     let lane = service.lane(&id)?;
     credentials.sender(&service.site)?.may_use_lane(lane)?;
     service.door.trigger(lane);
-    Ok((StatusCode::ACCEPTED, Json(json!({ "lane": id }))))
+    Ok((StatusCode::ACCEPTED, Json(Triggered { lane: id })))
+}
+
+/// What Plate Recognizer's clients are answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlateReaderAnswer {
+    /// Milliseconds.
+    processing_time: f64,
+    results: Vec<PlateReaderResult>,
+    filename: Option<String>,
+    version: u32,
+    camera_id: String,
+    timestamp: Option<String>,
+    /// The frame's number in the store.
+    frame: i64,
+    /// It had been handed in before.
+    replay: bool,
+}
+
+/// One plate, texts in lower case.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlateReaderResult {
+    #[serde(rename = "box")]
+    hull: PlateReaderBox,
+    plate: String,
+    region: PlateReaderRegion,
+    score: f32,
+    /// The second-likeliest characters as other texts, at most five.
+    candidates: Vec<PlateReaderCandidate>,
+    dscore: f32,
+}
+
+/// Frame pixels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlateReaderBox {
+    xmin: i64,
+    ymin: i64,
+    xmax: i64,
+    ymax: i64,
+}
+
+/// Who issued it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlateReaderRegion {
+    code: Option<String>,
+    score: f32,
+}
+
+/// What it may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlateReaderCandidate {
+    plate: String,
+    score: f32,
 }
 
 /// The same as other readers speak it: multipart `upload`, `camera_id` (a lane's id), `timestamp`.
 #[utoipa::path(post, path = "/v1/plate-reader/", tag = "lanes",
     request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "As Plate Recognizer's clients post: `upload`, `camera_id`, `timestamp`"),
-    responses((status = 201, description = "As Plate Recognizer answers: `results` with `box`, `plate`, `score`, `candidates`"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn plate_reader(State(service): State<Service>, credentials: Credentials, request: Request) -> Answered {
+    responses((status = 201, description = "As Plate Recognizer answers", body = PlateReaderAnswer), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn plate_reader(State(service): State<Service>, credentials: Credentials, request: Request) -> Answered<PlateReaderAnswer> {
     credentials.sender(&service.site)?;
     let (incoming, fields, _room) = incoming(&service, usize::MAX, request).await?;
     let camera = fields.camera_id.ok_or_else(|| bad("no camera_id: say which lane the picture is of"))?;
     let lane = service.lane(&camera)?;
     admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
     let kept = kept(service.door.submit(Incoming { lane, ..incoming }).await)?;
-    let results: Vec<Value> = kept.plates.iter().filter(|plate| !plate.text.is_empty()).map(result_of).collect();
-    let answer = json!({
-        "processing_time": (kept.took_ms * 1e3).round() / 1e3,
-        "results": results,
-        "filename": fields.filename,
-        "version": 1,
-        "camera_id": camera,
-        "timestamp": fields.timestamp,
-        "frame": kept.frame,
-        "replay": kept.replay,
-    });
+    let results = kept.plates.iter().filter(|plate| !plate.text.is_empty()).map(result_of).collect();
+    let answer = PlateReaderAnswer {
+        processing_time: (kept.took_ms * 1e3).round() / 1e3,
+        results,
+        filename: fields.filename,
+        version: 1,
+        camera_id: camera,
+        timestamp: fields.timestamp,
+        frame: kept.frame,
+        replay: kept.replay,
+    };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
 /// One plate as Plate Recognizer tells it: texts in lower case, the second-likeliest characters as candidates.
-fn result_of(plate: &PlateLine) -> Value {
+fn result_of(plate: &PlateLine) -> PlateReaderResult {
     let [left, top, width, height] = plate.hull;
     let whole = |value: f32| value.round() as i64;
-    let mut candidates = vec![json!({ "plate": plate.text.to_lowercase(), "score": plate.confidence })];
+    let mut candidates = vec![PlateReaderCandidate { plate: plate.text.to_lowercase(), score: plate.confidence }];
     for (position, alternatives) in plate.chars.iter().enumerate() {
         let [(_, first), (character, second), ..] = alternatives.as_slice() else { continue };
         let text: String = plate.text.chars().enumerate().map(|(at, own)| if at == position { *character } else { own }).collect();
-        candidates.push(json!({ "plate": text.to_lowercase(), "score": plate.confidence * second / first.max(1e-6) }));
+        candidates.push(PlateReaderCandidate { plate: text.to_lowercase(), score: plate.confidence * second / first.max(1e-6) });
     }
-    candidates[1..].sort_by(|a, b| b["score"].as_f64().partial_cmp(&a["score"].as_f64()).unwrap_or(std::cmp::Ordering::Equal));
+    candidates[1..].sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(5);
-    json!({
-        "box": { "xmin": whole(left), "ymin": whole(top), "xmax": whole(left + width), "ymax": whole(top + height) },
-        "plate": plate.text.to_lowercase(),
-        "region": {
-            "code": plate.jurisdiction.as_ref().map(|one| one.code.to_lowercase()),
-            "score": plate.jurisdiction.as_ref().map_or(0.0, |one| one.confidence),
+    PlateReaderResult {
+        hull: PlateReaderBox { xmin: whole(left), ymin: whole(top), xmax: whole(left + width), ymax: whole(top + height) },
+        plate: plate.text.to_lowercase(),
+        region: PlateReaderRegion {
+            code: plate.jurisdiction.as_ref().map(|one| one.code.to_lowercase()),
+            score: plate.jurisdiction.as_ref().map_or(0.0, |one| one.confidence),
         },
-        "score": plate.confidence,
-        "candidates": candidates,
-        "dscore": 1.0,
-    })
-}
-
-/// Takes the event of a camera that reads plates itself (Axis, Hikvision): its picture is a frame like others, and its text is compared with ours. Only the
-/// frame is kept; what the camera read is in the answer and in the log.
-#[utoipa::path(post, path = "/v1/lanes/{id}/edge-reads", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
-    request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "What a camera that reads plates itself posts: Axis, Hikvision"),
-    responses((status = 201, description = "Its picture was looked at, and kept; how its text and ours differ"), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn edge_read(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered {
-    let lane = service.lane(&id)?;
-    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
-    let kind = fields::text(request.headers(), "content-type")?.unwrap_or_default().to_owned();
-    let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
-    let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
-    let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
-    let (body, _room) = tokio::time::timeout(patience, whole(request.into_body(), limit, &service.room)).await.map_err(slow)??;
-    let theirs = EdgeRead::parse(&kind, &body).map_err(|error| error.in_(format!("lane {id}")))?;
-    let Some(picture) = theirs.picture.filter(|picture| picture.view > View::Plate) else {
-        let detail = "the event has no picture of the vehicle or of the scene, and without one there is nothing to compare: let the camera send it";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "No picture", detail));
-    };
-    let incoming = Incoming { lane, bytes: picture.bytes, captured_ms: theirs.captured_ms, sequence: None, digest: None, key: None };
-    let kept = kept(service.door.submit(incoming).await)?;
-    // Of several plates in the picture, theirs is the one that is most like it.
-    let opinion = kept.plates.iter().map(|plate| compare(&theirs.text, &plate.text)).min_by_key(|opinion| match opinion {
-        Opinion::Agree => 0,
-        Opinion::Differ { at } => at.len(),
-        Opinion::OnlyTheirs | Opinion::OnlyOurs | Opinion::Neither => usize::MAX,
-    });
-    let opinion = serde_json::to_value(opinion.unwrap_or(Opinion::OnlyTheirs)).expect("plain data");
-    metrics::edge_read(&id, opinion["opinion"].as_str().unwrap_or_default());
-    tracing::info!(lane = id, frame = kept.frame, theirs = theirs.text, opinion = opinion["opinion"].as_str(), "a camera's own read");
-    let theirs = json!({ "text": theirs.text, "confidence": theirs.confidence, "jurisdiction": theirs.jurisdiction, "direction": theirs.direction });
-    let mut answer = serde_json::to_value(kept).expect("plain data");
-    answer["theirs"] = theirs;
-    answer["comparison"] = opinion;
-    Ok((StatusCode::CREATED, Json(answer)))
+        score: plate.confidence,
+        candidates,
+        dscore: 1.0,
+    }
 }
 
 /// What a form said beside the picture.
@@ -207,7 +228,7 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
 const FORM_BYTES: usize = 64 << 10;
 
 /// A body of at most `limit` bytes; takes from `room` as its bytes come, so that who only declares much takes none.
-async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
+pub(super) async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
     let full = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No room", "other senders' frames take all the memory that frames may take").retry(1);
     let mut held = Arc::clone(room).try_acquire_many_owned(0).map_err(full)?;
     let mut bytes = bytes::BytesMut::new();
@@ -251,7 +272,7 @@ async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize) -> Result<(
     Ok((picture, fields))
 }
 
-fn kept(answer: Answer) -> Result<Kept, Problem> {
+pub(super) fn kept(answer: Answer) -> Result<Kept, Problem> {
     match answer {
         Answer::Kept(kept) => Ok(kept),
         Answer::Bad(error) => Err(error.into()),

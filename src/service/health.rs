@@ -4,23 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::atomic::Ordering;
+use utoipa::ToSchema;
 
 use super::Service;
 use super::access::{Person, Role};
+use super::portals::PortalTold;
 use super::problem::Problem;
 use crate::custody::State as StoreState;
 use crate::masking;
 
 /// The process answers.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It runs")))]
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It runs", content_type = "text/plain", body = String)))]
 pub(super) async fn alive() -> &'static str {
     "alive\n"
 }
 
 /// Whether it does its work; 503 with every reason why not.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Ready"), (status = 503, description = "Why not")))]
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "Ready", content_type = "text/plain", body = String),
+    (status = 503, description = "Why not, a reason a line", content_type = "text/plain", body = String)))]
 pub(super) async fn ready(State(service): State<Service>) -> Response {
     let reasons = reasons(&service);
     if reasons.is_empty() {
@@ -45,23 +49,100 @@ pub(super) fn reasons(service: &Service) -> Vec<String> {
 }
 
 /// In Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus' text format")))]
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
 pub(super) async fn metrics(State(service): State<Service>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render()).into_response()
 }
 
+/// How the service is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// The site's name.
+    site: String,
+    /// Why it does not do all of its work.
+    not_ready: Vec<String>,
+    lanes: Vec<LaneStatus>,
+    portals: Vec<PortalTold>,
+    lists: Vec<ListStatus>,
+    /// The newest.
+    passages: Vec<PassageStatus>,
+    /// The newest; none for who may not see them.
+    hits: Vec<HitStatus>,
+}
+
+/// How a lane is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LaneStatus {
+    id: String,
+    name: String,
+    /// Frames that were looked at and kept.
+    accepted: u64,
+    /// Frames that a newer one displaced.
+    shed: u64,
+    /// Frames that were refused.
+    rejected: u64,
+    /// When a frame came last, milliseconds since the Unix epoch.
+    last_frame_ms: Option<i64>,
+    /// How the camera that is pulled is doing.
+    #[schema(value_type = Option<Object>)]
+    pull: Option<Value>,
+    /// How the folder that is watched is doing.
+    #[schema(value_type = Option<Object>)]
+    folder: Option<Value>,
+}
+
+/// A list in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ListStatus {
+    name: String,
+    entries: usize,
+    /// Why its newest file is not in force.
+    error: Option<String>,
+}
+
+/// A passage, in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PassageStatus {
+    id: i64,
+    lane: String,
+    text: String,
+    confidence: f64,
+    jurisdiction: Option<String>,
+    reads: i64,
+    /// Milliseconds since the Unix epoch.
+    last_ms: i64,
+}
+
+/// A hit, in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HitStatus {
+    id: i64,
+    lane: String,
+    list: String,
+    /// The entry's text.
+    entry: String,
+    class: String,
+    edits: i64,
+    probability: f64,
+    state: String,
+    /// Milliseconds since the Unix epoch.
+    stored_ms: i64,
+    /// From its frame's coming in until then, milliseconds.
+    after_ms: i64,
+}
+
 /// Lanes, store, lists and the newest hits.
-#[utoipa::path(get, path = "/v1/status", tag = "health", responses((status = 200, description = "Lanes, portals, lists, newest passages and hits")))]
-pub(super) async fn status(State(service): State<Service>, person: Person) -> Result<Json<Value>, Problem> {
+#[utoipa::path(get, path = "/v1/status", tag = "health", responses((status = 200, description = "Lanes, portals, lists, newest passages and hits", body = Status)))]
+pub(super) async fn status(State(service): State<Service>, person: Person) -> Result<Json<Status>, Problem> {
     tokio::task::spawn_blocking(move || told(&service, &person))
         .await
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()))?
         .map(Json)
 }
 
-fn told(service: &Service, person: &Person) -> Result<Value, Problem> {
+fn told(service: &Service, person: &Person) -> Result<Status, Problem> {
     let (told_less, sees_hits) = (person.is_told_less(&service.site), !matches!(person.role, Role::Viewer | Role::ListManager));
-    let lanes: Vec<Value> = service
+    let lanes = service
         .site
         .lanes
         .iter()
@@ -70,45 +151,51 @@ fn told(service: &Service, person: &Person) -> Result<Value, Problem> {
             let counts = service.door.counts(index);
             let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
             let last_ms = counts.last_ms.load(Ordering::Relaxed);
-            json!({
-                "id": lane.id, "name": lane.name, "accepted": of(&counts.accepted), "shed": of(&counts.shed), "rejected": of(&counts.rejected),
-                "last_frame_ms": (last_ms > 0).then_some(last_ms),
-                "pull": service.fetched[index].pull.as_ref().map(|source| source.told()),
-                "folder": service.fetched[index].folder.as_ref().map(|source| source.told()),
-            })
+            LaneStatus {
+                id: lane.id.clone(),
+                name: lane.name.clone(),
+                accepted: of(&counts.accepted),
+                shed: of(&counts.shed),
+                rejected: of(&counts.rejected),
+                last_frame_ms: (last_ms > 0).then_some(last_ms),
+                pull: service.fetched[index].pull.as_ref().map(|source| source.told()),
+                folder: service.fetched[index].folder.as_ref().map(|source| source.told()),
+            }
         })
         .collect();
     let portals = super::portals::tell(service)?;
-    let lists: Vec<Value> =
-        service.lists.told().into_iter().map(|(name, entries, error)| json!({ "name": name, "entries": entries, "error": error })).collect();
+    let lists = service.lists.told().into_iter().map(|(name, entries, error)| ListStatus { name, entries, error }).collect();
     let (passages, hits) = service.custody.ask(|connection| {
         let passages = connection
             .prepare_cached("SELECT id, lane, text, confidence, jurisdiction, reads, last_ms, sought FROM passage ORDER BY id DESC LIMIT 20")?
             .query_map([], |row| {
                 let text: String = row.get(2)?;
                 let text = if told_less && !row.get::<_, bool>(7)? { masking::plate(&text) } else { text };
-                Ok(json!({
-                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "text": text, "confidence": row.get::<_, f64>(3)?,
-                    "jurisdiction": row.get::<_, Option<String>>(4)?, "reads": row.get::<_, i64>(5)?, "last_ms": row.get::<_, i64>(6)?,
-                }))
+                let (id, lane, confidence) = (row.get(0)?, row.get(1)?, row.get(3)?);
+                Ok(PassageStatus { id, lane, text, confidence, jurisdiction: row.get(4)?, reads: row.get(5)?, last_ms: row.get(6)? })
             })?
-            .collect::<rusqlite::Result<Vec<Value>>>()?;
+            .collect::<rusqlite::Result<Vec<PassageStatus>>>()?;
         let hits = connection
             .prepare_cached(
                 "SELECT id, lane, list, text, class, edits, probability, state, stored_ms, stored_ms - received_ms FROM hit ORDER BY id DESC LIMIT 20",
             )?
             .query_map([], |row| {
-                Ok(json!({
-                    "id": row.get::<_, i64>(0)?, "lane": row.get::<_, String>(1)?, "list": row.get::<_, String>(2)?, "entry": row.get::<_, String>(3)?,
-                    "class": row.get::<_, String>(4)?, "edits": row.get::<_, i64>(5)?, "probability": row.get::<_, f64>(6)?,
-                    "state": row.get::<_, String>(7)?, "stored_ms": row.get::<_, i64>(8)?, "after_ms": row.get::<_, i64>(9)?,
-                }))
+                Ok(HitStatus {
+                    id: row.get(0)?,
+                    lane: row.get(1)?,
+                    list: row.get(2)?,
+                    entry: row.get(3)?,
+                    class: row.get(4)?,
+                    edits: row.get(5)?,
+                    probability: row.get(6)?,
+                    state: row.get(7)?,
+                    stored_ms: row.get(8)?,
+                    after_ms: row.get(9)?,
+                })
             })?
-            .collect::<rusqlite::Result<Vec<Value>>>()?;
+            .collect::<rusqlite::Result<Vec<HitStatus>>>()?;
         Ok((passages, hits))
     })?;
     let hits = if sees_hits { hits } else { Vec::new() };
-    Ok(
-        json!({ "site": service.site.name, "not_ready": reasons(service), "lanes": lanes, "portals": portals, "lists": lists, "passages": passages, "hits": hits }),
-    )
+    Ok(Status { site: service.site.name.clone(), not_ready: reasons(service), lanes, portals, lists, passages, hits })
 }

@@ -1,20 +1,25 @@
-//! The site's watchlists: loaded at start, looked at again when their files change. A file that cannot be read leaves the old list in force.
+//! The site's watchlists: loaded at start, looked at again when their files change, replaced by what a second person activated. A file that cannot be read leaves the old
+//! list in force.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::http::StatusCode;
 use rusqlite::Transaction;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::door::now_ms;
+use super::problem::Problem;
+use super::queries::missing;
 use super::uploads::blocking;
-use super::{Service, lookback, metrics};
+use super::{Service, lookback, metrics, proposals};
 use crate::audit::{self, Act, Action};
-use crate::custody::outbox;
+use crate::custody::proposals::{self as kept, Proposal};
 use crate::custody::record::Fate;
-use crate::error::Result;
+use crate::custody::{Custody, outbox};
+use crate::error::{Error, Result};
 use crate::site::List;
 use crate::watchlist::index::Index;
 use crate::watchlist::snapshot::{self, Snapshot, Watchlist};
@@ -29,6 +34,17 @@ struct One {
     list: List,
     watchlist: Arc<Watchlist>,
     state: Mutex<ListState>,
+}
+
+/// A list in force, as a case tells it.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct InForce {
+    /// The site file's name of the list that has it.
+    file: String,
+    /// When that was built.
+    built: String,
+    /// Entries that it has.
+    entries: usize,
 }
 
 /// How a list's file was found last.
@@ -89,16 +105,115 @@ impl Lists {
     }
 
     /// The list of this name, wherever it lies: when the index in force was built, and how many entries that has.
-    pub(super) fn of_name(&self, name: &str) -> Option<serde_json::Value> {
+    pub(super) fn of_name(&self, name: &str) -> Option<InForce> {
         self.lists.iter().find_map(|one| {
             let snapshot = one.watchlist.load();
             let known = snapshot.base().lists().iter().any(|list| list.name == name);
-            known.then(|| serde_json::json!({ "file": one.list.name, "built": version(&snapshot), "entries": snapshot.len() }))
+            known.then(|| InForce { file: one.list.name.clone(), built: version(&snapshot), entries: snapshot.len() })
         })
+    }
+
+    /// The list of this name in the site file.
+    pub(super) fn site_list(&self, name: &str) -> Option<&List> {
+        self.lists.iter().map(|one| &one.list).find(|list| list.name == name)
+    }
+
+    /// Puts what was proposed, whose index is at `staged`, into force in the place of its list's file, once `decide` has kept that it may be.
+    ///
+    /// # Errors
+    /// 409 where it would no longer change what was shown; what `decide` says; what the system says.
+    pub(super) fn activate(
+        &self,
+        proposal: &Proposal,
+        staged: &Path,
+        decide: impl FnOnce() -> std::result::Result<(), Problem>,
+    ) -> std::result::Result<Replaced, Problem> {
+        let one = self.lists.iter().find(|one| one.list.name == proposal.list).ok_or_else(|| missing("list"))?;
+        let changed = |detail: &str| Problem::new(StatusCode::CONFLICT, "Another list", format!("{detail}: propose it again"));
+        // Everything that can fail comes before the decision.
+        let ready = Ready::beside(&one.list.file, staged)?;
+        let index = Arc::new(snapshot::load_index_gently(&ready.part)?);
+        let before = Arc::clone(&one.watchlist.load());
+        if proposals::digest(before.base(), &index)? != proposal.changes {
+            return Err(changed("the list in force has changed since, and this would no longer do what was shown"));
+        }
+        let mut state = one.state();
+        let found = stamp(&one.list.file);
+        if !Arc::ptr_eq(&before, &one.watchlist.load()) || (found != state.stamp && state.error.is_none()) {
+            return Err(changed("the list's file has just changed"));
+        }
+        decide()?;
+        ready.rename()?;
+        metrics::list(&one.list.name, Some(&version(&before)), &version(&Snapshot::new(Arc::clone(&index))));
+        one.watchlist.replace(Arc::clone(&index));
+        (state.stamp, state.error) = (stamp(&one.list.file), None);
+        tracing::info!(list = one.list.name, entries = index.len(), proposal = proposal.id, "list in force");
+        Ok(Replaced { list: one.list.name.clone(), before, after: Arc::new(Snapshot::new(index)), proposal: Some(proposal.id) })
     }
 
     fn reload_due(&self) -> Vec<Replaced> {
         self.lists.iter().filter_map(One::reload_due).collect()
+    }
+}
+
+/// Puts into their files' places what was activated when the service ended, before the lists are loaded.
+pub(super) fn finish(custody: &Custody, lists: &[List]) -> Result<()> {
+    for proposal in custody.ask(kept::unfinished)? {
+        let Some(list) = lists.iter().find(|list| list.name == proposal.list) else { continue };
+        let done = Ready::beside(&list.file, &proposals::path(custody, &proposal.file)).and_then(Ready::rename);
+        if let Err(error) = done {
+            tracing::error!(list = list.name, proposal = proposal.id, %error, "what was activated is not in force");
+            continue;
+        }
+        let change = move |transaction: &Transaction<'_>| {
+            let told = json!({ "list": proposal.list, "by": proposal.decided_by, "proposal": proposal.id, "entries": proposal.told.entries });
+            keep(transaction, &proposal.list, Some(proposal.id), told, now_ms())
+        };
+        if let fate @ (Fate::Full(_) | Fate::Stopped(_) | Fate::Failed(_)) = custody.change(change) {
+            tracing::error!(?fate, "a list is in force, but that it changed is not kept");
+        }
+    }
+    Ok(())
+}
+
+/// Keeps that a list changed: for the audit trail, and to be told outside.
+fn keep(transaction: &Transaction<'_>, list: &str, proposal: Option<i64>, told: serde_json::Value, now_ms: i64) -> rusqlite::Result<i64> {
+    if let Some(proposal) = proposal {
+        kept::in_force(transaction, proposal, now_ms)?;
+    }
+    outbox::tell(transaction, "list.changed", &format!("list/{list}"), &told, now_ms)?;
+    let act = Act { who: "garita".to_owned(), action: Action::ListChanged, subject: format!("list {list}"), details: told, now_ms };
+    audit::append(transaction, &act)
+}
+
+/// An index that lies beside a list's file, synced, to take its place; gone with this, unless it did.
+struct Ready {
+    part: PathBuf,
+    file: PathBuf,
+}
+
+impl Ready {
+    fn beside(file: &Path, staged: &Path) -> Result<Ready> {
+        let ready = Ready { part: file.with_added_extension("new"), file: file.to_owned() };
+        let copied = std::fs::copy(staged, &ready.part).and_then(|_| std::fs::File::open(&ready.part)).and_then(|part| part.sync_all());
+        copied.map_err(|error| {
+            Error::new(crate::error::Fault::Machine, format!("{error}; the service must be able to write where its lists lie")).in_(ready.part.display())
+        })?;
+        Ok(ready)
+    }
+
+    fn rename(self) -> Result<()> {
+        let said = |error: std::io::Error| Error::io(&error).in_(self.file.display());
+        std::fs::rename(&self.part, &self.file).map_err(said)?;
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(said)
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
+        let _ = std::fs::remove_file(&self.part);
     }
 }
 
@@ -110,17 +225,20 @@ pub(super) struct Replaced {
     pub(super) before: Arc<Snapshot>,
     /// What is.
     pub(super) after: Arc<Snapshot>,
+    /// The proposal that it was; none of a file that changed.
+    pub(super) proposal: Option<i64>,
 }
 
 impl Replaced {
-    /// Keeps that it was: for the audit trail, and to be told outside.
-    fn keep(&self, transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<i64> {
-        let told = json!({
-            "list": self.list, "by": "its file", "version": version(&self.after), "entries": self.after.len(), "version_before": version(&self.before), "entries_before": self.before.len(),
+    /// Keeps that it was; `by`: who activated it, or its file.
+    pub(super) fn keep(&self, transaction: &Transaction<'_>, by: &str, now_ms: i64) -> rusqlite::Result<i64> {
+        let mut told = json!({
+            "list": self.list, "by": by, "version": version(&self.after), "entries": self.after.len(), "version_before": version(&self.before), "entries_before": self.before.len(),
         });
-        outbox::tell(transaction, "list.changed", &format!("list/{}", self.list), &told, now_ms)?;
-        let act = Act { who: "garita".to_owned(), action: Action::ListChanged, subject: format!("list {}", self.list), details: told, now_ms };
-        audit::append(transaction, &act)
+        if let Some(proposal) = self.proposal {
+            told["proposal"] = proposal.into();
+        }
+        keep(transaction, &self.list, self.proposal, told, now_ms)
     }
 }
 
@@ -150,7 +268,7 @@ impl One {
                 let before = Arc::clone(&self.watchlist.load());
                 self.watchlist.replace(Arc::clone(snapshot.base()));
                 (state.stamp, state.error) = (found, None);
-                Some(Replaced { list: self.list.name.clone(), before, after: Arc::new(snapshot) })
+                Some(Replaced { list: self.list.name.clone(), before, after: Arc::new(snapshot), proposal: None })
             }
             Err(error) => {
                 let text = error.to_string();
@@ -176,7 +294,7 @@ pub(super) async fn watch(service: Service, mut stopped: watch::Receiver<bool>) 
         for replaced in tokio::task::spawn_blocking(move || lists.reload_due()).await.unwrap_or_default() {
             let (custody, replaced) = (service.custody.clone(), Arc::new(replaced));
             let kept = Arc::clone(&replaced);
-            let fate = blocking(move || custody.change(move |transaction| kept.keep(transaction, now_ms()))).await;
+            let fate = blocking(move || custody.change(move |transaction| kept.keep(transaction, "its file", now_ms()))).await;
             if !matches!(fate, Fate::Kept(_)) {
                 tracing::error!(list = replaced.list, ?fate, "the list is in force, but that it changed is not kept");
             }

@@ -66,7 +66,8 @@ pub(super) struct After {
 }
 
 /// The stream.
-#[utoipa::path(get, path = "/v1/events", tag = "cases", responses((status = 200, description = "Server-sent events: each case that changes; goes on from `Last-Event-ID`")))]
+#[utoipa::path(get, path = "/v1/events", tag = "cases", responses((status = 200,
+    description = "Server-sent events: each case that changes; goes on from `Last-Event-ID`", content_type = "text/event-stream", body = String)))]
 pub(super) async fn events(State(service): State<Service>, person: Person, Asked(after): Asked<After>, headers: HeaderMap) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).or(after.after);
     let last = match last {

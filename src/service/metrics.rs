@@ -48,6 +48,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
     describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
     describe_counter!("garita_edge_reads_total", "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs");
+    describe_counter!("garita_edge_hits_total", "Entries that reads of cameras met by themselves, by list");
     describe_gauge!("garita_source_up", "1 while frames come from a camera that is pulled or a folder that is watched, by lane and source");
     describe_counter!(
         "garita_source_incidents_total",
@@ -58,6 +59,11 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_counter!("garita_webhook_events_total", "Attempts to tell events, by webhook and outcome: taken, failed, gone (there was nothing left to tell)");
     describe_gauge!("garita_webhook_waiting", "Events that a webhook has not taken yet");
     describe_gauge!("garita_webhook_dead", "Events that a webhook did not take within a day");
+    describe_gauge!("garita_connections", "Connections that are open");
+    describe_counter!("garita_connections_refused_total", "Connections refused, by limit: total (503), peer (429)");
+    for limit in ["total", "peer"] {
+        counter!("garita_connections_refused_total", "limit" => limit).absolute(0);
+    }
     describe_gauge!("garita_lane_down", "1 while a lane sees nothing, by lane");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -81,9 +87,13 @@ pub(super) fn source_connected(lane: &str) {
     counter!("garita_source_connects_total", "lane" => lane.to_owned()).increment(1);
 }
 
-/// A read that a camera made itself, and how ours compares.
-pub(super) fn edge_read(lane: &str, opinion: &str) {
-    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion.to_owned()).increment(1);
+/// A read that a camera made itself, how ours compares, and the entries that it met by itself.
+pub(super) fn edge_read(lane: &str, opinion: &'static str, entries: &serde_json::Value) {
+    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => opinion).increment(1);
+    for met in entries.as_array().into_iter().flatten() {
+        let list = met["entry"]["list"].as_str().unwrap_or_default().to_owned();
+        counter!("garita_edge_hits_total", "list" => list).increment(1);
+    }
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {
@@ -185,6 +195,16 @@ pub(super) fn webhook(id: &str, outcome: &'static str) {
 pub(super) fn webhook_standing(id: &str, waiting: i64, dead: i64) {
     gauge!("garita_webhook_waiting", "webhook" => id.to_owned()).set(waiting as f64);
     gauge!("garita_webhook_dead", "webhook" => id.to_owned()).set(dead as f64);
+}
+
+/// Connections that are open.
+pub(super) fn connections(open: usize) {
+    gauge!("garita_connections").set(open as f64);
+}
+
+/// A connection for which there was no place.
+pub(super) fn connection_refused(limit: &'static str) {
+    counter!("garita_connections_refused_total", "limit" => limit).increment(1);
 }
 
 /// Whether a lane sees nothing.

@@ -8,14 +8,14 @@
 //! | `portals` | scans, columns and papers over HTTP |
 //! | `uploads` | what is still coming: resumable, synced, complete before it is a scan |
 //! | `portal_files` | a portal's watched folder; files that stand in for trains |
-//! | `connections`, `tls` | accepting them, within limits of number and patience; encrypting them |
+//! | `connections`, `peers`, `tls` | accepting them, within limits of number and patience; who has how many; encrypting them |
 //! | `sessions`, `people` | logging in; who works here |
 //! | `trail` | the audit trail and holds |
 //! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
 //! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
-//! | [`edge`] | reads that cameras made themselves: a second opinion |
+//! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
 //! | `viewer` | scans for people's eyes: tiles, thicknesses, what they decide and draw |
 //! | `page` | the operators' page |
@@ -23,6 +23,7 @@
 //! | `queries`, `lookback` | what there is, searched, taken out; what has passed before an entry was filed |
 //! | [`openapi`] | what all requests are |
 //! | `lists` | the watchlists, and their files when they change |
+//! | `proposals` | new versions of them, which a second person activates |
 //! | `activity` | which sources something came from lately |
 //! | `silence` | lanes that see nothing |
 //! | `health` | `/healthz`, `/readyz`, `/metrics`, `/v1/status` |
@@ -39,6 +40,7 @@ mod cases;
 mod connections;
 pub mod door;
 pub mod edge;
+mod edge_reads;
 pub mod fields;
 pub mod folder;
 mod frames;
@@ -52,10 +54,12 @@ mod mqtt;
 pub mod multipart;
 pub mod openapi;
 mod page;
+mod peers;
 mod people;
 mod portal_files;
 mod portals;
 mod problem;
+mod proposals;
 mod queries;
 mod replay;
 #[cfg(feature = "rtsp")]
@@ -99,7 +103,7 @@ use crate::models::{Models, Precision};
 use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::rail::anomaly::Anomaly;
-use crate::site::Site;
+use crate::site::{Lane, Site};
 use crate::watchlist::snapshot::Watchlist;
 
 /// What requests need. Cheap to clone.
@@ -115,6 +119,8 @@ pub(crate) struct Service {
     down: Arc<[std::sync::atomic::AtomicI64]>,
     /// One look back at a time.
     looking_back: Arc<tokio::sync::Mutex<()>>,
+    /// One new version of a list at a time.
+    proposing: Arc<tokio::sync::Mutex<()>>,
     waker: Waker,
     activity: Arc<activity::Activity>,
     opened: Arc<viewer::Scans>,
@@ -172,14 +178,20 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
     let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;
-    let signer = Arc::new(Signer::open(&site.data_dir)?);
+    let signer = Arc::new(Signer::open(&site.audit_key)?);
     acts::configured(&custody, &site)?;
     if site.login.required {
         people::first(&custody)?;
     }
+    lists::finish(&custody, &site.lists)?;
     let lists = lists::Lists::load(&site.lists)?;
     let (passages, next) = resume(&site, &custody, &lists.watchlists())?;
-    let lanes: Vec<LaneSettings> = site.lanes.iter().map(|lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent() }).collect();
+    let enrolled = |lane: &Lane| {
+        let name = lane.enrolled.clone()?;
+        Some((site.lists.iter().position(|list| list.name == name)?, name))
+    };
+    let settings = |lane: &Lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent(), enrolled: enrolled(lane) };
+    let lanes: Vec<LaneSettings> = site.lanes.iter().map(settings).collect();
     let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
     let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
     let door = Door::new(lanes, ids, &next, custody.clone());
@@ -190,7 +202,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
-    let uploads = uploads::Uploads::open(&custody, site.limits, waker.clone())?;
+    let uploads = uploads::Uploads::open(&custody, site.limits.clone(), waker.clone())?;
     let down = site.lanes.iter().map(|_| std::sync::atomic::AtomicI64::new(0)).collect();
     let webhooks = webhooks::Webhooks::open(&site, &custody)?;
     let activity = Arc::new(activity::Activity::new(site.portals.len()));
@@ -204,6 +216,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         webhooks,
         down,
         looking_back: Arc::default(),
+        proposing: Arc::default(),
         waker,
         activity,
         opened: Arc::default(),
@@ -279,7 +292,7 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
     }
-    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits, stopped);
+    let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
     signal().await;
     tracing::info!("stopping: what was accepted is finished first");
@@ -319,6 +332,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             tokio::spawn(async move {
                 let silence_s = |id: &str| service.site.portals.iter().find(|portal| portal.id == id).map_or(0, |portal| portal.silence_s);
                 service.uploads.expire(now_ms(), service.site.retention.uploads_s, silence_s).await;
+                proposals::expire(&service, now_ms()).await;
             });
         }
         let ticked = tokio::task::spawn_blocking(move || {
@@ -347,7 +361,7 @@ fn router(service: Service) -> Router {
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/lanes/{id}/frames", post(frames::frame))
-        .route("/v1/lanes/{id}/edge-reads", post(frames::edge_read))
+        .route("/v1/lanes/{id}/edge-reads", post(edge_reads::take))
         .route("/v1/lanes/{id}/triggers", post(frames::trigger))
         .route("/v1/plate-reader/", post(frames::plate_reader))
         .route("/v1/status", get(health::status))
@@ -417,6 +431,7 @@ fn outward() -> Router<Service> {
     Router::new()
         .route("/v1/passages", get(queries::passages::listed))
         .route("/v1/passages/{id}", get(queries::passages::one))
+        .route("/v1/edge-reads", get(edge_reads::listed))
         .route("/v1/hits", get(queries::hits::listed))
         .route("/v1/hits/{id}", get(queries::hits::one))
         .route("/v1/cars", get(queries::rail::cars))
@@ -424,6 +439,11 @@ fn outward() -> Router<Service> {
         .route("/v1/evidence/{sha256}", get(queries::evidence::file))
         .route("/v1/lists", get(queries::lists::listed))
         .route("/v1/lists/{name}", get(queries::lists::one))
+        .route("/v1/lists/{name}/proposals", post(proposals::propose))
+        .route("/v1/proposals", get(proposals::listed))
+        .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/proposals/{id}/activation", post(proposals::activate))
+        .route("/v1/proposals/{id}/refusal", post(proposals::refuse))
         .route("/v1/search", post(queries::search::search))
         .route("/v1/exports", post(queries::export::export))
         .route("/v1/packs", post(queries::pack::pack))

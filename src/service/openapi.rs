@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::{cases, frames, health, live, lookback, people, portals, queries, sessions, trail, viewer, webhooks};
+use super::{cases, edge_reads, frames, health, live, lookback, people, portals, proposals, queries, sessions, trail, viewer, webhooks};
 
 /// The document, but for its version.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
     info(title = "garita", description = "Reads what crosses a border. Errors are RFC 9457 problem details. Times are milliseconds since the Unix epoch."),
     paths(
         frames::frame,
-        frames::edge_read,
+        edge_reads::take,
         frames::trigger,
         frames::plate_reader,
         portals::scans,
@@ -34,6 +34,7 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         health::metrics,
         queries::passages::listed,
         queries::passages::one,
+        edge_reads::listed,
         queries::hits::listed,
         queries::hits::one,
         queries::rail::cars,
@@ -41,6 +42,11 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         queries::evidence::file,
         queries::lists::listed,
         queries::lists::one,
+        proposals::propose,
+        proposals::listed,
+        proposals::one,
+        proposals::activate,
+        proposals::refuse,
         queries::search::search,
         queries::export::export,
         queries::pack::pack,
@@ -92,12 +98,13 @@ use super::{cases, frames, health, live, lookback, people, portals, queries, ses
         trail::release,
         json,
     ),
-    components(schemas(webhooks::event::Event)),
+    components(schemas(webhooks::event::Event, crate::custody::told::Disposition)),
     tags(
         (name = "lanes", description = "Frames and triggers come in"),
         (name = "portals", description = "Scans of trains come in"),
         (name = "queries", description = "What there is"),
         (name = "cases", description = "Hits before people, and what they decide"),
+        (name = "lists", description = "New versions of lists, which a second person activates"),
         (name = "viewer", description = "Scans for people's eyes, and what they make of cars"),
         (name = "lookbacks", description = "What has passed before an entry was filed"),
         (name = "webhooks", description = "Who is told what happens"),
@@ -145,7 +152,7 @@ fn complete(operation: &mut Value) {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1")))]
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn json() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.to_string()).into_response()
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Service;
 use super::access::{Person, Role};
 use super::asked::Body;
 use super::door::now_ms;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::uploads::blocking;
 use crate::custody::Custody;
 use crate::custody::record::Fate;
@@ -22,7 +22,7 @@ use crate::error::{Error, Fault};
 use crate::people::{self, Change, Refusal, password};
 
 /// A person to make.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     id: String,
@@ -53,16 +53,31 @@ pub(super) fn first(custody: &Custody) -> crate::error::Result<()> {
 }
 
 /// Everybody.
-#[utoipa::path(get, path = "/v1/people", tag = "people", responses((status = 200, description = "Everybody")))]
-pub(super) async fn list(State(service): State<Service>) -> Result<Json<Value>, Problem> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Everybody {
+    people: Vec<people::Account>,
+}
+
+/// A person who was made or changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PersonTold {
+    person: Option<people::Account>,
+    /// A password that is good once, where there is a new one; told this once.
+    password: Option<String>,
+}
+
+/// Everybody.
+#[utoipa::path(get, path = "/v1/people", tag = "people", responses((status = 200, body = Everybody)))]
+pub(super) async fn list(State(service): State<Service>) -> Result<Json<Everybody>, Problem> {
     let custody = service.custody.clone();
     let people = blocking(move || custody.ask(people::accounts)).await?;
-    Ok(Json(json!({ "people": people })))
+    Ok(Json(Everybody { people }))
 }
 
 /// Makes a person.
-#[utoipa::path(post, path = "/v1/people", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 201, description = "Made, with a password for one login")))]
-pub(super) async fn make(State(service): State<Service>, by: Person, Body(new): Body<NewPerson>) -> Result<(StatusCode, Json<Value>), Problem> {
+#[utoipa::path(post, path = "/v1/people", tag = "people", request_body = NewPerson, responses((status = 201, description = "Made, with a password for one login", body = PersonTold),
+    (status = 409, description = "There is one", body = ProblemBody, content_type = "application/problem+json"), (status = 422, body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn make(State(service): State<Service>, by: Person, Body(new): Body<NewPerson>) -> Result<(StatusCode, Json<PersonTold>), Problem> {
     let name = new.name.unwrap_or_else(|| new.id.clone());
     if !people::is_id(&new.id) || new.role == Role::Device {
         let detail = "an id takes 1 to 32 of a-z, 0-9 and hyphens inside, and is neither `local` nor `garita`; a device is made in the site file";
@@ -72,12 +87,18 @@ pub(super) async fn make(State(service): State<Service>, by: Person, Body(new): 
     let (once, hash) = once(&service).await?;
     let (id, by) = (new.id.clone(), by.id);
     service.change(move |transaction| people::add(transaction, &by, (&id, &name, new.role), &hash, now_ms())).await?.map_err(refused)?;
-    Ok((StatusCode::CREATED, Json(json!({ "person": account(&service, new.id).await?, "password": once }))))
+    Ok((StatusCode::CREATED, Json(PersonTold { person: account(&service, new.id).await?, password: Some(once) })))
 }
 
 /// Changes a person.
-#[utoipa::path(patch, path = "/v1/people/{id}", tag = "people", params(("id" = String, Path, description = "The person's id")), request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "Changed"), (status = 404, description = "Nobody")))]
-pub(super) async fn change(State(service): State<Service>, by: Person, Path(id): Path<String>, Body(change): Body<Change>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(patch, path = "/v1/people/{id}", tag = "people", params(("id" = String, Path, description = "The person's id")), request_body = Change, responses((status = 200, description = "Changed", body = PersonTold), (status = 404, body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, body = ProblemBody, content_type = "application/problem+json"), (status = 422, body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn change(
+    State(service): State<Service>,
+    by: Person,
+    Path(id): Path<String>,
+    Body(change): Body<Change>,
+) -> Result<Json<PersonTold>, Problem> {
     change.name.as_deref().map(check_name).transpose()?;
     if change.role == Some(Role::Device) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Not that role", "no person is a device"));
@@ -85,7 +106,7 @@ pub(super) async fn change(State(service): State<Service>, by: Person, Path(id):
     let once = if change.reset { Some(once(&service).await?) } else { None };
     let (of, by, hash) = (id.clone(), by.id, once.as_ref().map(|once| once.1.clone()));
     service.change(move |transaction| people::change(transaction, &by, &of, &change, hash.as_deref(), now_ms())).await?.map_err(refused)?;
-    Ok(Json(json!({ "person": account(&service, id).await?, "password": once.map(|once| once.0) })))
+    Ok(Json(PersonTold { person: account(&service, id).await?, password: once.map(|once| once.0) }))
 }
 
 /// One person.

@@ -12,6 +12,8 @@
 //! HTTP/1.1 without interim answers carries it. `Repr-Digest: sha-256=:…:` is compared when all is there. `Idempotency-Key` names the scan: the same name
 //! (without one, the same bytes) is the same scan of that portal, however often and on however many connections it comes.
 
+mod answers;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -19,6 +21,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use self::answers::{Begun, PaperKept, ScanHitTold, ScanKept, ScanTold, ScanWhole, ScansTold, Taken, UnderWay};
+pub(super) use self::answers::{PortalTold, PortalsTold};
 use super::access::{Person, Role};
 use super::door::now_ms;
 use super::fields::{self, CONTENT_DIGEST, REPR_DIGEST, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
@@ -76,14 +80,14 @@ impl Asked {
 #[utoipa::path(post, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same scan"), ("Upload-Complete" = Option<String>, Header, description = "`?0`: more follows")),
     request_body(content = Vec<u8>, content_type = "image/tiff"),
-    responses((status = 201, description = "Kept; or begun: `Upload-Offset` says how much is there"), (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "Kept; or begun: `Upload-Offset` says how much is there", body = Taken), (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn scans(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(begin(&service, &id, Kind::Scan, request).await)
 }
 
 /// Takes a train while it passes.
 #[utoipa::path(post, path = "/v1/portals/{id}/columns", tag = "portals", params(("id" = String, Path, description = "The portal's id")), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 201, description = "The train has passed; or begun"), (status = 409, description = "Its columns have begun to come before", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The train has passed; or begun", body = Taken), (status = 409, description = "Its columns have begun to come before", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn columns(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(begin(&service, &id, Kind::Columns, request).await)
 }
@@ -118,7 +122,7 @@ async fn begin(service: &Service, id: &str, kind: Kind, request: Request) -> Res
         Err(halt) => Ok(halted(&upload, halt)),
         Ok(Received::Whole(row, replay)) => Ok(whole(service, &row, replay)),
         Ok(Received::Partly(offset)) => {
-            let told = json!({ "upload": upload.id, "offset": offset });
+            let told = Taken::Begun(Begun { upload: upload.id.clone(), offset });
             let mut response = (StatusCode::CREATED, Json(told)).into_response();
             at(&mut response, &upload.id, offset);
             set(&mut response, "upload-limit", &format!("max-size={}", service.site.limits.scan_bytes));
@@ -186,7 +190,7 @@ async fn scan_of_upload(service: &Service, id: String) -> Result<Option<ScanRow>
 /// Goes on with an upload.
 #[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said"), ("Upload-Offset" = u64, Header, description = "Where the body begins")),
     request_body(content = Vec<u8>, content_type = "application/partial-upload"),
-    responses((status = 201, description = "Kept"), (status = 204, description = "More follows"), (status = 409, description = "It goes on elsewhere", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "Kept", body = ScanKept), (status = 204, description = "More follows"), (status = 409, description = "It goes on elsewhere", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn go_on(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(append(&service, id, request).await)
 }
@@ -243,8 +247,8 @@ pub(super) async fn call_off(State(service): State<Service>, Path(id): Path<Stri
 /// Keeps a paper of a train.
 #[utoipa::path(post, path = "/v1/portals/{id}/scans/{scan}/{paper}", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
         ("scan" = String, Path, description = "Its Idempotency-Key, or its number"), ("paper" = String, Path, description = "`consist` or `manifest`")),
-    request_body(content = Vec<u8>, content_type = "application/json"),
-    responses((status = 200, description = "The scan is inspected with it"), (status = 202, description = "Kept until its scan comes"),
+    request_body(content = Object, content_type = "application/json"),
+    responses((status = 200, description = "The scan is inspected with it", body = PaperKept), (status = 202, description = "Kept until its scan comes", body = PaperKept),
         (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn paper(State(service): State<Service>, Path((id, scan, kind)): Path<(String, String, String)>, request: Request) -> Response {
     answer(keep_paper(&service, id, &scan, &kind, request.into_body()).await)
@@ -272,7 +276,7 @@ async fn keep_paper(service: &Service, id: String, scan: &str, kind: &str, body:
     service.waker.wake();
     let custody = service.custody.clone();
     let row = blocking(move || custody.scan(number)).await?;
-    let told = json!({ "scan": row.as_ref().map(|row| row.id), "state": row.as_ref().map(|row| row.state.name()), "cars": cars });
+    let told = PaperKept { scan: row.as_ref().map(|row| row.id), state: row.as_ref().map(|row| row.state.name()), cars };
     Ok((if row.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED }, Json(told)).into_response())
 }
 
@@ -292,7 +296,7 @@ async fn key_of(service: &Service, portal: &str, scan: &str) -> Result<Sha, Prob
 
 /// One scan with its cars. That somebody looked at its hits is recorded.
 #[utoipa::path(get, path = "/v1/scans/{scan}", tag = "portals", params(("scan" = i64, Path, description = "Its number")),
-    responses((status = 200, description = "The scan, its cars, hits and papers"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The scan, its cars, hits and papers", body = ScanWhole), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn scan(State(service): State<Service>, person: Person, Path(id): Path<String>) -> Response {
     let told = async {
         let missing = || Problem::new(StatusCode::NOT_FOUND, "No such scan", format!("{id:?} is the number of no scan"));
@@ -313,18 +317,12 @@ pub(super) async fn scan(State(service): State<Service>, person: Person, Path(id
         if !hits.is_empty() && person.role != Role::Device {
             service.record(&person, Action::HitViewed, format!("scan {number}"), json!({ "hits": hits.len() })).await?;
         }
-        let mut told = told(&row);
-        told["summary"] = summary;
-        told["cars"] = cars.into();
-        told["hits"] = hits.into();
-        told["consist"] = consist.into();
-        told["manifest"] = manifest.into();
-        Ok(Json(told))
+        Ok(Json(ScanWhole { scan: told(&row), summary, cars, hits, consist, manifest }))
     };
     told.await.into_response()
 }
 
-fn found_in(custody: &crate::custody::Custody, id: i64) -> crate::error::Result<(Value, Vec<Value>, Vec<Value>)> {
+fn found_in(custody: &crate::custody::Custody, id: i64) -> crate::error::Result<(Value, Vec<Value>, Vec<ScanHitTold>)> {
     let parsed = |text: String| serde_json::from_str(&text).unwrap_or(Value::Null);
     custody.ask(|connection| {
         let summary = connection.prepare_cached("SELECT summary FROM scan WHERE id = ?1")?.query_row([id], |row| row.get::<_, Option<String>>(0))?;
@@ -334,37 +332,45 @@ fn found_in(custody: &crate::custody::Custody, id: i64) -> crate::error::Result<
             "SELECT id, position, state, subject, seen, list, text, class, probability, priority, stored_ms FROM scan_hit WHERE scan = ?1 ORDER BY id",
         )?;
         let hits = statement.query_map([id], |row| {
-            Ok(json!({
-                "id": row.get::<_, i64>(0)?, "position": row.get::<_, Option<i64>>(1)?, "state": row.get::<_, String>(2)?, "subject": row.get::<_, String>(3)?,
-                "seen": row.get::<_, String>(4)?, "list": row.get::<_, String>(5)?, "entry": row.get::<_, String>(6)?, "class": row.get::<_, String>(7)?,
-                "probability": row.get::<_, f64>(8)?, "priority": row.get::<_, i64>(9)?, "stored_ms": row.get::<_, i64>(10)?,
-            }))
+            Ok(ScanHitTold {
+                id: row.get(0)?,
+                position: row.get(1)?,
+                state: row.get(2)?,
+                subject: row.get(3)?,
+                seen: row.get(4)?,
+                list: row.get(5)?,
+                entry: row.get(6)?,
+                class: row.get(7)?,
+                probability: row.get(8)?,
+                priority: row.get(9)?,
+                stored_ms: row.get(10)?,
+            })
         })?;
         Ok((summary.map_or(Value::Null, parsed), cars, hits.collect::<rusqlite::Result<_>>()?))
     })
 }
 
 /// The newest scans of a portal.
-#[utoipa::path(get, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id")), responses((status = 200, description = "The newest scans"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id")), responses((status = 200, description = "The newest scans", body = ScansTold), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn listed(State(service): State<Service>, Path(id): Path<String>) -> Response {
     let told = async {
         service.portal(&id)?;
         let custody = service.custody.clone();
         let rows = blocking(move || custody.newest_scans(&id, MOST_LISTED)).await?;
-        Ok::<_, Problem>(Json(json!({ "scans": rows.iter().map(told).collect::<Vec<_>>() })))
+        Ok::<_, Problem>(Json(ScansTold { scans: rows.iter().map(told).collect() }))
     };
     told.await.into_response()
 }
 
 /// The portals, and what is under way at each.
-#[utoipa::path(get, path = "/v1/portals", tag = "portals", responses((status = 200, description = "The portals, and what is under way")))]
+#[utoipa::path(get, path = "/v1/portals", tag = "portals", responses((status = 200, description = "The portals, and what is under way", body = PortalsTold)))]
 pub(super) async fn portals(State(service): State<Service>) -> Response {
     let told = blocking(move || tell(&service)).await.map_err(Problem::from);
-    told.map(|portals| Json(json!({ "portals": portals }))).into_response()
+    told.map(|portals| Json(PortalsTold { portals })).into_response()
 }
 
 /// What there is of each portal; blocks.
-pub(super) fn tell(service: &Service) -> crate::error::Result<Vec<Value>> {
+pub(super) fn tell(service: &Service) -> crate::error::Result<Vec<PortalTold>> {
     let uploads = service.uploads.all();
     service
         .site
@@ -378,35 +384,47 @@ pub(super) fn tell(service: &Service) -> crate::error::Result<Vec<Value>> {
             })?;
             let count = |state: ScanState| counts.get(state.name()).copied().unwrap_or(0);
             let newest = service.custody.newest_scans(&portal.id, 1)?;
-            let under_way: Vec<Value> = uploads.iter().filter(|upload| upload.about.portal == portal.id).map(|upload| under_way(upload)).collect();
-            Ok(json!({
-                "id": portal.id, "name": portal.name, "passing": count(ScanState::Passing), "waiting": count(ScanState::Waiting),
-                "inspected": count(ScanState::Inspected), "bad": count(ScanState::Bad), "newest": newest.first().map(told),
-                "last_heard_ms": service.activity.last_ms(index), "uploads": under_way,
-            }))
+            let uploads = uploads.iter().filter(|upload| upload.about.portal == portal.id).map(|upload| under_way(upload)).collect();
+            Ok(PortalTold {
+                id: portal.id.clone(),
+                name: portal.name.clone(),
+                passing: count(ScanState::Passing),
+                waiting: count(ScanState::Waiting),
+                inspected: count(ScanState::Inspected),
+                bad: count(ScanState::Bad),
+                newest: newest.first().map(told),
+                last_heard_ms: service.activity.last_ms(index),
+                uploads,
+            })
         })
         .collect()
 }
 
-fn under_way(upload: &Upload) -> Value {
+fn under_way(upload: &Upload) -> UnderWay {
     let heard_ms = upload.heard_ms.load(std::sync::atomic::Ordering::Relaxed);
     let offset = upload.offset.load(std::sync::atomic::Ordering::Relaxed);
-    json!({ "upload": upload.id, "kind": upload.about.kind, "name": upload.about.name, "offset": offset, "length": upload.about.length, "heard_ms": heard_ms })
+    UnderWay { upload: upload.id.clone(), kind: upload.about.kind, name: upload.about.name.clone(), offset, length: upload.about.length, heard_ms }
 }
 
 /// A scan as answers tell it.
-fn told(row: &ScanRow) -> Value {
-    json!({
-        "scan": row.id, "portal": row.portal, "name": row.name, "state": row.state.name(), "received_ms": row.received_ms, "length": row.length,
-        "sha256": row.digest.as_ref().map(hex), "cut_short": row.cut_short, "error": row.error,
-    })
+fn told(row: &ScanRow) -> ScanTold {
+    ScanTold {
+        scan: row.id,
+        portal: row.portal.clone(),
+        name: row.name.clone(),
+        state: row.state.name(),
+        received_ms: row.received_ms,
+        length: row.length,
+        sha256: row.digest.as_ref().map(hex),
+        cut_short: row.cut_short.clone(),
+        error: row.error.clone(),
+    }
 }
 
 fn whole(service: &Service, row: &ScanRow, replay: bool) -> Response {
     metrics::scan(&row.portal, if replay { "replayed" } else { "received" });
     service.waker.wake();
-    let mut told = told(row);
-    told["replay"] = replay.into();
+    let told = Taken::Whole(ScanKept { scan: told(row), replay });
     let mut response = (StatusCode::CREATED, Json(told)).into_response();
     set(&mut response, "location", &format!("/v1/scans/{}", row.id));
     set(&mut response, UPLOAD_COMPLETE, "?1");

@@ -18,15 +18,16 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::ConnectInfo};
 use rusqlite::{OptionalExtension, Transaction};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use utoipa::ToSchema;
 
 use super::Service;
-use super::access::{Carried, LOCAL, Person, cookie_name};
+use super::access::{Carried, LOCAL, Person, Role, cookie_name};
 use super::asked::Body;
 use super::door::now_ms;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::uploads::blocking;
 use crate::audit::{self, Act, Action};
 use crate::custody::evidence::{hex, sha256};
@@ -40,8 +41,59 @@ const MOST_SETTINGS: usize = 4096;
 /// The file with the first administrator's password, in the data folder.
 pub(super) const FIRST_PASSWORD: &str = "first-password";
 
+/// Somebody, as answers tell them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Somebody {
+    id: String,
+    /// As pages write it.
+    name: String,
+    /// What they may do.
+    role: Role,
+}
+
+impl From<Person> for Somebody {
+    fn from(person: Person) -> Somebody {
+        Somebody { id: person.id, name: person.name, role: person.role }
+    }
+}
+
+/// Somebody who has logged in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LoggedIn {
+    person: Somebody,
+    /// The password was good once: set another before anything else.
+    must_change: bool,
+}
+
+/// Who asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SessionTold {
+    /// None where nobody has logged in.
+    person: Option<Somebody>,
+    /// Nothing was done for a while: the password opens it again.
+    locked: bool,
+    /// The password was good once.
+    must_change: bool,
+    /// What the page keeps for this person.
+    #[schema(value_type = Object)]
+    settings: Value,
+    /// Whether somebody has to log in here.
+    login: bool,
+    /// Minutes until a session locks.
+    idle_minutes: u32,
+}
+
+/// A secret for a second factor.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FactorProposed {
+    /// Base32.
+    secret: String,
+    /// As an `otpauth:` address.
+    link: String,
+}
+
 /// What somebody proves who they are by.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proof {
     #[serde(default)]
@@ -53,7 +105,10 @@ pub(super) struct Proof {
 type Peer = ConnectInfo<std::net::SocketAddr>;
 
 /// Logs in.
-#[utoipa::path(post, path = "/v1/session", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 200, description = "Logged in: the session is in the cookie"), (status = 401, description = "Not proven"), (status = 429, description = "Locked for a while")))]
+#[utoipa::path(post, path = "/v1/session", tag = "people", request_body = Proof, responses((status = 200, description = "Logged in: the session is in the cookie", body = LoggedIn),
+    (status = 401, description = "Not proven", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "Nobody logs in here", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 429, description = "Locked for a while", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn log_in(
     State(service): State<Service>,
     peer: Peer,
@@ -81,7 +136,7 @@ pub(super) async fn log_in(
     if !service.change(begun).await? {
         return Err(wrong());
     }
-    let told = json!({ "person": { "id": proof.id, "name": proven.name, "role": proven.role }, "must_change": once });
+    let told = LoggedIn { person: Somebody { id: proof.id, name: proven.name, role: proven.role }, must_change: once };
     let mut response = Json(told).into_response();
     set_cookie(&service, &mut response, &secret, "");
     Ok(response)
@@ -99,7 +154,7 @@ struct Proven {
     secrets: Secrets,
     step: Option<i64>,
     name: String,
-    role: super::access::Role,
+    role: Role,
 }
 
 /// Looks at a password, and at a code where there is a second factor. What is wrong is written down, and counts.
@@ -150,7 +205,7 @@ fn wrong() -> Problem {
 }
 
 /// Who asks.
-#[utoipa::path(get, path = "/v1/session", tag = "people", responses((status = 200, description = "Who asks")))]
+#[utoipa::path(get, path = "/v1/session", tag = "people", responses((status = 200, description = "Who asks", body = SessionTold)))]
 pub(super) async fn told(
     State(service): State<Service>,
     Extension(carried): Extension<Option<Carried>>,
@@ -158,8 +213,10 @@ pub(super) async fn told(
 ) -> Result<Response, Problem> {
     let login = service.site.login;
     let (person, locked, must_change) = match &carried {
-        Some(Carried { session, locked, .. }) => (json!({ "id": session.person, "name": session.name, "role": session.role }), *locked, session.must_change),
-        None => (person.map_or(Value::Null, |person| json!({ "id": person.id, "name": person.name, "role": person.role })), false, false),
+        Some(Carried { session, locked, .. }) => {
+            (Some(Somebody { id: session.person.clone(), name: session.name.clone(), role: session.role }), *locked, session.must_change)
+        }
+        None => (person.ok().map(Somebody::from), false, false),
     };
     let mut settings = json!({});
     if let Some(id) = carried.map(|carried| carried.session.person) {
@@ -169,12 +226,12 @@ pub(super) async fn told(
             blocking(move || custody.ask(|connection| connection.prepare_cached(kept)?.query_row([id], |row| row.get(0)).optional())).await?;
         settings = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or(settings);
     }
-    let told = json!({ "person": person, "locked": locked, "must_change": must_change, "settings": settings, "login": login.required, "idle_minutes": login.idle_minutes });
+    let told = SessionTold { person, locked, must_change, settings, login: login.required, idle_minutes: login.idle_minutes };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
 /// Opens a session that has locked.
-#[utoipa::path(post, path = "/v1/session/unlock", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Unlocked"), (status = 401, description = "Not proven")))]
+#[utoipa::path(post, path = "/v1/session/unlock", tag = "people", request_body = Proof, responses((status = 204, description = "Unlocked"), (status = 401, description = "Not proven")))]
 pub(super) async fn unlock(
     State(service): State<Service>,
     peer: Peer,
@@ -215,7 +272,7 @@ pub(super) async fn log_out(State(service): State<Service>, Extension(carried): 
 }
 
 /// A new password.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     /// The one so far; not asked for right after a login with one that was good once.
@@ -226,7 +283,7 @@ pub(super) struct NewPassword {
 }
 
 /// Sets a person's own password.
-#[utoipa::path(post, path = "/v1/session/password", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Set"), (status = 401, description = "Not proven")))]
+#[utoipa::path(post, path = "/v1/session/password", tag = "people", request_body = NewPassword, responses((status = 204, description = "Set"), (status = 401, description = "Not proven")))]
 pub(super) async fn set_password(
     State(service): State<Service>,
     peer: Peer,
@@ -274,15 +331,15 @@ fn of_a_session(carried: Option<Carried>) -> Result<Carried, Problem> {
 }
 
 /// Proposes a secret for a second factor; it counts once a code has proven that the app has it.
-#[utoipa::path(post, path = "/v1/session/second-factor", tag = "people", responses((status = 200, description = "A secret that counts once a code has proven that the app has it")))]
-pub(super) async fn propose_factor(State(service): State<Service>, person: Person) -> Json<Value> {
+#[utoipa::path(post, path = "/v1/session/second-factor", tag = "people", responses((status = 200, description = "A secret that counts once a code has proven that the app has it", body = FactorProposed)))]
+pub(super) async fn propose_factor(State(service): State<Service>, person: Person) -> Json<FactorProposed> {
     let secret = totp::secret();
     let link = totp::link(&secret, &service.site.name, &person.id);
-    Json(json!({ "secret": secret, "link": link }))
+    Json(FactorProposed { secret, link })
 }
 
 /// A second factor, or none.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Factor {
     password: String,
@@ -291,7 +348,7 @@ pub(super) struct Factor {
 }
 
 /// Takes a second factor.
-#[utoipa::path(put, path = "/v1/session/second-factor", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "It counts")))]
+#[utoipa::path(put, path = "/v1/session/second-factor", tag = "people", request_body = Factor, responses((status = 204, description = "It counts")))]
 pub(super) async fn take_factor(
     State(service): State<Service>,
     peer: Peer,
@@ -310,7 +367,7 @@ pub(super) async fn take_factor(
 }
 
 /// Does without a second factor.
-#[utoipa::path(delete, path = "/v1/session/second-factor", tag = "people", request_body(content = Object, content_type = "application/json"), responses((status = 204, description = "Gone")))]
+#[utoipa::path(delete, path = "/v1/session/second-factor", tag = "people", request_body = Factor, responses((status = 204, description = "Gone")))]
 pub(super) async fn drop_factor(
     State(service): State<Service>,
     peer: Peer,

@@ -1,14 +1,17 @@
-//! TLS 1.3, and nothing older. Certificate and key are looked at every ten seconds; what is there is taken when both have been read and belong together, else
-//! what was taken before stays, and the log says why.
+//! TLS 1.3, and nothing older. Certificate and key, and the authority of clients' certificates, are looked at every ten seconds; what is there is taken when all have been read and
+//! belong together, else what was taken before stays, and the log says why.
+//!
+//! Where the site names such an authority, clients may show a certificate that hangs on it, and need not; one that does not hang on it ends the connection.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -25,7 +28,7 @@ pub(super) struct Tls {
     stamp: Mutex<Stamp>,
 }
 
-type Stamp = [Option<(u64, SystemTime)>; 2];
+type Stamp = [Option<(u64, SystemTime)>; 3];
 
 impl Tls {
     /// Reads certificate and key.
@@ -71,8 +74,8 @@ pub(super) async fn watch(tls: Arc<Tls>, mut stopped: watch::Receiver<bool>) {
 }
 
 fn stamp(files: &site::Tls) -> Stamp {
-    [&files.certificate, &files.key].map(|file| {
-        let metadata = std::fs::metadata(file).ok()?;
+    [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()].map(|file| {
+        let metadata = std::fs::metadata(file?).ok()?;
         Some((metadata.len(), metadata.modified().ok()?))
     })
 }
@@ -84,9 +87,22 @@ fn config(files: &site::Tls) -> Result<ServerConfig> {
     let key =
         PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error, "it must be the certificate's key in PEM, without a password"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = match &files.client_ca {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(path) => {
+            let what = "it must be certificates of authorities in PEM";
+            let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates.map_err(|error| wrong(path, &error, what))? {
+                roots.add(certificate).map_err(|error| wrong(path, &error, what))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).allow_unauthenticated().build();
+            verifier.map_err(|error| wrong(path, &error, what))?
+        }
+    };
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).expect("ring speaks TLS 1.3");
     let mut config = builder
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(certificates, key)
         .map_err(|error| wrong(&files.certificate, &error, "it and its key must belong together"))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -66,7 +66,8 @@ pub(crate) struct About {
 }
 
 /// What comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = UploadKind)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// The file of a scan.

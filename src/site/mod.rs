@@ -44,6 +44,8 @@ pub struct Site {
     pub name: String,
     /// Where everything that must not be lost lies: the store, evidence, quarantine.
     pub data_dir: PathBuf,
+    /// The key that signs checkpoints of the audit trail and evidence packs.
+    pub audit_key: PathBuf,
     /// Where the service listens.
     pub listen: SocketAddr,
     /// Lane workers; each holds one core.
@@ -95,6 +97,8 @@ pub struct Lane {
     pub gap_ms: i64,
     /// A lane from which no frame comes for this long is down, seconds; 0 for never.
     pub silence_s: u64,
+    /// The list of those enrolled here: who is not on it is a hit.
+    pub enrolled: Option<String>,
     /// Folder to watch for frames.
     pub folder: Option<PathBuf>,
     /// Stream to fetch frames from.
@@ -250,7 +254,7 @@ pub enum Class {
 }
 
 /// What one sender can ask for, and how much waits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// The most bytes of one frame.
     pub frame_bytes: u64,
@@ -258,9 +262,13 @@ pub struct Limits {
     pub scan_bytes: u64,
     /// A frame's request, headers and body, must have come within this, seconds.
     pub body_timeout_s: u64,
-    /// Connections at once; further ones wait in the system's queue.
+    /// Connections at once; further ones are answered 503.
     pub connections: usize,
-    /// Requests that may wait for a worker or for the store; further ones are answered 503.
+    /// Connections at once of one peer, an IPv4 address or the /64 of an IPv6 one; further ones are answered 429.
+    pub connections_per_peer: usize,
+    /// Who has no limit of its own: this machine, and proxies that speak for many.
+    pub unlimited_peers: Vec<Network>,
+    /// Requests that may wait for a worker or for the store; further ones are answered 429.
     pub waiting: usize,
     /// Below this many free bytes in `data_dir` nothing is acknowledged any more (507).
     pub free_bytes: u64,
@@ -287,6 +295,8 @@ pub struct Webhook {
     pub format: WebhookFormat,
     /// Networks of the site's own that it may be in.
     pub networks: Vec<Network>,
+    /// The authority that its certificate hangs on, PEM; `None`: those of the system.
+    pub ca: Option<PathBuf>,
 }
 
 /// How an event is written.
@@ -328,7 +338,9 @@ pub struct Device {
     /// Names it in records: `[a-z0-9-]{1,32}`.
     pub id: String,
     /// SHA-256 of its key.
-    pub key_sha256: [u8; 32],
+    pub key_sha256: Option<[u8; 32]>,
+    /// SHA-256 of its certificate (of the DER), signed by [`Tls::client_ca`]. It has a key, a certificate, or either.
+    pub certificate_sha256: Option<[u8; 32]>,
     /// Lanes that it may post to, as indices into [`Site::lanes`]; all unless given.
     pub lanes: Vec<usize>,
     /// Portals that it may post to, as indices into [`Site::portals`]; all unless given.
@@ -353,6 +365,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its key: PEM.
     pub key: PathBuf,
+    /// The authority of devices' client certificates, PEM; `None`: nobody is asked for one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What is obscured.

@@ -285,6 +285,17 @@ impl<'r, 't> Section<'r, 't> {
         texts
     }
 
+    /// As [`Section::texts`], with what counts where nothing is given.
+    pub(super) fn texts_or(&mut self, key: &'static str, otherwise: &[&str]) -> Vec<String> {
+        let given = self.entries.contains_key(key) || self.reader.environment(&self.key(key)).is_some();
+        let texts = self.texts(key);
+        let otherwise: Vec<String> = otherwise.iter().map(|&text| text.to_owned()).collect();
+        if !given {
+            self.record(key, toml_array(&otherwise), Origin::Default);
+        }
+        texts.unwrap_or(otherwise)
+    }
+
     /// The one table `key`, empty where it is not given.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'r, 't> {
         let fallback = Section::new(self.reader, format!("{}{key}.", self.prefix), self.title_of(key), self.offset, DeTable::new());

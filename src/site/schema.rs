@@ -11,6 +11,7 @@ use super::{
     SearchRules, Secret, Site, Tls,
 };
 use super::{Mqtt, Network, Webhook, WebhookFormat};
+use crate::audit::checkpoint::usual_key;
 use crate::bytes::Bytes;
 use crate::lane::detect::View;
 use crate::lane::frame::MAX_BYTES;
@@ -53,6 +54,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(256).to_string();
     let name = text(&mut root, "name", Otherwise::Value("garita"));
     let data_dir = root.path("data_dir", Otherwise::Value("data"));
+    let audit_key = root.path("audit_key", Otherwise::Nothing);
     let listen: Option<SocketAddr> = root.take("listen", Kind::Text, Otherwise::Value("127.0.0.1:8750"), |text| {
         text.parse().map_err(|_| "it takes an IP address and a port, such as \"127.0.0.1:8750\" or \"[::]:8750\"".to_owned())
     });
@@ -83,6 +85,7 @@ fn site(mut root: Section<'_, '_>) -> Option<Site> {
     }
     let site = Site {
         name: name?,
+        audit_key: audit_key.or_else(|| data_dir.as_deref().map(usual_key))?,
         data_dir: data_dir?,
         listen: listen?,
         workers: workers?,
@@ -115,6 +118,15 @@ fn together(root: &Section<'_, '_>, site: &Site) {
         let message = format!("{} is watched for both {} and {}: give each a folder of its own", pair[0].0.display(), pair[0].1, pair[1].1);
         root.reader.mistake(root.place(), message);
     }
+    if site.devices.iter().any(|device| device.certificate_sha256.is_some()) && site.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+        root.reader
+            .mistake(root.place(), "a [[device]] has a certificate_sha256, and [tls] no client_ca: name the authority that its certificate is signed by");
+    }
+    for lane in &site.lanes {
+        if let Some(enrolled) = lane.enrolled.as_ref().filter(|&name| site.lists.iter().all(|list| list.name != *name)) {
+            root.reader.mistake(root.place(), format!("lane {} is for those enrolled on {enrolled}, but no [[list]] has that name", lane.id));
+        }
+    }
     if site.lanes.is_empty() && site.portals.is_empty() {
         root.reader.mistake(root.place(), "there is neither a [[lane]] nor a [[portal]]: `garita config example` shows both");
     }
@@ -140,11 +152,23 @@ fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     // A triggered lane may be quiet for hours.
     let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };
     let silence_s = number(&mut section, "silence_s", silence, 0..=86_400);
+    let enrolled = text(&mut section, "enrolled", Otherwise::Nothing);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let pull = section.optional_section("pull").map(pull);
     let replay = section.optional_section("replay").map(|section| replay(section, "fps"));
-    let lane = Lane { name: name?, mode: mode?, view: view?, gap_ms: gap_ms?, silence_s: silence_s?, folder, pull: sound(pull)?, replay: sound(replay)?, id };
+    let lane = Lane {
+        name: name?,
+        mode: mode?,
+        view: view?,
+        gap_ms: gap_ms?,
+        silence_s: silence_s?,
+        enrolled,
+        folder,
+        pull: sound(pull)?,
+        replay: sound(replay)?,
+        id,
+    };
     if lane.pull.is_some() && lane.replay.is_some() {
         section.mistake("replay", "stands in for a camera, but there is a pull as well: take one of them out");
     }
@@ -294,6 +318,9 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
     let scan_bytes = size(&mut section, "scan_bytes", "8 GiB", 1 << 20..=1 << 40);
     let body_timeout_s = number(&mut section, "body_timeout_s", "10", 1..=600);
     let connections = number(&mut section, "connections", "1024", 4..=65_536);
+    // A guess: a browser holds six, a recorder that speaks for sixteen cameras thirty-two.
+    let connections_per_peer = number(&mut section, "connections_per_peer", "128", 1..=65_536);
+    let unlimited_peers = networks(&mut section, "unlimited_peers", &["127.0.0.0/8", "::1"]);
     let waiting = number(&mut section, "waiting", "256", 1..=65_536);
     let free_bytes = size(&mut section, "free_bytes", "1 GiB", 1 << 20..=1 << 50);
     let drain_s = number(&mut section, "drain_s", "10", 1..=300);
@@ -304,6 +331,8 @@ fn limits(mut section: Section<'_, '_>) -> Option<Limits> {
         scan_bytes: scan_bytes?,
         body_timeout_s: body_timeout_s?,
         connections: connections?,
+        connections_per_peer: connections_per_peer?,
+        unlimited_peers: unlimited_peers?,
         waiting: waiting?,
         free_bytes: free_bytes?,
         drain_s: drain_s?,
@@ -341,10 +370,17 @@ fn webhook((id, mut section): (String, Section<'_, '_>)) -> Option<Webhook> {
         section.mistake("events", format!("has {unknown:?}, which does not happen: there are {}", KINDS.join(", ")));
     }
     let format = choice(&mut section, "format", "cloudevents", &[("cloudevents", WebhookFormat::CloudEvents), ("openalpr", WebhookFormat::OpenAlpr)]);
-    let networks = section.texts("networks").unwrap_or_default();
-    let networks: Vec<Option<Network>> = networks.iter().map(|text| text.parse().map_err(|message| section.mistake("networks", message)).ok()).collect();
-    let networks = networks.into_iter().collect::<Option<_>>();
-    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks? })
+    let networks = networks(&mut section, "networks", &[]);
+    let ca = section.path("ca", Otherwise::Nothing);
+    should_be_there(&section, "ca", ca.as_deref());
+    Some(Webhook { id, url: url?, secret_file: secret_file?, events, format: format?, networks: networks?, ca })
+}
+
+/// `None` only after a mistake; each wrong one is told.
+fn networks(section: &mut Section<'_, '_>, key: &'static str, otherwise: &[&str]) -> Option<Vec<Network>> {
+    let texts = section.texts_or(key, otherwise);
+    let networks: Vec<Option<Network>> = texts.iter().map(|text| text.parse().map_err(|message| section.mistake(key, message)).ok()).collect();
+    networks.into_iter().collect()
 }
 
 fn mqtt(mut section: Section<'_, '_>) -> Option<Mqtt> {
@@ -376,12 +412,17 @@ fn search(mut section: Section<'_, '_>) -> Option<SearchRules> {
 }
 
 fn device((id, mut section): (String, Section<'_, '_>), lane_ids: &[String], portal_ids: &[String]) -> Option<Device> {
-    let key_sha256 = section.take("key_sha256", Kind::Key, Otherwise::Required, |text| {
+    let certificate_sha256 = section.take("certificate_sha256", Kind::Key, Otherwise::Nothing, |text| {
+        let digest = sha256(&text.replace(':', ""));
+        digest.ok_or_else(|| "is no SHA-256: it takes what `openssl x509 -noout -fingerprint -sha256` prints behind the =".to_owned())
+    });
+    let otherwise = if certificate_sha256.is_some() { Otherwise::Nothing } else { Otherwise::Required };
+    let key_sha256 = section.take("key_sha256", Kind::Key, otherwise, |text| {
         sha256(text).ok_or_else(|| "is no SHA-256: it takes the 64 hexadecimal digits that `printf %s KEY | sha256sum` prints".to_owned())
     });
     let lanes = among(&mut section, "lanes", lane_ids);
     let portals = among(&mut section, "portals", portal_ids);
-    Some(Device { id, key_sha256: key_sha256?, lanes, portals })
+    Some(Device { id, key_sha256, certificate_sha256, lanes, portals })
 }
 
 /// The indices of what `key` lists; all if it is not given.
@@ -423,8 +464,10 @@ fn tls(mut section: Section<'_, '_>) -> Option<Option<Tls>> {
     should_be_there(&section, "certificate", certificate.as_deref());
     let key = section.path("key", Otherwise::Nothing);
     should_be_there(&section, "key", key.as_deref());
+    let client_ca = section.path("client_ca", Otherwise::Nothing);
+    should_be_there(&section, "client_ca", client_ca.as_deref());
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key })),
+        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key, client_ca })),
         (None, None) => Some(None),
         (Some(_), None) => {
             section.mistake("certificate", "needs its key as well: add key");
@@ -438,7 +481,7 @@ fn tls(mut section: Section<'_, '_>) -> Option<Option<Tls>> {
 }
 
 fn masking(mut section: Section<'_, '_>) -> Option<Masking> {
-    let roles = section.texts("obscured").unwrap_or_else(|| vec![Role::Viewer.name().to_owned()]);
+    let roles = section.texts_or("obscured", &[Role::Viewer.name()]);
     let mut obscured = Vec::new();
     for name in &roles {
         match Role::of_person(name) {

@@ -138,6 +138,8 @@ pub enum MatchClass {
     Near,
     /// The same text, or an equivalent one, but the plate is known to be another jurisdiction's.
     OtherJurisdiction,
+    /// None of the enrolled: no search gives it; it is the alert of a lane for the enrolled ([`absent`]).
+    Absent,
 }
 
 /// An entry that meets a read.

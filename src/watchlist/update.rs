@@ -58,23 +58,38 @@ impl Import<'_> {
     /// As [`read`], [`Builder`] and [`load_index`]. Whatever goes wrong, the old index stays as it was.
     pub fn stage(&self, input: impl Read, target: &Path) -> Result<Staged> {
         let old = if target.exists() { Some(load_index(target)?) } else { None };
-        let mut settings: Vec<List> = self.mapping.lists.clone();
-        for list in old.iter().flat_map(Index::lists) {
-            if settings.iter().all(|other| other.name != list.name) {
-                settings.push(list.clone());
-            }
-        }
-        let mut stage = Stage::begin(target, &settings, self.memory)?;
-        if let Some(old) = old.as_ref().filter(|_| self.incremental) {
-            stage.builder.add_index(old, |_| true)?;
-            stage.builder.begin_changes();
-        }
-        let mut lists = BTreeSet::new();
+        let (mut stage, mut lists) = (self.begin(old.as_ref(), target)?, BTreeSet::new());
         stage.read(input, self, &mut lists)?;
         if let Some(old) = old.as_ref().filter(|_| !self.incremental) {
             stage.builder.add_index(old, |name| !lists.contains(name))?;
         }
         stage.finish(self.at)
+    }
+
+    /// Builds an index at `target` of `input` alone, or, where that is incremental, of `base` with its changes. `base` lends its lists' settings either way.
+    ///
+    /// # Errors
+    /// As [`Import::stage`].
+    pub fn stage_beside(&self, input: impl Read, base: &Index, target: &Path) -> Result<Staged> {
+        let mut stage = self.begin(Some(base), target)?;
+        stage.read(input, self, &mut BTreeSet::new())?;
+        stage.finish(self.at)
+    }
+
+    /// An index that begins with the settings of `old`, and where the file is incremental with its entries.
+    fn begin(&self, old: Option<&Index>, target: &Path) -> Result<Stage> {
+        let mut settings: Vec<List> = self.mapping.lists.clone();
+        for list in old.into_iter().flat_map(Index::lists) {
+            if settings.iter().all(|other| other.name != list.name) {
+                settings.push(list.clone());
+            }
+        }
+        let mut stage = Stage::begin(target, &settings, self.memory)?;
+        if let Some(old) = old.filter(|_| self.incremental) {
+            stage.builder.add_index(old, |_| true)?;
+            stage.builder.begin_changes();
+        }
+        Ok(stage)
     }
 }
 

@@ -133,3 +133,25 @@ export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
 }
+
+/** @param {string} site @param {(server: Server) => Promise<void>} act */
+export async function serving(site, act) {
+  const server = await new Server(site).start();
+  try {
+    await act(server);
+  } finally {
+    await server.kill();
+  }
+}
+
+export const PASSWORD = 'correct horse battery staple';
+
+/** Somebody logs in, and sets a password where theirs was good once; answers the request context of a browser. */
+export async function logIn(context, server, id, password) {
+  const headers = { origin: server.url };
+  const answer = await context.request.post(`${server.url}/v1/session`, { headers, data: { id, password } });
+  assert.ok(answer.ok(), await answer.text());
+  if (!(await answer.json()).must_change) return;
+  const set = await context.request.post(`${server.url}/v1/session/password`, { headers, data: { new: PASSWORD } });
+  assert.ok(set.ok(), await set.text());
+}

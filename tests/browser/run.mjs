@@ -4,20 +4,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Server, accessible, asleep, close, launch, painted, quantile, screen, shot, whole } from './drive.mjs';
+import { PASSWORD, Server, accessible, asleep, close, launch, logIn, painted, quantile, screen, serving, shot, whole } from './drive.mjs';
 
 before(() => launch());
 after(close);
-
-/** @param {string} site @param {(server: Server) => Promise<void>} act */
-async function serving(site, act) {
-  const server = await new Server(site).start();
-  try {
-    await act(server);
-  } finally {
-    await server.kill();
-  }
-}
 
 /** Pages of somebody who may see all. */
 const PAGES = ['queue', 'trains', 'search', 'lists', 'health', 'accuracy', 'audit', 'people', 'help'];
@@ -333,18 +323,6 @@ test('a new hit waits behind a button and moves nothing; it is there within 300 
   quiet();
   await close();
 }));
-
-const PASSWORD = 'correct horse battery staple';
-
-/** Somebody logs in, and sets a password where theirs was good once; answers the request context of a browser. */
-async function logIn(context, server, id, password) {
-  const headers = { origin: server.url };
-  const answer = await context.request.post(`${server.url}/v1/session`, { headers, data: { id, password } });
-  assert.ok(answer.ok(), await answer.text());
-  if (!(await answer.json()).must_change) return;
-  const set = await context.request.post(`${server.url}/v1/session/password`, { headers, data: { new: PASSWORD } });
-  assert.ok(set.ok(), await set.text());
-}
 
 test('two operators race for one hit, the second person cannot be the first, a supervisor settles', () => serving('people', async (server) => {
   const first = (await readFile(path.join(path.dirname(server.site), 'data/first-password'), 'utf8')).trim();

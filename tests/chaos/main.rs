@@ -14,6 +14,7 @@
 //! | `clocks` | R11: clocks that jump |
 //! | `overload` | L3: more than can be looked at, every frame accounted for |
 //! | `devices` | who may post |
+//! | `opinions` | what cameras read by themselves |
 
 mod camera;
 mod clocks;
@@ -23,6 +24,7 @@ mod hostile;
 mod kills;
 mod ledger;
 mod lists;
+mod opinions;
 mod overload;
 mod proxy;
 mod server;

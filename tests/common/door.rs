@@ -41,11 +41,11 @@ pub(crate) fn kept() -> Answer {
     Answer::Kept(Kept { frame: 1, sequence: 0, replay: false, skipped: 0, plates: Vec::new(), took_ms: 1.0 })
 }
 
-/// Waits until `true`, for at most ten seconds.
+/// Waits until `true`, for at most a minute: machines are shared.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "waited in vain until {what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

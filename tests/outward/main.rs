@@ -23,12 +23,17 @@ pub(crate) const SOUGHT: &str = "XPX802H";
 
 /// A site with lanes `south-1` and `south-2`, a list of [`SOUGHT`], and `more`.
 pub(crate) fn site(folder: &Path, more: &str) -> Server {
+    site_with(folder, "", more)
+}
+
+/// The same, with `first` before its sections.
+pub(crate) fn site_with(folder: &Path, first: &str, more: &str) -> Server {
     let list = folder.join("sought.csv");
     if !list.exists() {
         std::fs::write(&list, list_of(&[SOUGHT])).expect("written");
     }
     let lanes = "[[lane]]\nid = \"south-1\"\nsilence_s = 0\n[[lane]]\nid = \"south-2\"\nsilence_s = 0\n[limits]\nfree_bytes = \"1 MiB\"\n";
-    Server::start(folder, &format!("{lanes}[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\nreload_s = 1\n{more}"))
+    Server::start(folder, &format!("{first}\n{lanes}[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\nreload_s = 1\n{more}"))
 }
 
 /// A list's file.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::server::hex;
-use crate::{SOUGHT, because, list_of, pass, passages, post, refusal, site, until};
+use crate::{SOUGHT, because, list_of, pass, passages, post, refusal, site, site_with, until};
 
 /// The details of the newest record of the audit trail of this kind.
 fn audited(folder: &std::path::Path, action: &str) -> Value {
@@ -145,7 +145,8 @@ fn joined(mut body: &[u8]) -> Vec<u8> {
 #[test]
 fn a_pack_is_verified_by_the_documented_command_and_a_changed_byte_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = site(folder.path(), "");
+    // The key lies apart from the store.
+    let server = site_with(folder.path(), "audit_key = \"elsewhere.key\"", "");
     pass(&server, "south-1", 4, 1);
     until("it has passed", || !passages(&server).is_empty());
     let scan = server.post("/v1/portals/bridge/scans", &[], b"no scan").scan();
@@ -158,8 +159,15 @@ fn a_pack_is_verified_by_the_documented_command_and_a_changed_byte_is_named() {
     let zip = folder.path().join("pack.zip");
     std::fs::write(&zip, joined(&answer.body)).expect("written");
     assert_eq!(audited(folder.path(), "exported")["manifest"], answer.field("garita-manifest-sha256"));
-    let verify =
-        |folder: &std::path::Path| Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(folder).output().expect("sha256sum runs");
+    let data = folder.path().join("data");
+    assert!(!data.join("audit.key").exists() && folder.path().join("elsewhere.key").exists());
+    let key = Command::new(env!("CARGO_BIN_EXE_garita")).args(["audit", "key", "--audit-key"]).arg(folder.path().join("elsewhere.key")).arg(&data).output();
+    let key = key.expect("garita runs");
+    assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
+    std::fs::write(folder.path().join("site.pem"), key.stdout).expect("written");
+    // As the README and the pack itself say.
+    let command = "sha256sum --check --strict SHA256SUMS && openssl pkeyutl -verify -pubin -inkey ../site.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig";
+    let verify = |folder: &std::path::Path| Command::new("sh").args(["-c", command]).current_dir(folder).output().expect("sh runs");
     let unpacked = folder.path().join("pack");
     unpack(&zip, &unpacked);
     let output = verify(&unpacked);
@@ -174,6 +182,17 @@ fn a_pack_is_verified_by_the_documented_command_and_a_changed_byte_is_named() {
     assert!(std::fs::read_to_string(unpacked.join("audit.jsonl")).expect("there").contains("hit.viewed"));
     let sums = std::fs::read(unpacked.join("SHA256SUMS")).expect("there");
     assert_eq!(hex(&sums), answer.field("garita-manifest-sha256"));
+    // A manifest that somebody made anew is right by itself, and not signed by the site.
+    let readme = std::fs::read_to_string(unpacked.join("README.txt")).expect("there");
+    assert!(readme.contains(command.replace("../", "").as_str()), "{readme}");
+    std::fs::write(unpacked.join("README.txt"), "other words").expect("written");
+    let other = String::from_utf8_lossy(&sums).replace(&hex(readme.as_bytes()), &hex(b"other words"));
+    std::fs::write(unpacked.join("SHA256SUMS"), &other).expect("written");
+    let output = verify(&unpacked);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("README.txt: OK") && !output.status.success(), "{output:?}");
+    std::fs::write(unpacked.join("README.txt"), readme).expect("written");
+    std::fs::write(unpacked.join("SHA256SUMS"), &sums).expect("written");
+    assert!(verify(&unpacked).status.success());
     let picture = unpacked.join(format!("passages/{id}/00.jpg"));
     let mut bytes = std::fs::read(&picture).expect("there");
     bytes[1000] ^= 1;
@@ -214,4 +233,31 @@ fn who_has_passed_is_found_when_an_entry_is_added() {
     assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("running")));
     until("it looked back", || server.get("/v1/lookbacks").json()["lookbacks"][0]["state"] == "done");
     assert_eq!(audited(folder.path(), "searched")["case"], "T-1");
+}
+
+/// A lane for the enrolled: who is on its list passes in silence, whoever is not is a hit, and no other lane minds.
+#[test]
+fn a_lane_for_the_enrolled_alerts_of_everybody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("trusted.csv"), format!("plate,list,priority,reason,mode\n{SOUGHT},trusted,50,enrolled,alert_if_absent\n"))
+        .expect("written");
+    std::fs::write(folder.path().join("sought.csv"), list_of(&["ZZZ999"])).expect("written");
+    let lane = "[[lane]]\nid = \"sentri\"\nsilence_s = 0\nenrolled = \"trusted\"\n[[list]]\nname = \"trusted\"\nfile = \"trusted.csv\"\n";
+    let server = site(folder.path(), lane);
+    let other = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img/single-0000.jpg")).expect("testdata");
+    let mut passed = 0;
+    for lane in ["sentri", "south-1"] {
+        pass(&server, lane, 4, 1);
+        passed += 1;
+        until("the enrolled one has passed", || passages(&server).len() == passed);
+        let answer = server.post(&format!("/v1/lanes/{lane}/frames"), &[("content-type", "image/jpeg"), ("idempotency-key", "other")], &other);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        assert_eq!(server.post(&format!("/v1/lanes/{lane}/triggers"), &[], b"").status, 202);
+        passed += 1;
+        until("the other one has passed", || passages(&server).len() == passed);
+    }
+    let hits = server.get("/v1/hits?limit=500").json()["hits"].as_array().expect("hits").clone();
+    let told: Vec<_> = hits.iter().map(|hit| [&hit["lane"], &hit["class"], &hit["entry"]["text"], &hit["entry"]["list"]]).collect();
+    assert_eq!(told, [[&json!("sentri"), &json!("absent"), &json!("076CHZ"), &json!("trusted")]], "{hits:?}");
+    assert!(hits[0]["probability"].as_f64().is_some_and(|probability| probability > 0.9), "{hits:?}");
 }

@@ -46,6 +46,15 @@ pub(crate) struct Sink {
 impl Sink {
     /// Listens on `address`, or on a free port of the loopback address.
     pub(crate) fn start(address: Option<SocketAddr>) -> Sink {
+        Sink::start_as(address, None)
+    }
+
+    /// The same over TLS.
+    pub(crate) fn start_secured(tls: Arc<rustls::ServerConfig>) -> Sink {
+        Sink::start_as(None, Some(tls))
+    }
+
+    fn start_as(address: Option<SocketAddr>, tls: Option<Arc<rustls::ServerConfig>>) -> Sink {
         let listener = listen(address.unwrap_or_else(|| "127.0.0.1:0".parse().expect("an address")));
         let address = listener.local_addr().expect("an address");
         let (received, status, down) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(204)), Arc::new(AtomicBool::new(false)));
@@ -58,7 +67,12 @@ impl Sink {
                 }
                 let Ok(stream) = stream else { return };
                 let (received, status, down) = (Arc::clone(&received), Arc::clone(&status), Arc::clone(&down));
-                std::thread::spawn(move || serve(&stream, &received, &status, &down));
+                stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+                let secured = tls.clone().map(|tls| rustls::ServerConnection::new(tls).expect("sound"));
+                std::thread::spawn(move || match secured {
+                    None => serve(stream, &received, &status, &down),
+                    Some(secured) => serve(rustls::StreamOwned::new(secured, stream), &received, &status, &down),
+                });
             }
         });
         sink
@@ -108,8 +122,7 @@ fn listen(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn serve(stream: &TcpStream, received: &Mutex<Vec<Received>>, status: &AtomicU16, down: &AtomicBool) {
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+fn serve(stream: impl Read + Write, received: &Mutex<Vec<Received>>, status: &AtomicU16, down: &AtomicBool) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut lines = Vec::new();
@@ -131,8 +144,8 @@ fn serve(stream: &TcpStream, received: &Mutex<Vec<Received>>, status: &AtomicU16
         let status = status.load(Ordering::SeqCst);
         let body = String::from_utf8(body).expect("JSON");
         received.lock().expect("no panic").push(Received { headers, body, status });
-        let mut stream = stream;
-        if stream.write_all(format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_err() {
+        let answered = reader.get_mut().write_all(format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        if answered.and_then(|()| reader.get_mut().flush()).is_err() {
             return;
         }
     }

@@ -110,6 +110,65 @@ fn everything_is_delivered_in_order_and_signed_after_the_sink_was_down() {
     assert!(hits > 0 && server.metric("garita_webhook_waiting{webhook=\"sink\"}") == Some(0.0));
 }
 
+/// Over TLS, to a receiver whose certificate hangs on an authority of the site's own; not to one that has it from nobody.
+#[test]
+fn a_receiver_is_known_by_its_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("secret"), secret(1)).expect("written");
+    let certify = |name: &str| {
+        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("certified");
+        std::fs::write(folder.path().join(name), cert.pem()).expect("written");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into());
+        let config = config.with_safe_default_protocol_versions().expect("sound").with_no_client_auth();
+        std::sync::Arc::new(config.with_single_cert(vec![cert.der().clone()], key).expect("sound"))
+    };
+    let (known, unknown) = (Sink::start_secured(certify("ca.pem")), Sink::start_secured(certify("other.pem")));
+    let webhook = |id: &str, sink: &Sink| {
+        let port = sink.address.port();
+        format!("[[webhook]]\nid = \"{id}\"\nurl = \"https://127.0.0.1:{port}/in\"\nsecret_file = \"secret\"\nca = \"ca.pem\"\n{LOCAL}\n")
+    };
+    let server = site(folder.path(), &(webhook("known", &known) + &webhook("unknown", &unknown)));
+    pass(&server, "south-1", 4, 1);
+    let taken = known.taken_when("a passage is told", |taken| taken.iter().any(|one| one.body.contains("\"garita.passage\"")));
+    verify(folder.path(), &taken, &[&secret(1)]);
+    until("the other one is not trusted", || {
+        let told = server.get("/v1/webhooks").json();
+        let other = told["webhooks"].as_array().and_then(|all| all.iter().find(|one| one["id"] == "unknown")).cloned().unwrap_or_default();
+        other["last_error"].as_str().is_some_and(|error| error.contains("TLS"))
+    });
+    assert!(unknown.received().is_empty(), "{:?}", unknown.received());
+}
+
+/// What is decided on a hit leaves after the hit, and that it was taken back after that.
+#[test]
+fn a_disposition_leaves_after_its_hit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("secret"), secret(1)).expect("written");
+    let sink = Sink::start(None);
+    let server = site(folder.path(), &webhook(&sink, LOCAL));
+    pass(&server, "south-1", 4, 1);
+    until("its hit is a case", || server.get("/v1/cases").json()["cases"].as_array().is_some_and(|cases| !cases.is_empty()) && !passages(&server).is_empty());
+    let case = server.get("/v1/cases").json()["cases"][0]["id"].clone();
+    let evidence = server.get(&format!("/v1/cases/{case}")).json()["pictures"][0]["digest"].clone();
+    let picture = evidence.as_str().expect("a digest");
+    assert_eq!(server.get(&format!("/v1/cases/{case}/pictures/{picture}")).status, 200);
+    let decision = json!({ "verdict": "rejected", "reason": "misread", "evidence": evidence, "looked_ms": 900 });
+    let decided = post(&server, &format!("/v1/cases/{case}/disposition"), &decision);
+    assert_eq!(decided.status, 200, "{}", decided.text());
+    assert_eq!(crate::server::send(server.address, "DELETE", &format!("/v1/cases/{case}/disposition"), &[], b"").status, 200);
+    let taken = sink.taken_when("it was taken back", |taken| taken.iter().any(|one| one.body.contains("garita.disposition.undone")));
+    verify(folder.path(), &taken, &[&secret(1)]);
+    let events = assert_in_order(&taken);
+    let place = |kind: &str| events.iter().position(|event| event["type"] == kind).unwrap_or_else(|| panic!("{kind}: {events:?}"));
+    let (hit, decided, undone) = (place("garita.hit"), place("garita.disposition"), place("garita.disposition.undone"));
+    assert!(hit < decided && decided < undone, "{events:?}");
+    let told = &events[decided]["data"];
+    assert_eq!((&told["hit"]["id"], &told["verdict"], &told["reason"], &told["person"]), (&case, &json!("rejected"), &json!("misread"), &json!("local")));
+    assert_eq!((&told["evidence"], &events[hit]["subject"]), (&evidence, &events[decided]["subject"]));
+    assert!(events[undone]["data"]["undone_ms"].is_i64() && events[undone]["data"]["state"] == "open", "{events:?}");
+}
+
 #[test]
 fn nothing_is_told_to_the_site_s_own_network_unless_it_is_meant() {
     let folder = tempfile::tempdir().expect("a folder");

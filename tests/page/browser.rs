@@ -88,6 +88,25 @@ fn the_page_in_chromium() {
 }
 
 #[test]
+fn lists_logins_and_sounds_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sites = serde_json::Map::new();
+    for (name, vehicles) in
+        [("managers", vehicles()), ("login", vehicles()), ("sounds", vec![seed::vehicle("XPX802H", seed::entry("XPX802H", 80), MatchClass::Exact)])]
+    {
+        let (file, data) = seed::site(folder.path(), name);
+        seed::store(&data, vehicles);
+        sites.insert(name.to_owned(), file.display().to_string().into());
+    }
+    drive("lists.mjs", sites.clone());
+    drive("login.mjs", sites);
+}
+
+#[test]
 fn the_scan_viewer_in_chromium() {
     if !["node", "npm", "chromium"].into_iter().all(have) {
         return;

@@ -147,7 +147,7 @@ pub(crate) fn site(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
          [login]\nrequired = \"{}\"\n[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\n[[portal]]\nid = \"bridge\"\n[limits]\nfree_bytes = \"24 MiB\"\n[log]\nformat = \"text\"\nlevel = \"warn\"\n",
         serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Test crossing" }).expect("plain"),
         serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Southbound 1" }).expect("plain"),
-        if name == "people" { "yes" } else { "no" },
+        if matches!(name, "people" | "managers" | "login") { "yes" } else { "no" },
     );
     std::fs::write(folder.join("site.toml"), text).expect("writes");
     (folder.join("site.toml"), folder.join("data"))

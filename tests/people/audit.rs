@@ -1,6 +1,6 @@
 //! Every way of changing the audit trail is found, and the first record that is wrong is named.
 
-use garita::audit::checkpoint::{Checkpoint, Signer};
+use garita::audit::checkpoint::{Checkpoint, Signer, usual_key};
 use garita::audit::verify::{Verdict, verify};
 use garita::audit::{Act, Action, append};
 use garita::custody::database;
@@ -114,11 +114,11 @@ fn what_is_removed_swapped_or_put_in_between_is_named() {
 #[test]
 fn truncation_and_a_new_chain_are_found_against_a_checkpoint() {
     let folder = tempdir().unwrap();
-    let (mut connection, signer) = (log(), Signer::open(folder.path()).unwrap());
+    let (mut connection, signer) = (log(), Signer::open(&usual_key(folder.path())).unwrap());
     let checkpoint = signer.checkpoint(&connection, BEGIN_MS).unwrap();
     let exported = serde_json::to_string(&checkpoint).unwrap();
     let checkpoint = Checkpoint::parse(&exported).unwrap();
-    assert_eq!((checkpoint.record, checkpoint.key.clone()), (RECORDS, Signer::open(folder.path()).unwrap().key()), "the key stays");
+    assert_eq!((checkpoint.record, checkpoint.key.clone()), (RECORDS, Signer::open(&usual_key(folder.path())).unwrap().key()), "the key stays");
     let agrees = Verdict { right: RECORDS, digest: checkpoint.digest.clone(), checkpoints: 1, wrong: None };
     assert_eq!(verify(&connection, std::slice::from_ref(&checkpoint)).unwrap(), agrees);
     for left in [999, 500, 1, 0] {
@@ -168,6 +168,9 @@ fn the_command_names_the_first_wrong_record_of_a_store() {
     let data = folder.path().display().to_string();
     let (right, told) = garita(&["audit", "verify", &data]);
     assert!(right && told.contains("all 50 records"), "while it is open: {told}");
+    assert!(!garita(&["audit", "checkpoint", &data]).0, "there is no key yet: the service makes it");
+    let pem = Signer::open(&usual_key(folder.path())).unwrap().pem();
+    assert_eq!(garita(&["audit", "key", &data]), (true, pem));
     let (_, checkpoint) = garita(&["audit", "checkpoint", &data]);
     let file = folder.path().join("checkpoint.json");
     std::fs::write(&file, &checkpoint).unwrap();

@@ -5,6 +5,7 @@ mod store;
 
 mod audit;
 mod keeping;
+mod lists;
 mod logins;
 mod rights;
 mod server;

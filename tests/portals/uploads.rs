@@ -71,27 +71,36 @@ fn ten_at_once_with_one_name_are_one_scan_and_other_bytes_under_it_are_refused()
     assert_eq!(server.files("scans").len(), 2);
 }
 
+/// How many times 2 MB an upload has: one, unless `GARITA_UPLOAD_MB` says so by hand.
+fn scale() -> usize {
+    let megabytes = std::env::var("GARITA_UPLOAD_MB").map_or(2, |text| text.parse::<usize>().expect("GARITA_UPLOAD_MB is a whole number"));
+    (megabytes / 2).max(1)
+}
+
+/// By hand with a scan of 1 GB: `GARITA_UPLOAD_MB=1024 cargo test --test portals an_upload_cut_anywhere -- --nocapture`.
 #[test]
 fn an_upload_cut_anywhere_and_killed_twice_ends_as_what_was_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = Server::start(folder.path(), "[limits]\nbody_timeout_s = 5");
-    for seed in 1..=4u64 {
-        let scan = noise(2_000_000 + 77 * seed as usize, seed);
+    let (scale, uploads) = (scale(), if scale() == 1 { 4 } else { 1 });
+    for seed in 1..=uploads {
+        let scan = noise(2_000_000 * scale + 77 * seed as usize, seed);
         let cuts = noise(64, 100 + seed);
         let length = scan.len().to_string();
         let name = format!("cut {seed}");
         let fields = [("Upload-Complete", "?0"), ("Upload-Length", length.as_str()), ("Repr-Digest", &digest_field(&scan)), ("Idempotency-Key", &name)];
-        let first = usize::from(cuts[0]) * 300;
+        let first = usize::from(cuts[0]) * 300 * scale;
         let begun = server.post("/v1/portals/bridge/scans", &fields, &scan[..first]);
         assert_eq!((begun.status, begun.offset()), (201, first), "{}", begun.text());
         let upload = begun.field("location").to_owned();
         // How far anything that was ever sent reaches: what was cut off may come to its turn late.
-        let (mut acknowledged, mut reach, mut kills) = (first, first, 0);
+        let (mut acknowledged, mut reach, mut kills, mut pieces) = (first, first, 0, 1);
         for cut in cuts.iter().skip(1) {
             // Cut off in the middle of the body: no answer, and nobody knows how much has come.
             let rest = &scan[acknowledged..];
-            let sent = (usize::from(*cut) * 1_200).min(rest.len());
+            let sent = (usize::from(*cut) * 1_200 * scale).min(rest.len());
             let offset = acknowledged.to_string();
+            pieces += 1;
             let mut stream = begin(server.address, "PATCH", &upload, &[PARTIAL, ("Upload-Offset", &offset), ("Upload-Complete", "?1")], rest.len());
             let _ = stream.write_all(&rest[..sent]);
             if cut % 16 == 3 && kills < 2 {
@@ -132,8 +141,9 @@ fn an_upload_cut_anywhere_and_killed_twice_ends_as_what_was_sent() {
         let location = head(&server, &upload).field("location").to_owned();
         let told = server.get(&location).json();
         assert_eq!((&told["sha256"], &told["length"], &told["name"]), (&hex(&scan).into(), &scan.len().into(), &name.into()), "{told}");
+        println!("{} bytes in {pieces} pieces, {kills} kills: whole", scan.len());
     }
-    assert_eq!((server.files("scans").len(), server.files("uploads").len()), (4, 0));
+    assert_eq!((server.files("scans").len(), server.files("uploads").len()), (uploads as usize, 0));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"))?);
     super::say(&format!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n\n", samples.len(), lanes.len(), watchlist.load().len()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false }; lanes.len()];
+    let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; lanes.len()];
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
     let (running, events) = Lanes::start(&engine, &models, args.threads.unwrap_or(cores), &settings, passages, vec![Arc::new(watchlist)])?;
     let mut told = Told::default();

@@ -124,6 +124,7 @@ fn tables(report: &Report, images: usize) -> String {
         100.0 * report.yield_at_one_percent
     );
     let _ = writeln!(text, "wall ms per image   p50 {:.2}  p95 {:.2}  p99 {:.2}", report.wall_ms[0], report.wall_ms[1], report.wall_ms[2]);
+    let _ = writeln!(text, "  all but decode    p50 {:.2}", report.rest_ms);
     let _ = writeln!(text, "CPU ms per image    mean {:.2}  median {:.2}", report.cpu_ms[0], report.cpu_ms[1]);
     for (kind, cells) in &report.by {
         let _ = writeln!(text, "\n{kind:<12} {:<28} {:<28} {:<28}", "recall", "exact (folded)", "within one (folded)");

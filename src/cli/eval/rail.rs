@@ -90,10 +90,14 @@ fn answer(
     let mut answers = Vec::new();
     let mut used = vec![false; cars.len()];
     for car in truth.cars {
-        let middle = (car.columns[0] + car.columns[1]) / 2;
+        let middle_mm = (way_mm[car.columns[0].min(scan.columns())] + way_mm[car.columns[1].min(scan.columns())]) / 2.0;
         let mut answer =
             Answer { columns: None, kind: String::new(), mark: None, score: 0.0, empty_probability: 0.0, findings: Vec::new(), off_m: [0.0; 2], truth: car };
-        if let Some(index) = cars.iter().position(|found| found.columns.contains(&middle)).filter(|&index| !used[index]) {
+        if let Some(index) = cars
+            .iter()
+            .position(|found| (way_mm[found.columns.start]..way_mm[found.columns.start] + found.length_mm).contains(&middle_mm))
+            .filter(|&index| !used[index])
+        {
             used[index] = true;
             let segment = &cars[index];
             let (mark, confidence) = list.as_ref().map_or((None, 0.0), |list| mark_of(&identities[index], list));

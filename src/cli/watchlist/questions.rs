@@ -108,6 +108,7 @@ fn show(json: bool, entry: &Entry, image: &str, how: Option<(Key, MatchClass, u8
             MatchClass::Equivalent => "equivalent".to_owned(),
             MatchClass::Near => format!("near, {edits}"),
             MatchClass::OtherJurisdiction => "other jurisdiction".to_owned(),
+            MatchClass::Absent => "not enrolled".to_owned(),
         };
         print!("{image}{}{read:<8} {class:<19} {probability:<9.6} ", if image.is_empty() { "" } else { " " }, read = read.to_string());
     }

@@ -26,7 +26,8 @@ export class Live {
     this.source = null;
     this.change = 0;
     this.polled = 0;
-    this.stopped = false;
+    /** Whoever has no queue never starts: there is nothing to be stale. */
+    this.stopped = true;
     setInterval(() => this.look(), 500);
   }
 

@@ -20,6 +20,7 @@
  *   notes: {person: string, name: string, body: string, at_ms: number}[],
  *   history: {passage: number, lane: string, read: string, at_ms: number, cases: PastCase[]}[],
  *   others: {id: number, sought: string, jurisdiction: string, list: string, state: State}[], budget_ms: number[],
+ *   second_opinions: {written: string, comparison: {opinion: 'agree' | 'differ'}}[],
  *   list: {file: string, built: string, entries: number} | null, lane: string | null, now_ms: number}} Case
  */
 
@@ -62,6 +63,17 @@ export async function ask(method, path, body, idle = false) {
 /** @param {string} path @param {boolean} [idle] @returns {Promise<any>} */
 export function get(path, idle = false) {
   return ask('GET', path, undefined, idle);
+}
+
+/**
+ * Sends a file.
+ * @param {string} path @param {Blob} file
+ * @returns {Promise<any>}
+ */
+export async function send(path, file) {
+  const answer = await fetch(path, { method: 'POST', body: file, credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(600_000) });
+  if (answer.ok) return answer.json();
+  throw new Refused(answer.status, await answer.json().catch(() => ({})));
 }
 
 /**

@@ -1,5 +1,7 @@
 //! Who may post: the site's devices, by their keys; where the site names none, whoever connects from this machine.
 //!
+//! A device that connects with a client certificate (`client_ca` of [tls], `certificate_sha256` of its [[device]]) needs no key. A key that is sent counts before it.
+//!
 //! A key comes as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or as `Authorization: Token KEY`, which Plate Recognizer's clients send. The site file holds
 //! its SHA-256 alone. All devices are compared, each to its last byte, so that how long a refusal takes says nothing about any key.
 
@@ -24,10 +26,16 @@ pub(in crate::service) enum Sender<'site> {
     Device(&'site Device),
 }
 
+/// SHA-256 of the client certificate of a request's connection, which hangs on the site's `client_ca`.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) struct ClientCertificate(pub(in crate::service) Sha);
+
 /// What a request says of its sender; extracted before its body is read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::service) struct Credentials {
     pub(super) key: Option<Sha>,
+    /// Of the connection's client certificate, where it is a device's.
+    pub(super) certificate: Option<Sha>,
     /// From this machine.
     pub(super) local: bool,
     /// From where.
@@ -37,13 +45,21 @@ pub(in crate::service) struct Credentials {
 impl FromRequestParts<Service> for Credentials {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Credentials, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Credentials, Self::Rejection> {
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip().to_canonical());
-        Ok(Credentials { key: key_of(&parts.headers).map(sha256), local: address.is_loopback(), address })
+        // A person's browser may have one as well: that is not what people are known by.
+        let certificate = parts.extensions.get::<ClientCertificate>().map(|certificate| certificate.0);
+        let certificate = certificate.filter(|known| service.site.devices.iter().any(|device| device.certificate_sha256.as_ref() == Some(known)));
+        Ok(Credentials { key: key_of(&parts.headers).map(sha256), certificate, local: address.is_loopback(), address })
     }
 }
 
 impl Credentials {
+    /// Whether it says that it is a device.
+    pub(super) fn is_device(self) -> bool {
+        self.key.is_some() || self.certificate.is_some()
+    }
+
     /// The sender, if it may post at all.
     ///
     /// # Errors
@@ -55,9 +71,13 @@ impl Credentials {
                 false => Err(unknown("this site names no [[device]], so that only this machine may post")),
             };
         }
+        if let (None, Some(certificate)) = (self.key, self.certificate) {
+            let known = site.devices.iter().find(|device| device.certificate_sha256 == Some(certificate));
+            return known.map(Sender::Device).ok_or_else(|| unknown("no [[device]] of this site has this certificate"));
+        }
         let key = self.key.ok_or_else(|| unknown("no key: send `Authorization: Bearer KEY`, `Authorization: Token KEY` or `X-Api-Key: KEY`"))?;
         // Not `find`, which stops at the first.
-        let known = site.devices.iter().fold(None, |known, device| if same(&device.key_sha256, &key) { Some(device) } else { known });
+        let known = site.devices.iter().fold(None, |known, device| if device.key_sha256.is_some_and(|its| same(&its, &key)) { Some(device) } else { known });
         known.map(Sender::Device).ok_or_else(|| unknown("no [[device]] of this site has this key"))
     }
 }
@@ -118,7 +138,7 @@ mod tests {
     }
 
     fn credentials(key: Option<Sha>, local: bool) -> Credentials {
-        Credentials { key, local, address: Ipv4Addr::LOCALHOST.into() }
+        Credentials { key, certificate: None, local, address: Ipv4Addr::LOCALHOST.into() }
     }
 
     fn device(id: &str, key: &str, more: &str) -> String {

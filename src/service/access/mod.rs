@@ -35,7 +35,7 @@ use crate::custody::record::Record;
 use crate::people::session::{self, Session};
 use crate::site::Site;
 
-pub(super) use self::device::Credentials;
+pub(super) use self::device::{ClientCertificate, Credentials};
 pub(super) use self::rates::Rates;
 pub use self::rights::{RIGHTS, Right, Who, who};
 pub use crate::people::Role;
@@ -102,10 +102,10 @@ pub(super) struct Carried {
 pub(super) async fn guard(State(service): State<Service>, credentials: Credentials, route: Option<MatchedPath>, mut request: Request, next: Next) -> Response {
     // Nothing is at this address: the router says so.
     let Some(route) = route else { return next.run(request).await };
-    let carried = match credentials.key {
-        Some(_) => None,
+    let carried = match credentials.is_device() {
+        true => None,
         // A screen's stream comes back by itself: nobody has done anything.
-        None => carried(&service, request.headers(), route.as_str() == "/v1/events").await,
+        false => carried(&service, request.headers(), route.as_str() == "/v1/events").await,
     };
     let person = person(&service, credentials, carried.as_ref(), request.headers());
     match may(&service, credentials, &person, carried.as_ref(), &request, route.as_str()) {
@@ -135,7 +135,7 @@ fn may(
         None => return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`")),
     };
     let changes = !origin::is_safe(request.method());
-    if changes && credentials.key.is_none() {
+    if changes && !credentials.is_device() {
         match origin::from(request.headers()) {
             From::Us => {}
             From::Unsaid if carried.is_none() => {}
@@ -197,7 +197,7 @@ pub(super) const LOCAL: &str = "local";
 /// Whose request it is.
 fn person(service: &Service, credentials: Credentials, carried: Option<&Carried>, headers: &HeaderMap) -> Result<Person, Problem> {
     let site = &service.site;
-    if credentials.key.is_some() && !site.devices.is_empty() {
+    if credentials.is_device() && !site.devices.is_empty() {
         return match credentials.sender(site)? {
             Sender::Device(device) => Ok(Person { id: device.id.clone(), name: device.id.clone(), role: Role::Device }),
             Sender::Local => Err(unknown("no [[device]] of this site has this key")),

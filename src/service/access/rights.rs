@@ -32,6 +32,8 @@ pub const SUPERVISORS: Who = Who::Only(&[Supervisor, Admin]);
 pub const SUPERVISORS_AND_AUDITORS: Who = Who::Only(&[Supervisor, Auditor, Admin]);
 /// Who changes lists.
 pub const LIST_MANAGERS: Who = Who::Only(&[ListManager, Admin]);
+/// Who changes lists, and who looks at how they were changed.
+pub const LIST_MANAGERS_AND_AUDITORS: Who = Who::Only(&[ListManager, Auditor, Admin]);
 /// Who reads what everybody did.
 pub const AUDITORS: Who = Who::Only(&[Auditor, Admin]);
 /// Who makes and changes people.
@@ -69,6 +71,7 @@ pub const RIGHTS: &[Right] = &[
     // --- what leaves: queries, exports, events ---
     ("GET", "/v1/passages", PEOPLE),
     ("GET", "/v1/passages/{id}", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/edge-reads", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/hits", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/hits/{id}", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/cars", PEOPLE),
@@ -110,6 +113,11 @@ pub const RIGHTS: &[Right] = &[
     ("DELETE", "/v1/scans/{scan}/cars/{position}/annotations/{annotation}", OFFICERS),
     ("GET", "/v1/figures/accuracy", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/figures/hours", PEOPLE),
+    ("GET", "/v1/proposals", LIST_MANAGERS_AND_AUDITORS),
+    ("GET", "/v1/proposals/{id}", LIST_MANAGERS_AND_AUDITORS),
+    ("POST", "/v1/lists/{name}/proposals", LIST_MANAGERS),
+    ("POST", "/v1/proposals/{id}/activation", LIST_MANAGERS),
+    ("POST", "/v1/proposals/{id}/refusal", LIST_MANAGERS),
     // --- people and what they did ---
     ("POST", "/v1/session/password", PEOPLE),
     ("POST", "/v1/session/second-factor", PEOPLE),

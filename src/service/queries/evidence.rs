@@ -69,6 +69,12 @@ async fn find(service: &Service, digest: Sha) -> Result<Option<Kept>, Problem> {
             let path = evidence::path(&folder.join("evidence"), &digest);
             return Ok(Some(Kept { path, length: length as u64, kind: "image/jpeg", of: sought.then(|| format!("passage {passage}")), stored_ms }));
         }
+        let picture = "SELECT length, id, received_ms FROM edge_read WHERE digest = ?1 LIMIT 1";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
+        if let Some((length, read, stored_ms)) = connection.prepare_cached(picture)?.query_row(params![digest], row).optional()? {
+            let path = evidence::path(&folder.join("evidence"), &digest);
+            return Ok(Some(Kept { path, length: length as u64, kind: "image/jpeg", of: Some(format!("edge read {read}")), stored_ms }));
+        }
         let scan = "SELECT file, length, received_ms FROM scan WHERE digest = ?1 AND file IS NOT NULL LIMIT 1";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
         let scan = connection.prepare_cached(scan)?.query_row(params![digest], row).optional()?;

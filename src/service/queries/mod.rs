@@ -39,7 +39,7 @@ const PAGE: usize = 50;
 const MOST_A_PAGE: usize = 500;
 
 /// How many rows a page has.
-fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked {
         None => Ok(PAGE),
         Some(limit @ 1..=MOST_A_PAGE) => Ok(limit),
@@ -48,7 +48,7 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// The place that a page begins before, as `next` of the one before had it: two numbers with a point between.
-fn place(asked: Option<&str>) -> Result<Option<(i64, i64)>, Problem> {
+pub(super) fn place(asked: Option<&str>) -> Result<Option<(i64, i64)>, Problem> {
     let Some(asked) = asked else { return Ok(None) };
     let place = asked.split_once('.').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
     place.map(Some).ok_or_else(|| bad("before: it takes what `next` of the page before has".to_owned()))
@@ -59,7 +59,7 @@ pub(super) fn bad(detail: String) -> Problem {
 }
 
 /// The query of the next page: what was asked, from `before` on.
-fn query(asked: &[(&str, Option<String>)], before: &str) -> String {
+pub(super) fn query(asked: &[(&str, Option<String>)], before: &str) -> String {
     let asked = asked.iter().filter_map(|(name, value)| Some(format!("{name}={}&", encoded(value.as_deref()?))));
     format!("?{}before={before}", asked.collect::<String>())
 }
@@ -115,6 +115,22 @@ fn since(service: &Service, person: &Person, from_ms: Option<i64>) -> Result<Opt
     }
 }
 
+/// Since when somebody sees what can be listed without a reason, who asks for it from `from_ms` on.
+///
+/// # Errors
+/// 403 where it is older than the site's `search.open_hours`, or too old for them.
+pub(super) fn open_since(service: &Service, person: &Person, from_ms: Option<i64>) -> Result<Option<i64>, Problem> {
+    if !service.site.search.reason {
+        return since(service, person, from_ms);
+    }
+    let oldest_ms = now_ms() - 3_600_000 * i64::from(service.site.search.open_hours);
+    if from_ms.is_some_and(|from_ms| from_ms < oldest_ms) {
+        let detail = format!("what is older than {} h is searched for, with a reason: POST /v1/search", service.site.search.open_hours);
+        return Err(Problem::new(StatusCode::FORBIDDEN, "Too old to be listed", detail));
+    }
+    since(service, person, Some(from_ms.unwrap_or(oldest_ms)))
+}
+
 /// That somebody may see what was stored at `stored_ms`.
 ///
 /// # Errors
@@ -124,7 +140,7 @@ fn may_see(service: &Service, person: &Person, stored_ms: i64) -> Result<(), Pro
 }
 
 /// Puts what somebody did into the audit trail before they are told anything; answers the record's number.
-async fn record(service: &Service, person: &Person, action: Action, subject: String, details: Value) -> Result<i64, Problem> {
+pub(super) async fn record(service: &Service, person: &Person, action: Action, subject: String, details: Value) -> Result<i64, Problem> {
     let act = Act { who: person.id.clone(), action, subject, details, now_ms: now_ms() };
     let custody = service.custody.clone();
     kept(blocking(move || custody.change(move |transaction| audit::append(transaction, &act))).await)

@@ -1,10 +1,12 @@
 //! Evidence packs: everything of some passages, hits and scans in one zip that whoever gets it can verify alone:
 //!
 //! ```sh
-//! unzip -q pack.zip -d pack && cd pack && sha256sum --check --strict SHA256SUMS
+//! unzip -q pack.zip -d pack && cd pack && sha256sum --check --strict SHA256SUMS &&
+//!     openssl pkeyutl -verify -pubin -inkey ../site.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig
 //! ```
 //!
-//! `SHA256SUMS` names every other file; its own digest is in the audit trail, in the record that the pack was taken out, before the first byte leaves. Pictures are read while
+//! `SHA256SUMS` names every other file and `SHA256SUMS.sig` is its Ed25519 signature by the key of the audit checkpoints, whose public half `garita audit key` prints
+//! (`site.pem`). The digest of `SHA256SUMS` is in the audit trail, in the record that the pack was taken out, before the first byte leaves. Pictures are read while
 //! they are sent: one that does not hold what its digest says breaks the answer off.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,9 +48,10 @@ const MOST: usize = 100;
 
 /// What a pack tells of itself.
 const README: &str = "An evidence pack of garita.\n\n\
-    Verify it:\n\n    sha256sum --check --strict SHA256SUMS\n\n\
-    names every file that is not as it was when the pack was made. The SHA-256 of SHA256SUMS itself is in the audit trail of\n\
-    the site that the pack is from, as `manifest` of the record that it was taken out (pack.json says when and by whom).\n\n\
+    Verify it:\n\n    sha256sum --check --strict SHA256SUMS && openssl pkeyutl -verify -pubin -inkey site.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig\n\n\
+    The first half names every file that is not as it was when the pack was made. The second says whether the site made it: site.pem is\n\
+    the site's public key (`garita audit key` prints it there), which you have from the site by another way than this pack. The SHA-256 of\n\
+    SHA256SUMS is also in the site's audit trail, as `manifest` of the record that the pack was taken out (pack.json says when, by whom).\n\n\
     pack.json                     who took it out, when, why; of which store\n\
     passages/N/passage.json       a vehicle: what was read, with every alternative; whom the lists say it may be\n\
     passages/N/NN.jpg             its pictures: 00 is the one that the text is from. As they came in, or with a mosaic where people sit if\n\
@@ -104,7 +107,8 @@ type Files = BTreeMap<String, Content>;
 
 /// A zip with everything of these passages, hits and scans; that it was made is in the audit trail before it is sent.
 #[utoipa::path(post, path = "/v1/packs", tag = "queries", request_body = PackAsked, responses(
-    (status = 200, description = "The pack. Verify it: unzip -q pack.zip -d pack && cd pack && sha256sum --check --strict SHA256SUMS",
+    (status = 200, description = "The pack. Verify it: unzip -q pack.zip -d pack && cd pack && sha256sum --check --strict SHA256SUMS && \
+        openssl pkeyutl -verify -pubin -inkey ../site.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig, with what `garita audit key` prints as site.pem",
         content_type = "application/zip", body = Vec<u8>),
     (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
@@ -133,7 +137,8 @@ pub(in crate::service) async fn pack(State(service): State<Service>, person: Per
     let mut details = about;
     details["manifest"] = manifest.clone().into();
     record(&service, &person, Action::Exported, "pack".to_owned(), details).await?;
-    let mut response = stream::body(move |pieces| write(pieces, &sums, &files)).into_response();
+    let signature = service.signer.sign(sums.as_bytes());
+    let mut response = stream::body(move |pieces| write(pieces, (&sums, &signature), &files)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"pack.zip\""));
@@ -250,12 +255,14 @@ fn sums(files: &Files) -> String {
     })
 }
 
-fn write(pieces: &mut Pieces, sums: &str, files: &Files) -> std::io::Result<()> {
+fn write(pieces: &mut Pieces, (sums, signature): (&str, &[u8; 64]), files: &Files) -> std::io::Result<()> {
     let mut zip = ZipWriter::new_stream(pieces);
     // Pictures are compressed as they are, and the rest is small.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o644).large_file(true);
     zip.start_file("SHA256SUMS", options)?;
     zip.write_all(sums.as_bytes())?;
+    zip.start_file("SHA256SUMS.sig", options)?;
+    zip.write_all(signature)?;
     for (name, content) in files {
         match content {
             Content::Here(bytes) => {

@@ -2,19 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ask, limit, may_see, missing, place, query, since};
+use super::{ask, limit, may_see, missing, open_since, place, query};
 use crate::custody::search::{Found, Search};
 use crate::custody::told::{self, Passage, PassageWhole};
 use crate::masking;
 use crate::service::Service;
 use crate::service::access::Person;
 use crate::service::asked::{Asked, At};
-use crate::service::door::now_ms;
 use crate::service::problem::{Problem, ProblemBody};
 
 /// Which passages.
@@ -47,17 +45,7 @@ pub(in crate::service) struct Passages {
     (status = 403, description = "Older than can be listed", body = ProblemBody, content_type = "application/problem+json")))]
 pub(in crate::service) async fn listed(State(service): State<Service>, person: Person, Asked(asked): Asked<PassagesQuery>) -> Result<Json<Passages>, Problem> {
     let mut search = Search::all(limit(asked.limit)?);
-    let oldest_ms = now_ms() - 3_600_000 * i64::from(service.site.search.open_hours);
-    if service.site.search.reason {
-        if asked.from_ms.is_some_and(|from_ms| from_ms < oldest_ms) {
-            let detail = format!("passages older than {} h are searched for, with a reason: POST /v1/search", service.site.search.open_hours);
-            return Err(Problem::new(StatusCode::FORBIDDEN, "Too old to be listed", detail));
-        }
-        search.from_ms = Some(asked.from_ms.unwrap_or(oldest_ms));
-    } else {
-        search.from_ms = asked.from_ms;
-    }
-    search.from_ms = since(&service, &person, search.from_ms)?;
+    search.from_ms = open_since(&service, &person, asked.from_ms)?;
     (search.until_ms, search.before) = (asked.until_ms, place(asked.before.as_deref())?);
     search.lanes = asked.lane.iter().cloned().collect();
     let (found, mut passages) = ask(&service, move |connection| {

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use super::{Why, ask, bad, limit, place, record, since};
 use crate::audit::Action;
+use crate::custody::edge_reads::EdgeRead;
 use crate::custody::outages::{self, Outage, Shed};
-use crate::custody::search::{Found, Meant, PATIENCE, Search, automaton, marks};
+use crate::custody::search::{Found, Meant, PATIENCE, Search, automaton, edge, marks};
 use crate::custody::told::{self, Car, Passage};
 use crate::service::Service;
 use crate::service::access::Person;
@@ -70,6 +71,8 @@ pub(in crate::service) enum Sought {
     Plate,
     /// Railcars by their reporting marks.
     Mark,
+    /// What cameras read by themselves.
+    EdgeRead,
 }
 
 fn exact() -> Meant {
@@ -83,6 +86,8 @@ pub(in crate::service) struct SearchTold {
     passages: Vec<PassageFound>,
     /// Railcars, newest first.
     cars: Vec<Car>,
+    /// Cameras' reads, newest first.
+    edge_reads: Vec<EdgeRead>,
     /// `before` of the next page, if there is more.
     next: Option<String>,
     /// Where the search took too long, what was not looked at: older than `next`.
@@ -133,7 +138,7 @@ impl SearchAsked {
     }
 }
 
-/// Searches vehicles or railcars; the search with its reason is in the audit trail before it is answered.
+/// Searches vehicles, railcars or cameras' own reads; the search with its reason is in the audit trail before it is answered.
 #[utoipa::path(post, path = "/v1/search", tag = "queries", request_body = SearchAsked, responses((status = 200, body = SearchTold),
     (status = 400, body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "No reason or case number", body = ProblemBody, content_type = "application/problem+json")))]
@@ -145,30 +150,34 @@ pub(in crate::service) async fn search(State(service): State<Service>, person: P
     let kept_ms = 86_400_000 * i64::from(service.site.retention.passages_days.max(service.site.retention.hits_days));
     let window = (search.from_ms.unwrap_or(now_ms - kept_ms), asked.until_ms.unwrap_or(now_ms));
     let (subject, lanes) = (asked.subject, asked.lanes.clone());
-    let (found, passages, cars, outages, shed) = ask(&service, move |connection| {
-        let (found, passages, cars) = match subject {
+    let (found, passages, cars, edge_reads, outages, shed) = ask(&service, move |connection| {
+        let (found, passages, cars, edge_reads) = match subject {
             Sought::Plate => {
                 let found = search.run(connection)?;
                 let passages =
                     found.matches.iter().map(|one| Ok(told::passage(connection, one.passage)?.map(|passage| PassageFound { passage, edits: one.edits })));
                 let passages = passages.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<Vec<_>>>()?;
-                (found, passages, Vec::new())
+                (found, passages, Vec::new(), Vec::new())
             }
             Sought::Mark => {
                 let (cars, found) = marks::run(&search, connection)?;
-                (found, Vec::new(), cars)
+                (found, Vec::new(), cars, Vec::new())
+            }
+            Sought::EdgeRead => {
+                let (edge_reads, found) = edge::run(&search, connection)?;
+                (found, Vec::new(), Vec::new(), edge_reads)
             }
         };
         let outages = outages::within(connection, &lanes, window, MOST_OUTAGES)?;
         let shed = outages::shed_within(connection, &lanes, window)?;
-        Ok((found, passages, cars, outages, shed))
+        Ok((found, passages, cars, edge_reads, outages, shed))
     })
     .await?;
-    let details = asked.details(&why, passages.len() + cars.len(), found.cut);
+    let details = asked.details(&why, passages.len() + cars.len() + edge_reads.len(), found.cut);
     let audit = record(&service, &person, Action::Searched, String::new(), details).await?;
     let (next, cut) = (next(&found), cut(&found));
     let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok(Json(SearchTold { passages, cars, next, cut, window_ms: [window.0, window.1], outages, shed, audit, took_ms }))
+    Ok(Json(SearchTold { passages, cars, edge_reads, next, cut, window_ms: [window.0, window.1], outages, shed, audit, took_ms }))
 }
 
 /// Where the next page begins.

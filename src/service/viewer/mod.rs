@@ -63,7 +63,7 @@ pub(super) struct Trains {
 }
 
 /// Scans of all portals, newest first: of each how many cars it has, how unusual the most unusual is, and how many cars wait for somebody to judge their findings.
-#[utoipa::path(get, path = "/v1/scans", tag = "viewer", params(Trains), responses((status = 200, description = "Scans, newest first")))]
+#[utoipa::path(get, path = "/v1/scans", tag = "viewer", params(Trains), responses((status = 200, description = "Scans, newest first", body = Object)))]
 pub(super) async fn trains(State(service): State<Service>, person: Person, Asked(asked): Asked<Trains>) -> Result<Response, Problem> {
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, MOST_A_PAGE);
     let (before, since_ms) = (asked.before.unwrap_or(i64::MAX), person.sees_since_ms(&service.site, now_ms()));
@@ -91,7 +91,7 @@ pub(super) async fn trains(State(service): State<Service>, person: Person, Asked
 
 /// The cars of a train, from its head: what they are, how unusual, what waits. No picture is in it, and nothing is recorded.
 #[utoipa::path(get, path = "/v1/scans/{scan}/cars", tag = "viewer", params(("scan" = i64, Path, description = "Its number")),
-    responses((status = 200, description = "The train and its cars"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The train and its cars", body = Object), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn train(State(service): State<Service>, person: Person, At(scan): At<i64>) -> Result<Response, Problem> {
     let row = row(&service, &person, scan).await?;
     let cars: Vec<Value> = ask(&service, move |connection| {
@@ -120,7 +120,7 @@ pub(super) async fn train(State(service): State<Service>, person: Person, At(sca
 /// A car to look at: where its pixels are, what was found, what was declared, the earlier scan of it, what people made of it. That somebody opened it is recorded first.
 #[utoipa::path(get, path = "/v1/scans/{scan}/cars/{position}", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
-    responses((status = 200, description = "The car"), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The car", body = Object), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn car(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<Response, Problem> {
     let (row, car) = found(&service, &person, place).await?;
     let mark = car.mark.clone().filter(|_| car.told["mark_confidence"].as_f64().is_some_and(|sure| sure > MARK_CONFIDENCE));
@@ -287,7 +287,7 @@ pub(super) struct Posted {
 #[utoipa::path(post, path = "/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1"), ("number" = i64, Path, description = "The finding's, from 0")),
     request_body(content = Object, content_type = "application/json"),
-    responses((status = 200, description = "What people have made of the car"), (status = 409, description = "Somebody has decided already"), (status = 422, description = "The car was not opened, or a reason or note is wanted")))]
+    responses((status = 200, description = "What people have made of the car", body = Object), (status = 409, description = "Somebody has decided already"), (status = 422, description = "The car was not opened, or a reason or note is wanted")))]
 pub(super) async fn decide(
     State(service): State<Service>,
     person: Person,
@@ -301,7 +301,7 @@ pub(super) async fn decide(
 /// Takes a decision on a finding back.
 #[utoipa::path(delete, path = "/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1"), ("number" = i64, Path, description = "The finding's, from 0")),
-    responses((status = 200, description = "What people have made of the car"), (status = 409, description = "Too late, or somebody else's")))]
+    responses((status = 200, description = "What people have made of the car", body = Object), (status = 409, description = "Too late, or somebody else's")))]
 pub(super) async fn undo(State(service): State<Service>, person: Person, At((scan, position, number)): At<(i64, i64, i64)>) -> Result<Json<Value>, Problem> {
     made(&service, person, (scan, position), move |transaction, place, who| cars::undo(transaction, place, number, who, now_ms())).await
 }
@@ -310,7 +310,7 @@ pub(super) async fn undo(State(service): State<Service>, person: Person, At((sca
 #[utoipa::path(post, path = "/v1/scans/{scan}/cars/{position}/annotations", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
     request_body(content = Object, content_type = "application/json"),
-    responses((status = 200, description = "What people have made of the car"), (status = 422, description = "The car was not opened, or it says nothing")))]
+    responses((status = 200, description = "What people have made of the car", body = Object), (status = 422, description = "The car was not opened, or it says nothing")))]
 pub(super) async fn annotate(State(service): State<Service>, person: Person, At(place): At<Place>, Body(drawn): Body<Drawn>) -> Result<Json<Value>, Problem> {
     made(&service, person, place, move |transaction, place, who| cars::annotate(transaction, place, who, &drawn, now_ms())).await
 }
@@ -318,7 +318,7 @@ pub(super) async fn annotate(State(service): State<Service>, person: Person, At(
 /// Shows an annotation no longer: one's own, or a supervisor anybody's.
 #[utoipa::path(delete, path = "/v1/scans/{scan}/cars/{position}/annotations/{annotation}", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1"), ("annotation" = i64, Path, description = "Its number")),
-    responses((status = 200, description = "What people have made of the car"), (status = 404, description = "There is none of this person's")))]
+    responses((status = 200, description = "What people have made of the car", body = Object), (status = 404, description = "There is none of this person's")))]
 pub(super) async fn remove(
     State(service): State<Service>,
     person: Person,

@@ -9,14 +9,29 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::custody::outbox::Due;
-use crate::custody::told;
+use crate::custody::{edge_reads, told};
 
 /// As what events are sent.
 pub const MEDIA_TYPE: &str = "application/cloudevents+json";
 
 /// What can happen. The kinds of the outbox, each a `type` with `garita.` before it.
-pub const KINDS: [&str; 12] =
-    ["passage", "hit", "hit.withdrawn", "scan", "car", "finding", "scan.hit", "scan.hit.withdrawn", "list.changed", "lane.down", "lane.up", "lookback.match"];
+pub const KINDS: [&str; 15] = [
+    "passage",
+    "hit",
+    "hit.withdrawn",
+    "edge.hit",
+    "disposition",
+    "disposition.undone",
+    "scan",
+    "car",
+    "finding",
+    "scan.hit",
+    "scan.hit.withdrawn",
+    "list.changed",
+    "lane.down",
+    "lane.up",
+    "lookback.match",
+];
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -39,7 +54,7 @@ pub struct Event {
     pub time: String,
     /// `application/json`.
     pub datacontenttype: &'static str,
-    /// What is known of it now: a passage, hit, scan, car, finding, or what the kind says.
+    /// What is known of it now: a passage, hit, disposition, scan, car, finding, or what the kind says.
     #[schema(value_type = Object)]
     pub data: Value,
 }
@@ -83,6 +98,8 @@ fn data(connection: &Connection, due: &Due) -> rusqlite::Result<Option<Value>> {
             whole
         })),
         "hit" | "hit.withdrawn" => told(told::hit(connection, row)?),
+        "disposition" | "disposition.undone" => told(told::disposition(connection, row)?),
+        "edge.hit" => told(edge_reads::one(connection, row)?),
         "scan" => told(told::scan(connection, row)?),
         "car" => told(told::car(connection, row, number("position"))?),
         "finding" => told(told::finding(connection, row, number("position"), number("number"))?),

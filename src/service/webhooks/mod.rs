@@ -58,11 +58,8 @@ impl Webhooks {
     /// Those of the site file.
     pub(super) fn open(site: &Site, custody: &Custody) -> Result<Webhooks> {
         let mut senders = Vec::new();
-        if !site.webhooks.is_empty() {
-            let tls = target::tls()?;
-            for webhook in &site.webhooks {
-                senders.push(Arc::new(Sender::new(webhook.clone(), custody.clone(), tls.clone())?));
-            }
+        for webhook in &site.webhooks {
+            senders.push(Arc::new(Sender::new(webhook.clone(), custody.clone(), target::tls(webhook.ca.as_deref())?)?));
         }
         let webhooks = Webhooks { senders: senders.into(), custody: custody.clone() };
         // Before the first frame; a full disk heals, and until then nothing happens that could be told.

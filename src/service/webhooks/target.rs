@@ -5,12 +5,14 @@
 //! the name means a moment later has no say. No proxy is used and no redirection followed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use axum::http::Uri;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::error::{Error, Fault, Result};
 use crate::site::Network;
@@ -102,14 +104,26 @@ pub trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
 
 impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for S {}
 
-/// How certificates are judged: by the system's authorities.
+/// How certificates are judged: by the authority in this PEM file alone, else by the system's.
 ///
 /// # Errors
-/// `Machine` where TLS cannot be set up.
-pub fn tls() -> Result<TlsConnector> {
+/// `Caller` for a file that holds none, `Machine` where TLS cannot be set up.
+pub fn tls(ca: Option<&Path>) -> Result<TlsConnector> {
     let mut roots = tokio_rustls::rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        let _ = roots.add(certificate);
+    match ca {
+        None => {
+            for certificate in rustls_native_certs::load_native_certs().certs {
+                let _ = roots.add(certificate);
+            }
+        }
+        Some(path) => {
+            let wrong = |error: &dyn std::fmt::Display| {
+                Error::new(Fault::Caller, format!("{error}; it must be certificates of authorities in PEM")).in_(path.display())
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+                roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+            }
+        }
     }
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let versions = tokio_rustls::rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
