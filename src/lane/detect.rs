@@ -320,7 +320,7 @@ impl Mean {
     /// The nearest grey value to the mean of `count` pixels whose sums of columns these are: exact below 2^16 pixels.
     fn grey(self, sums: &[u16]) -> u8 {
         let sum: u64 = sums.iter().map(|&sum| u64::from(sum)).sum();
-        ((sum + self.half) * self.share >> 32) as u8
+        (((sum + self.half) * self.share) >> 32) as u8
     }
 }
 

@@ -3,6 +3,7 @@
 import { at } from './display.js';
 import { facts, fill, h, shown } from './dom.js';
 import { bind, unbind } from './keys.js';
+import { Looking } from './look.js';
 import { Findings, REASONS } from './findings.js';
 import { ends, histogram, thick } from './measure.js';
 import { papers } from './papers.js';
@@ -21,7 +22,6 @@ import { number, percent, t, time } from './words.js';
  *   annotations: {id: number, person: string, name: string, kind: string, from: number[], to: number[], body: string, at_ms: number}[],
  *   dispositions: ({person: string, name: string, verdict: string, reason: string | null, note: string | null, decided_ms: number} | null)[]}} View */
 
-const GAMMAS = [6, 8, 11, 16, 22, 32, 45];
 const COMPARE = /** @type {const} */ (['off', 'beside', 'blink', 'difference']);
 const BLINK_MS = 700;
 
@@ -55,12 +55,9 @@ export class Car {
     this.region = null;
     /** @type {number | null} how well the earlier scan fits, mm */
     this.misfit = null;
-    /** @type {{setting: import('./display.js').Setting, detail: import('./display.js').Detail, palette: import('./display.js').Palette}} */
-    this.look = { setting: { low: 0, high: 65_535, log: true, zero: 0, gamma16: 16, invert: false }, detail: 'plain', palette: 'grey' };
-    /** @type {typeof this.look | null} what was looked at before `as scanned` */
-    this.kept = null;
+    this.looking = new Looking();
     this.stage = new Stage({
-      look: () => this.look,
+      look: () => this.looking.now,
       marks: () => this.marks(),
       tool: () => this.tool,
       hover: (point) => this.read(point),
@@ -112,7 +109,7 @@ export class Car {
       /** @type {View} */
       const view = await get(this.address());
       this.view = view;
-      Object.assign(this.look.setting, view.setting);
+      this.looking.begin(view.setting);
       this.stage.show(this.source(view, false));
       this.draw();
       this.cells = await cells(view, 'thickness', view.cells);
@@ -135,10 +132,10 @@ export class Car {
     /** @param {Tool} tool */
     const tool = (tool) => () => this.take(this.tool === tool ? 'look' : tool);
     /** @param {() => void} change */
-    const set = (change) => () => { change(); this.kept = null; this.looked(); };
+    const set = (change) => () => { change(); this.looking.kept = null; this.looked(); };
     const { stage } = this;
     /** @param {import('./display.js').Detail} detail */
-    const detail = (detail) => set(() => { this.look.detail = this.look.detail === detail ? 'plain' : detail; });
+    const detail = (detail) => set(() => { this.looking.now.detail = this.looking.now.detail === detail ? 'plain' : detail; });
     /** @param {number} x @param {number} y */
     const arrow = (x, y) => () => this.arrow(x, y);
     return [
@@ -146,14 +143,14 @@ export class Car {
       { key: 'v', words: 'tool.native', act: () => stage.look([stage.view.x, stage.view.y], 1), shown: true },
       { key: '+', words: 'tool.larger', act: () => stage.zoom(1.25), repeats: true, shown: true },
       { key: '-', words: 'tool.smaller', act: () => stage.zoom(0.8), repeats: true, shown: true },
-      { key: 'b', words: 'tool.asscanned', act: () => this.asScanned(), on: () => this.kept !== null, shown: true },
-      { key: 'o', words: 'tool.log', act: set(() => { this.look.setting.log = !this.look.setting.log; }), on: () => this.look.setting.log, shown: true },
-      { key: 'i', words: 'tool.invert', act: set(() => { this.look.setting.invert = !this.look.setting.invert; }), on: () => this.look.setting.invert, shown: true },
-      { key: 'c', words: 'tool.colour', act: set(() => { this.look.palette = this.look.palette === 'grey' ? 'viridis' : 'grey'; }), on: () => this.look.palette === 'viridis', shown: true },
-      { key: 'e', words: 'tool.edges', act: detail('edges'), on: () => this.look.detail === 'edges', shown: true },
-      { key: 'x', words: 'tool.contrast', act: detail('contrast'), on: () => this.look.detail === 'contrast', shown: true },
-      { key: 'y', words: 'tool.gammaup', act: set(() => this.gamma(1)), shown: true },
-      { key: 'Y', words: 'tool.gammadown', act: set(() => this.gamma(-1)), shown: true },
+      { key: 'b', words: 'tool.asscanned', act: () => { this.looking.asScanned(); this.looked(); }, on: () => this.looking.kept !== null, shown: true },
+      { key: 'o', words: 'tool.log', act: set(() => { this.looking.now.setting.log = !this.looking.now.setting.log; }), on: () => this.looking.now.setting.log, shown: true },
+      { key: 'i', words: 'tool.invert', act: set(() => { this.looking.now.setting.invert = !this.looking.now.setting.invert; }), on: () => this.looking.now.setting.invert, shown: true },
+      { key: 'c', words: 'tool.colour', act: set(() => { this.looking.now.palette = this.looking.now.palette === 'grey' ? 'viridis' : 'grey'; }), on: () => this.looking.now.palette === 'viridis', shown: true },
+      { key: 'e', words: 'tool.edges', act: detail('edges'), on: () => this.looking.now.detail === 'edges', shown: true },
+      { key: 'x', words: 'tool.contrast', act: detail('contrast'), on: () => this.looking.now.detail === 'contrast', shown: true },
+      { key: 'y', words: 'tool.gammaup', act: set(() => this.looking.gamma(1)), shown: true },
+      { key: 'Y', words: 'tool.gammadown', act: set(() => this.looking.gamma(-1)), shown: true },
       { key: ',', words: 'tool.darker', act: () => this.window(0.1, 1), repeats: true, shown: true },
       { key: '.', words: 'tool.lighter', act: () => this.window(-0.1, 1), repeats: true, shown: true },
       { key: '<', words: 'tool.narrower', act: () => this.window(0, 0.85), repeats: true, shown: true },
@@ -195,7 +192,7 @@ export class Car {
 
   /** The buttons, and what the window is. */
   tools() {
-    const { setting, detail } = this.look;
+    const { setting, detail } = this.looking.now;
     fill(this.bar, ...this.all().filter((tool) => tool.shown).map(({ key, words, act, on }) =>
       h('button', { onclick: act, 'aria-pressed': on ? String(on()) : null, 'data-key': key }, t(words), ' ', h('kbd', {}, key))),
     h('span', { class: 'small' }, t('car.window', { low: number(setting.low), high: number(setting.high), gamma: number(setting.gamma16 / 16, 2), detail: t(`detail.${detail}`) })));
@@ -208,22 +205,10 @@ export class Car {
     if (key) [...this.bar.querySelectorAll('button')].find((button) => button.getAttribute('data-key') === key)?.focus();
   }
 
-  /** @param {number} step */
-  gamma(step) {
-    const index = GAMMAS.indexOf(this.look.setting.gamma16);
-    this.look.setting.gamma16 = GAMMAS[Math.min(GAMMAS.length - 1, Math.max(0, index + step))] ?? 16;
-  }
-
-  /** Moves and widens the window, on the scale that is looked at. @param {number} shift in windows @param {number} stretch */
+  /** @param {number} shift @param {number} stretch */
   window(shift, stretch) {
-    const { setting } = this.look;
-    const to = (/** @type {number} */ value) => (setting.log ? Math.log2(Math.max(value - setting.zero, 0) + 1) : value);
-    const back = (/** @type {number} */ value) => Math.round(setting.log ? 2 ** value - 1 + setting.zero : value);
-    const [a, b] = [to(setting.low), to(setting.high)];
-    const [middle, half] = [(a + b) / 2 + shift * (b - a), ((b - a) / 2) * stretch];
-    setting.low = Math.min(65_534, Math.max(0, back(middle - half)));
-    setting.high = Math.min(65_535, Math.max(setting.low + 1, back(middle + half)));
-    this.kept = null;
+    this.looking.window(shift, stretch);
+    this.looking.kept = null;
     this.looked();
   }
 
@@ -232,20 +217,7 @@ export class Car {
     const native = this.stage.now?.pixels.native();
     const { view } = this;
     if (!native || !view) this.page.say(t('car.coming'), true);
-    else Object.assign(this.look.setting, ends(native, ...(this.region ?? /** @type {[Point, Point]} */ ([[view.columns[0], 0], [view.columns[1] - 1, view.detectors - 1]]))));
-  }
-
-  /** As it was scanned, with nothing done to it; and back. */
-  asScanned() {
-    if (this.kept) {
-      this.look = this.kept;
-      this.kept = null;
-    } else {
-      this.kept = this.look;
-      const { zero, high } = this.view?.setting ?? this.look.setting;
-      this.look = { setting: { low: zero, high, log: false, zero, gamma16: 16, invert: false }, detail: 'plain', palette: 'grey' };
-    }
-    this.looked();
+    else Object.assign(this.looking.now.setting, ends(native, ...(this.region ?? /** @type {[Point, Point]} */ ([[view.columns[0], 0], [view.columns[1] - 1, view.detectors - 1]]))));
   }
 
   /** @param {number} step */

@@ -46,7 +46,7 @@ export function reading(shown) {
       [t('facts.lane'), shown.lane && shown.lane !== item.lane ? `${shown.lane} (${item.lane})` : item.lane],
       [t('facts.passage'), passage ? t(passage.reads === 1 ? 'facts.oneread' : 'facts.reads', { n: number(passage.reads) }) : t('queue.inview')],
       [t('facts.camera'), shown.second_opinions.length ? shown.second_opinions.map((one) =>
-        h('span', { class: 'block' }, h('span', { class: 'plate' }, one.written), ` ${t(`facts.camera${one.comparison.opinion}`)}`)) : null],
+        h('span', { class: 'block' }, h('span', { class: 'plate' }, one.written), ` ${t(`facts.camera.${one.comparison.opinion}`)}`)) : null],
       [t('facts.stored'), time(item.stored_ms)],
       [t('facts.budget'), budget(item.took_ms, hitMs)],
       [t('facts.others'), shown.others.length ? shown.others.map((one) =>
