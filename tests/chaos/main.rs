@@ -14,6 +14,7 @@
 //! | `clocks` | R11: clocks that jump |
 //! | `overload` | L3: more than can be looked at, every frame accounted for |
 //! | `devices` | who may post |
+//! | `outside` | stopping under load, and the log |
 //! | `opinions` | what cameras read by themselves |
 
 mod camera;
@@ -25,6 +26,7 @@ mod kills;
 mod ledger;
 mod lists;
 mod opinions;
+mod outside;
 mod overload;
 mod proxy;
 mod server;

@@ -58,7 +58,7 @@ fn five_hundred_slow_connections_hold_nobody_up() {
 /// The tool that the field tests servers with, in its three ways, each with as many connections as there may be half-open ones; good frames beside it all the while.
 #[test]
 fn slowhttptest_holds_nobody_up() {
-    if !have("slowhttptest", Command::new("slowhttptest").arg("-h")) {
+    if !have("slowhttptest", Command::new("sh").args(["-c", "command -v slowhttptest"])) {
         return;
     }
     let site = Site::new(2, "[limits]\nbody_timeout_s = 3\nconnections = 2048\nfree_bytes = \"24 MiB\"");
