@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { accessible, close, launch, logIn, screen, serving, shot, whole } from './drive.mjs';
 
-before(launch);
+before(() => launch());
 after(close);
 
 const HOSTILE = '<img src=x onerror=window.pwned=1><script>window.pwned=1</script>';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PASSWORD, accessible, close, launch, painted, screen, serving, shot, whole } from './drive.mjs';
 
-before(launch);
+before(() => launch());
 after(close);
 
 test('logging in: no violation in any light, by keyboard alone, and what is wrong is said', () => serving('login', async (server) => {
