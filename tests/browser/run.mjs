@@ -201,9 +201,12 @@ test('nothing is decided before its evidence has painted', () => serving('hundre
   const { page, quiet, close } = await screen(server);
   await painted(page);
   let posted = 0;
-  let let_go = () => {};
+  let ask = () => {};
+  let release = () => {};
+  const asked = new Promise((resolve) => { ask = resolve; });
+  const released = new Promise((resolve) => { release = resolve; });
   await page.route('**/disposition', (route) => { posted += 1; return route.continue(); });
-  await page.route('**/pictures/**', async (route) => { await new Promise((resolve) => { let_go = resolve; }); await route.continue(); });
+  await page.route('**/pictures/**', async (route) => { ask(); await released; await route.continue(); });
   await page.keyboard.press('j');
   for (const key of ['a', 'u', 'r', '1', 'a']) await page.keyboard.press(key);
   assert.match(await page.locator('.message').textContent(), /Wait until the evidence/);
@@ -211,7 +214,8 @@ test('nothing is decided before its evidence has painted', () => serving('hundre
   assert.equal(await page.locator('.confirm').getAttribute('aria-disabled'), 'true');
   await page.locator('.confirm').click({ force: true });
   assert.equal(posted, 0);
-  let_go();
+  await asked;
+  release();
   await painted(page);
   await page.unroute('**/pictures/**');
   await page.keyboard.press('a');

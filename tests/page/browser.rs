@@ -118,7 +118,11 @@ fn the_scan_viewer_in_chromium() {
 }
 
 /// Runs a file of tests under Node, against the servers of these sites.
+///
+/// One browser at a time: each draws in software, and takes a core or two.
 fn drive(script: &str, sites: serde_json::Map<String, serde_json::Value>) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("page");
     std::fs::create_dir_all(&shots).expect("makes");
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
