@@ -202,6 +202,8 @@ fn an_event_that_is_refused_holds_up_only_its_own_subject_and_is_replayed_once_d
     pass(&server, "south-2", 4, 2);
     let taken = sink.taken_when("the other is told", |taken| !taken.is_empty());
     assert_eq!(taken[0].json()["data"]["lane"], "south-2");
+    // What was taken is kept as taken a moment after the sink has it: until then a kill leaves it to be told again.
+    until("that is kept", || server.get("/v1/webhooks").json()["webhooks"][0]["waiting"] == 1);
     // A day later, as the store sees it.
     server.kill();
     let store = rusqlite::Connection::open(folder.path().join("data/garita.db")).expect("opens");
