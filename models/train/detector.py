@@ -74,6 +74,24 @@ def load_pictures(data: Path, work: Path, split: str) -> list[dict]:
     return result
 
 
+def training_pictures(data: Path, work: Path, rectangles: float = 0.15) -> list[dict]:
+    """The training split with what was found on it since: plates without a label, found by an earlier model and looked at; unclear ones, ignored;
+    and which pictures fooled it (`hard`), which are drawn twice as often. `rectangles`: how far the corners of a labelled rectangle are trusted."""
+    pictures = load_pictures(data, work, "train")
+    found = json.loads((HERE / "detector_found.json").read_text())
+    for picture in pictures:
+        name = picture["name"]
+        picture["trust"] = np.where(picture["exact"], 1.0, rectangles)
+        added, unclear = found["plates"].get(name, []), found["ignored"].get(name, [])
+        picture["hard"] = name in found["hard"]
+        if unclear:
+            picture["extra"] = np.array([rectangle(*box) for box in unclear], np.float32)
+        if added:
+            picture["quads"] = np.concatenate([picture["quads"], np.array([rectangle(*box) for box in added], np.float32)])
+            picture["trust"] = np.concatenate([picture["trust"], np.zeros(len(added))])
+    return pictures
+
+
 def load_crops(data: Path, work: Path) -> list[np.ndarray]:
     """Clear training plates as uint8 greys without their margin, at most 160 px wide, cached in `work`."""
     cached = work / "crops-train.pickle"
@@ -878,19 +896,7 @@ def train(arguments):
     cv2.setNumThreads(1)
     torch.manual_seed(arguments.seed)
     data, work = arguments.data, arguments.work
-    pictures = load_pictures(data, work, "train")
-    # plates that have no label, found by an earlier model and looked at; unclear ones are ignored; pictures that fooled it come twice as often
-    found = json.loads((HERE / "detector_found.json").read_text())
-    for picture in pictures:
-        name = picture["name"]
-        picture["trust"] = np.where(picture["exact"], 1.0, arguments.rectangles)
-        added, unclear = found["plates"].get(name, []), found["ignored"].get(name, [])
-        picture["hard"] = name in found["hard"]
-        if unclear:
-            picture["extra"] = np.array([rectangle(*box) for box in unclear], np.float32)
-        if added:
-            picture["quads"] = np.concatenate([picture["quads"], np.array([rectangle(*box) for box in added], np.float32)])
-            picture["trust"] = np.concatenate([picture["trust"], np.zeros(len(added))])
+    pictures = training_pictures(data, work, arguments.rectangles)
     quads = work / "quads.pickle"  # four-cornered truths for rectangles: an earlier model's quads snapped to the labelled boxes
     if quads.exists() and arguments.quads:
         better = pickle.loads(quads.read_bytes())

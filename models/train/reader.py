@@ -5,6 +5,7 @@
     python models/train/reader.py align CHECKPOINT          # where the characters of the real crops stand
     python models/train/reader.py train --name b --init CHECKPOINT   # again, with the characters dealt anew
     python models/train/reader.py export CHECKPOINT         # reader.onnx, reader.int8.onnx, reader.json
+    python models/train/reader.py train --name careful --careful --init models/reader.onnx   # the careful reader, from the reader's weights
     python models/train/reader.py eval models/reader.onnx   # figures on tune and dev
 """
 
@@ -26,7 +27,7 @@ import reader_export
 import splits
 from plate_formats import JURISDICTIONS
 from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, character_cells, jurisdiction_of, plain_input
-from reader_net import CLASSES, COLUMNS, Reader, beam, edits, fold, greedy, weights
+from reader_net import CAREFUL, CLASSES, COLUMNS, Reader, beam, edits, fold, greedy, settle, weights, widened
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -123,8 +124,9 @@ def train(chosen):
     runs.mkdir(exist_ok=True)
     make_pools(chosen.work, chosen.fonts, chosen.pool, chosen.pools, chosen.seed)
     rows, inputs = evaluation_set(chosen.data, "tune")
-    model = Reader(len(JURISDICTIONS)).to(memory_format=torch.channels_last)
-    average = Reader(len(JURISDICTIONS))
+    wide = [CAREFUL] if chosen.careful else []
+    model = Reader(len(JURISDICTIONS), *wide).to(memory_format=torch.channels_last)
+    average = Reader(len(JURISDICTIONS), *wide)
     average.load_state_dict(model.state_dict())
     decay = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -138,10 +140,15 @@ def train(chosen):
         optimiser.load_state_dict(state["optimiser"])
         start, seen_seconds = state["step"], state["seconds"]
     elif chosen.init:
-        own = model.state_dict()
-        fits = {key: value for key, value in weights(chosen.init).items() if key in own and own[key].shape == value.shape}
+        own, known = model.state_dict(), weights(chosen.init)
+        if own["chars.weight"].shape[1] == 2 * known["chars.weight"].shape[1]:
+            known = widened(known, model)
+        fits = {key: value for key, value in known.items() if key in own and own[key].shape == value.shape}
         model.load_state_dict(fits, strict=False)
-        average.load_state_dict(fits, strict=False)
+        if chosen.init.suffix == ".onnx":
+            _, plates = evaluation_set(chosen.data, "train")
+            settle(model, torch.from_numpy(plates[:256]))
+        average.load_state_dict(model.state_dict())
     log = open(runs / f"reader_{chosen.name}.log", "a", encoding="utf-8")
 
     def say(text):
@@ -171,7 +178,9 @@ def train(chosen):
         pictures, labels, texts, jurisdiction = batches.next()
         model.train()
         plate = torch.from_numpy(pictures).float().div_(255).unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        chars, regions = model(plate)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=chosen.bf16):
+            chars, regions = model(plate)
+        chars, regions = chars.float(), regions.float()
         drawn = len(labels)
         logs = F.log_softmax(chars, 2)
         columns = column_loss(logs[:drawn].reshape(-1, CLASSES), torch.from_numpy(labels).reshape(-1), chosen.smoothing)
@@ -264,16 +273,18 @@ def align(chosen):
 
 def export(chosen):
     torch.set_num_threads(1)
-    reader = Reader(len(JURISDICTIONS))
-    reader.load_state_dict(weights(chosen.checkpoint))
+    state = weights(chosen.checkpoint)
+    careful = len(state["trunk.0.1.weight"]) == CAREFUL[0]
+    reader = Reader(len(JURISDICTIONS), *[CAREFUL] * careful)
+    reader.load_state_dict(state)
     rows, inputs = evaluation_set(chosen.data, "tune")
     _, logits, regions = measure(reader, rows, inputs)
     chosen.work.mkdir(parents=True, exist_ok=True)
     _, calibration = evaluation_set(chosen.data, "train")
     pick = np.random.default_rng(0).permutation(len(calibration))[: chosen.calibration]
-    settings = reader_export.export(reader, chosen.models, inputs, logits, regions, rows, calibration[pick], chosen.work)
+    settings = (reader_export.export_careful if careful else reader_export.export)(reader, chosen.models, inputs, logits, regions, rows, calibration[pick], chosen.work)
     print({key: settings[key] for key in ("temperature_in_graph", "jurisdiction_temperature")})
-    for name in ("reader.onnx", "reader.int8.onnx"):
+    for name in ("reader.careful.int8.onnx",) if careful else ("reader.onnx", "reader.int8.onnx"):
         figures(chosen.models / name, rows, inputs)
 
 
@@ -347,6 +358,8 @@ def options():
     t.add_argument("--strength", type=float, default=1.0, help="strength of the photometric damage")
     t.add_argument("--seed", type=int, default=1)
     t.add_argument("--threads", type=int, default=1)
+    t.add_argument("--careful", action="store_true", help="the careful reader, twice as wide; from a reader's weights (--init) it starts as what that one computes")
+    t.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="bfloat16 convolutions: 2.4 times as fast, of the careful reader 3.3, where the processor has AMX")
     a = tasks.add_parser("align")
     a.add_argument("checkpoint", type=Path)
     e = tasks.add_parser("export")

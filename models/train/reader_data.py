@@ -81,6 +81,13 @@ class Spoiler:
     def __call__(self, picture, strength=1.0, fine=50):
         """`fine`: least width in px that the picture may be reduced to."""
         rng = self.rng
+        if rng.random() < 0.12:  # light lettering on a dark ground is rare in the pictures, not on the road
+            picture = 255 - picture
+        if rng.random() < 0.15 * strength:  # mud, bolts, a tow bar before the plate
+            for _ in range(int(rng.integers(1, 4))):
+                x, y, wide, high = int(rng.integers(0, WIDTH - 4)), int(rng.integers(0, HEIGHT - 4)), int(rng.integers(2, 9)), int(rng.integers(2, 10))
+                picture = np.ascontiguousarray(picture)
+                cv2.ellipse(picture, (x, y), (wide, high), float(rng.uniform(0, 180)), 0, 360, int(rng.integers(0, 256)), -1)
         if rng.random() < 0.3 * strength:
             length = int(rng.integers(2, 3 + round(5 * strength)))
             angle = rng.uniform(0, np.pi)
@@ -330,15 +337,15 @@ class Real:
         """(picture uint8 [64, 160], None, text classes, jurisdiction)."""
         rng = self.rng
         index = int(rng.choice(len(self.rows), p=self.weight))
-        warp = homography(rng, REAL_QUAD, float(self.ratio[index]), 0.05 * strength, 0.025, False)
+        warp = homography(rng, REAL_QUAD, float(self.ratio[index]), 0.06 * strength, 0.03, False)
         picture, text = self.pictures[index], self.targets[index]
         jurisdiction = self.jurisdiction[index]
-        if self.cells[index] and rng.random() < 0.75:
+        if self.cells[index] and rng.random() < 0.85:
             picture, text = reshuffled(picture, text, self.cells[index], self.slope[index], rng)
             jurisdiction = IGNORE  # the name above the number is cut up
         picture = cv2.warpPerspective(picture, warp, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         hard = self.rows[index]["quality"] == "hard"
-        return self.spoil(picture, 0.25 if hard else 0.8 * strength, 70), None, text, jurisdiction
+        return self.spoil(picture, 0.3 if hard else strength, 60), None, text, jurisdiction
 
 
 class Batches:

@@ -128,6 +128,31 @@ def quantise(fp32: Path, int8: Path, inputs, scratch: Path):
     onnx.save(done, str(int8))
 
 
+def export_careful(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_rows, calibration, scratch: Path):
+    """Write reader.careful.int8.onnx into `models`, beside a reader whose settings it shares: what its own temperatures would be is in its graph."""
+    temperature = fit_text_temperature(tune_logits, [row["text"] for row in tune_rows])
+    own = fit_region_temperature(tune_regions, np.array([jurisdiction_of(row["region"]) for row in tune_rows]))
+    shared = json.loads((models / "reader.json").read_text())["jurisdiction_temperature"]
+    with torch.no_grad():
+        reader.jurisdiction.weight *= shared / own
+        reader.jurisdiction.bias *= shared / own
+    fp32 = scratch / "reader.careful.onnx"
+    write(Export(reader, temperature).eval().to(memory_format=torch.contiguous_format), fp32, tune_inputs[:32])
+    quantise(fp32, models / "reader.careful.int8.onnx", calibration, scratch)
+    return {"temperature_in_graph": round(temperature, 3), "jurisdiction_temperature": round(own, 3)}
+
+
+def write(net, path: Path, inputs):
+    """Write `net` as ONNX and check the file against it on `inputs`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (torch.zeros(1, 1, HEIGHT, WIDTH),), str(path), input_names=["plate"], output_names=["chars", "jurisdiction"], opset_version=17, dynamo=False)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(inputs))[0].numpy()
+    gap = np.abs(run_all(path, inputs)[0] - expected).max()
+    assert gap < 2e-3, f"{path.name} differs from the network by {gap}"
+
+
 def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_rows, calibration, scratch: Path):
     """Write reader.onnx, reader.int8.onnx and reader.json into `models`; returns the settings written."""
     temperature = fit_text_temperature(tune_logits, [row["text"] for row in tune_rows])
@@ -135,13 +160,7 @@ def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_ro
     region_temperature = fit_region_temperature(tune_regions, truth)
     net = Export(reader, temperature).eval().to(memory_format=torch.contiguous_format)
     fp32, int8 = models / "reader.onnx", models / "reader.int8.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(net, (torch.zeros(1, 1, HEIGHT, WIDTH),), str(fp32), input_names=["plate"], output_names=["chars", "jurisdiction"], opset_version=17, dynamo=False)
-    with torch.no_grad():
-        expected = net(torch.from_numpy(tune_inputs[:32]))[0].numpy()
-    gap = np.abs(run_all(fp32, tune_inputs[:32])[0] - expected).max()
-    assert gap < 2e-3, f"reader.onnx differs from the network by {gap}"
+    write(net, fp32, tune_inputs[:32])
     quantise(fp32, int8, calibration, scratch)
     written = models / "reader.json"
     kept = json.loads(written.read_text()) if written.exists() else {}

@@ -74,6 +74,46 @@ class Reader(nn.Module):
         return chars, self.jurisdiction(region)
 
 
+CAREFUL = (64, 128, 192, 256, 256)  # widths of the careful reader: each twice the reader's, so four times its work
+
+
+def widened(state, wide):
+    """State of `wide`, a `Reader` with each width twice that of the network of `state`, that computes the same: every channel is there twice, and who
+    listens to it takes half of each (Chen, Goodfellow, Shlens, *Net2Net*, 2016). A little noise tells the twins apart."""
+    result = {}
+    for name, want in wide.state_dict().items():
+        value = state[name]
+        for axis in range(value.ndim):
+            if want.shape[axis] == value.shape[axis]:
+                continue
+            same = value.shape[axis] - (want.shape[axis] - value.shape[axis])  # leading inputs that are not twins (the jurisdiction's)
+            head, twins = value.narrow(axis, 0, same), value.narrow(axis, same, value.shape[axis] - same)
+            if axis == 1:
+                twins = twins / 2
+            value = torch.cat([head, twins, twins], axis)
+        if want.ndim > 1 and want.shape != state[name].shape:
+            value = value * (1 + 0.15 * torch.randn(want.shape))
+        result[name] = value
+    return result
+
+
+@torch.no_grad()
+def settle(reader, plates):
+    """Gives batch norms whose statistics were folded away those of `plates`, so that training starts from the function that the network computes."""
+    norms, seen = [module for module in reader.modules() if isinstance(module, nn.BatchNorm2d)], {}
+    hooks = [norm.register_forward_pre_hook(lambda norm, inputs: seen.update({norm: inputs[0]})) for norm in norms]
+    reader.eval()(plates)
+    for hook in hooks:
+        hook.remove()
+    for norm in norms:
+        mean, variance = seen[norm].mean((0, 2, 3)), seen[norm].var((0, 2, 3)) + 1e-6
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        norm.bias += (mean - norm.running_mean) * scale
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
+
 class Export(nn.Module):
     """What the ONNX file computes: log-probabilities at the fitted temperature, jurisdiction logits as they are."""
 
@@ -94,7 +134,8 @@ def shipped_weights(path):
     graph = onnx.load(str(path)).graph
     values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
     linear = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
-    reader = Reader(values[linear[-1].input[2]].numel())
+    stem = next(node for node in linear if node.op_type == "Conv")
+    reader = Reader(values[linear[-1].input[2]].numel(), *([CAREFUL] if values[stem.input[2]].numel() == CAREFUL[0] else []))
     state = reader.state_dict()
     layers = [name for name, module in reader.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
     assert len(layers) == len(linear), "the network in the file is another one"
