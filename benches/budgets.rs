@@ -59,6 +59,14 @@ fn main() -> ExitCode {
         let timed = match budget.stage {
             Stage::Decode => measure(name, || luma.decode(&encoded).expect("sound")),
             Stage::Detect => measure(name, || assert!(worker.detect(View::Whole).is_ok())),
+            Stage::Refine => {
+                let named = worker.detect(View::Whole).expect("sound").to_vec();
+                let mut plates = Vec::with_capacity(named.len());
+                measure(name, || {
+                    plates.clone_from(&named);
+                    worker.refiner.refine(&worker.luma, &mut plates).expect("sound");
+                })
+            }
             Stage::Rectify => measure(name, || worker.reader.rectify(&worker.luma, &read.plate)),
             Stage::Read => measure(name, || assert!(worker.reader.read(&read.plate).is_ok())),
             Stage::Passage => measure_passage(name, &encoded, &reads),

@@ -20,9 +20,11 @@ pub struct Models {
     pub detector: Cow<'static, [u8]>,
     /// ONNX file of the detector for tiles, taught on small plates; empty where there is none (single precision), and the other looks at tiles too.
     pub tile_detector: Cow<'static, [u8]>,
+    /// ONNX file of the refiner.
+    pub refiner: Cow<'static, [u8]>,
     /// ONNX file of the reader.
     pub reader: Cow<'static, [u8]>,
-    /// Thresholds of the detector.
+    /// Thresholds of the detector and the refiner.
     pub detector_settings: DetectorSettings,
     /// Geometry, classes and calibration of the reader.
     pub reader_settings: ReaderSettings,
@@ -31,10 +33,37 @@ pub struct Models {
 /// `models/detector.json`, written by the training recipe.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DetectorSettings {
-    /// Cells at or below this score are not plates; tuned on the tuning slice.
+    /// Cells at or below this score are not looked at closely.
+    pub candidate_threshold: f32,
+    /// What the detector and the refiner make of it together.
+    pub evidence: Evidence,
+    /// What scores less by that is no plate; tuned on the tuning slice.
     pub score_threshold: f32,
     /// Boxes that overlap a surer one by more than this are the same plate.
     pub nms_iou: f32,
+}
+
+/// How probable it is that a box is a plate: the sigmoid of a weighted sum. Fitted on the tuning slice by `models/train/refiner.py`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Added.
+    pub bias: f32,
+    /// Times the refiner's logit.
+    pub close: f32,
+    /// Times the logit of the detector's score.
+    pub first: f32,
+    /// Times the natural logarithm of ten times the plate's width as a share of the detector's view.
+    pub log_width: f32,
+}
+
+impl Evidence {
+    /// The probability, 0..=1, where the refiner says `close` (a logit), the detector `first` (0..=1), and the plate is `width` of the view wide (0..=1).
+    pub fn score(&self, close: f32, first: f32, width: f32) -> f32 {
+        let first = first.clamp(1e-4, 1.0 - 1e-4);
+        let sum = self.bias + self.close * close + self.first * (first / (1.0 - first)).ln() + self.log_width * (10.0 * width).clamp(0.01, 10.0).ln();
+        1.0 / (1.0 + (-sum).exp())
+    }
 }
 
 /// `models/reader.json`, written by the training recipe.
@@ -165,18 +194,22 @@ impl Precision {
 impl Models {
     /// The weights inside this executable.
     pub fn embedded(precision: Precision) -> Models {
-        let (detector, tile_detector, reader): (&[u8], &[u8], &[u8]) = match precision {
+        let (detector, tile_detector, refiner, reader): (&[u8], &[u8], &[u8], &[u8]) = match precision {
             Precision::Int8 => (
                 include_bytes!("../models/detector.int8.onnx"),
                 include_bytes!("../models/detector.tiles.int8.onnx"),
+                include_bytes!("../models/refiner.int8.onnx"),
                 include_bytes!("../models/reader.int8.onnx"),
             ),
-            Precision::Fp32 => (include_bytes!("../models/detector.onnx"), &[], include_bytes!("../models/reader.onnx")),
+            Precision::Fp32 => {
+                (include_bytes!("../models/detector.onnx"), &[], include_bytes!("../models/refiner.onnx"), include_bytes!("../models/reader.onnx"))
+            }
         };
         let parse = "the embedded settings are checked by a test";
         Models {
             detector: Cow::Borrowed(detector),
             tile_detector: Cow::Borrowed(tile_detector),
+            refiner: Cow::Borrowed(refiner),
             reader: Cow::Borrowed(reader),
             detector_settings: serde_json::from_str(include_str!("../models/detector.json")).expect(parse),
             reader_settings: serde_json::from_str(include_str!("../models/reader.json")).expect(parse),
@@ -203,6 +236,7 @@ impl Models {
         Ok(Models {
             detector: Cow::Owned(read(&format!("detector.{suffix}"))?.to_vec()),
             tile_detector: Cow::Owned(if precision == Precision::Int8 { read("detector.tiles.int8.onnx")?.to_vec() } else { Vec::new() }),
+            refiner: Cow::Owned(read(&format!("refiner.{suffix}"))?.to_vec()),
             reader: Cow::Owned(read(&format!("reader.{suffix}"))?.to_vec()),
             detector_settings: settings(folder, "detector.json")?,
             reader_settings,

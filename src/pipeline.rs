@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cameras ──submit──▶ slot per lane ──ready──▶ workers (one per core) ──said──▶ settler ──▶ events
-//!                     newest frame wins        decode → detect → rectify → read     order per lane → passage → match
+//!                     newest frame wins        decode → detect → refine → rectify → read  order per lane → passage → match
 //! ```
 //!
 //! A worker owns its sessions and buffers; in the steady state it allocates nothing outside the JPEG decoder. Shutdown is the data ending: dropping the
@@ -28,6 +28,7 @@ use crate::lane::frame::{Frame, Luma};
 use crate::lane::hit::{Hit, Matcher};
 use crate::lane::passage::{Passage, Passages, Settled};
 use crate::lane::read::{PlateRead, Reader};
+use crate::lane::refine::Refiner;
 use crate::models::Models;
 use crate::watchlist::snapshot::Watchlist;
 
@@ -36,8 +37,10 @@ use crate::watchlist::snapshot::Watchlist;
 pub struct FrameTimes {
     /// Bytes to luma.
     pub decode: Duration,
-    /// Luma to plate boxes.
+    /// Luma to what may be plates.
     pub detect: Duration,
+    /// A close look at all of these.
+    pub refine: Duration,
     /// All plates straightened.
     pub rectify: Duration,
     /// All plates read, the unsure ones carefully.
@@ -49,6 +52,8 @@ pub struct LaneWorker {
     /// The frame decoded last.
     pub luma: Luma,
     detector: Detector,
+    /// The refiner, for callers that bring their own plate boxes.
+    pub refiner: Refiner,
     /// The reader, for callers that bring their own plate boxes.
     pub reader: Reader,
     plates: Vec<PlateBox>,
@@ -71,12 +76,13 @@ impl LaneWorker {
         Ok(LaneWorker {
             luma: Luma::default(),
             detector: Detector::open(engine, models, view)?,
+            refiner: Refiner::open(engine, models)?,
             reader: Reader::open(engine, models)?,
             plates: Vec::with_capacity(MAX_PLATES),
         })
     }
 
-    /// Decodes, detects, straightens and reads one frame; `reads` is cleared first.
+    /// Decodes, detects, refines, straightens and reads one frame; `reads` is cleared first.
     ///
     /// # Errors
     /// What [`Luma::decode`] says of the frame, or `Model` where inference fails.
@@ -90,8 +96,10 @@ impl LaneWorker {
         let mut times = FrameTimes::default();
         self.luma.decode(encoded)?;
         times.decode = lap();
-        self.detect(view)?;
+        self.detector.detect(&self.luma, view, &mut self.plates)?;
         times.detect = lap();
+        self.refiner.refine(&self.luma, &mut self.plates)?;
+        times.refine = lap();
         for plate in &self.plates {
             self.reader.rectify(&self.luma, plate);
             times.rectify += lap();
@@ -104,7 +112,7 @@ impl LaneWorker {
 }
 
 impl LaneWorker {
-    /// Only finds the plates of the frame decoded last.
+    /// Only finds what may be plates of the frame decoded last; the refiner says which are.
     ///
     /// # Errors
     /// `Model` where inference fails.

@@ -134,7 +134,7 @@ fn one(worker: &mut LaneWorker, matcher: &mut Matcher, Job { path, refused }: Jo
             line.plates = reads.iter().zip(&hits).map(|(read, hits)| PlateLine::of(read, hits)).collect();
             line.timing_ms = TimingLine {
                 decode: milliseconds(times.decode),
-                detect: milliseconds(times.detect),
+                detect: milliseconds(times.detect + times.refine),
                 read: milliseconds(times.rectify + times.read),
                 matching: milliseconds(matching),
                 total: 0.0,

@@ -29,8 +29,10 @@ const VALUES: usize = 10;
 const PAD: u8 = 128;
 /// The most plates reported of one frame; a guess well above what a lane or a wide street view shows.
 pub const MAX_PLATES: usize = 32;
+/// The most boxes named of a frame, and of a frame looked at in tiles: each costs a close look. Five in a hundred photographs name more than ten.
+const MAX_NAMED: [usize; 2] = [24, 160];
 /// The most cells considered before merging: a plate lights up a dozen.
-const MAX_CANDIDATES: usize = 1024;
+const MAX_CANDIDATES: usize = 4096;
 /// Width and height of a tile, frame pixels: one and a half of the input's, so that plates of 50 pixels become 33. On rendered wide views of the tuning
 /// seed, that finds some five in a hundred more than twice the input's size, which needs 16 tiles for a 4K picture in place of 25.
 const TILE: (usize, usize) = (WIDTH * 3 / 2, HEIGHT * 3 / 2);
@@ -84,7 +86,7 @@ pub struct Detector {
     tiles: Option<Network<u8>>,
     shrink: Shrink,
     candidates: Vec<PlateBox>,
-    score_threshold: f32,
+    candidate_threshold: f32,
     nms_iou: f32,
 }
 
@@ -112,16 +114,16 @@ impl Detector {
             tiles,
             shrink: Shrink::default(),
             candidates: Vec::with_capacity(MAX_CANDIDATES),
-            score_threshold: settings.score_threshold,
+            candidate_threshold: settings.candidate_threshold,
             nms_iou: settings.nms_iou,
         })
     }
 
-    /// Finds the plates of a frame, surest first, into `plates` (cleared first, at most [`MAX_PLATES`]).
+    /// Finds what may be plates of a frame, surest first, into `named` (cleared first): [`super::refine`] says which are.
     ///
     /// # Errors
     /// `Model` where inference fails.
-    pub fn detect(&mut self, luma: &Luma, view: View, plates: &mut Vec<PlateBox>) -> Result<()> {
+    pub fn detect(&mut self, luma: &Luma, view: View, named: &mut Vec<PlateBox>) -> Result<()> {
         self.candidates.clear();
         self.look(luma, Region { x: 0, y: 0, width: luma.width, height: luma.height }, View::Whole)?;
         if view == View::Tiled {
@@ -131,7 +133,7 @@ impl Detector {
                 }
             }
         }
-        merge(&mut self.candidates, self.nms_iou, plates);
+        merge(&mut self.candidates, self.nms_iou, MAX_NAMED[usize::from(view == View::Tiled)], named);
         Ok(())
     }
 
@@ -143,7 +145,7 @@ impl Detector {
         };
         let scale = self.shrink.fit(luma, region, network.input());
         let outputs = network.run()?;
-        let logit_threshold = (self.score_threshold / (1.0 - self.score_threshold)).ln();
+        let logit_threshold = (self.candidate_threshold / (1.0 - self.candidate_threshold)).ln();
         let cells = ArrayView3::from_shape((GRID.1, GRID.0, VALUES), outputs.get(0)).expect("opened with this shape");
         for ((row, column), &logit) in cells.index_axis(Axis(2), 0).indexed_iter() {
             if logit.is_nan() || logit <= logit_threshold || self.candidates.len() == MAX_CANDIDATES {
@@ -183,11 +185,11 @@ fn cut_by_tile(plate: &PlateBox, region: Region, luma: &Luma) -> bool {
 }
 
 /// Greedy merging: the surest candidate takes all that overlap it by more than `nms_iou`, and its corners become their weighted mean.
-fn merge(candidates: &mut Vec<PlateBox>, nms_iou: f32, plates: &mut Vec<PlateBox>) {
+fn merge(candidates: &mut Vec<PlateBox>, nms_iou: f32, most: usize, plates: &mut Vec<PlateBox>) {
     plates.clear();
     candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
     while let Some(&first) = candidates.first() {
-        if plates.len() == MAX_PLATES {
+        if plates.len() == most {
             break;
         }
         let (mut sum, mut weight) = ([[0.0f32; 2]; 4], 0.0f32);
@@ -402,7 +404,7 @@ mod tests {
         let degenerate = PlateBox { corners: [[500.0, 5.0]; 4], score: 0.4 };
         let mut candidates = vec![plate(0.0, 0.5), plate(4.0, 0.9), plate(300.0, 0.8), degenerate];
         let mut plates = Vec::new();
-        merge(&mut candidates, 0.4, &mut plates);
+        merge(&mut candidates, 0.4, MAX_PLATES, &mut plates);
         assert_eq!(plates.len(), 3);
         assert!(plates[0].score == 0.9 && plates[0].corners[0][0] < 4.0 && plates[0].corners[0][0] > 0.0);
         assert_eq!(plates[2], degenerate);

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`frame`] | the bytes that a camera sent | luma pixels, or why not |
 //! | [`detect`] | pixels | plate boxes: four corners and a score |
+//! | [`refine`] | a plate box | whether it is one, and its exact corners |
 //! | [`rectify`] | a plate box | the reader's input, straightened |
 //! | [`read`] | that input | a text with its posterior, confidence and jurisdiction |
 //! | [`passage`] | reads of successive frames | one vehicle, once |
@@ -22,3 +23,4 @@ pub mod opinion;
 pub mod passage;
 pub mod read;
 pub mod rectify;
+pub mod refine;

@@ -156,6 +156,7 @@ pub(super) fn stages(times: &FrameTimes, reads: usize) {
     let each = reads.max(1) as f64;
     stage("decode", times.decode.as_secs_f64());
     stage("detect", times.detect.as_secs_f64());
+    stage("refine", times.refine.as_secs_f64());
     if reads > 0 {
         stage("rectify", times.rectify.as_secs_f64() / each);
         stage("read", times.read.as_secs_f64() / each);
@@ -222,7 +223,7 @@ pub(super) fn lane(lane: &str) {
 
 /// Which weights read here.
 pub(super) fn models(models: &Models) {
-    for (model, weights) in [("detector", &models.detector), ("reader", &models.reader)] {
+    for (model, weights) in [("detector", &models.detector), ("refiner", &models.refiner), ("reader", &models.reader)] {
         gauge!("garita_model_info", "model" => model, "sha256" => hex(&sha256(weights))).set(1.0);
     }
 }

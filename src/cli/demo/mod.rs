@@ -147,10 +147,11 @@ impl Told {
     }
 
     fn meter(&mut self, times: FrameTimes, plates: usize) {
-        let total = times.decode + times.detect + times.rectify + times.read;
+        let total = times.decode + times.detect + times.refine + times.rectify + times.read;
         let mut record = |stage: Stage, duration| self.meters.entry(stage as usize).or_default().record(duration);
         record(Stage::Decode, times.decode);
         record(Stage::Detect, times.detect);
+        record(Stage::Refine, times.refine);
         record(Stage::Frame, total);
         if plates > 0 {
             record(Stage::Rectify, times.rectify / plates as u32);
