@@ -356,6 +356,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             metrics::queue("frames", service.door.under_way());
             metrics::queue("store", service.custody.waiting());
             metrics::store(&service.custody.state());
+            metrics::memory();
         });
         let _ = ticked.await;
     }
