@@ -124,9 +124,7 @@ fn nothing_is_written_outside_the_sites_folder() {
                 let flags = std::fs::read_to_string(format!("/proc/{}/fdinfo/{}", server.pid, descriptor.file_name().to_string_lossy())).unwrap_or_default();
                 let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
                 // Neither a socket nor a pipe, and not for reading alone.
-                // ONNX Runtime keeps a database of its own there; nothing of what is seen is in it so far as its names tell.
-                let runtimes = path.components().any(|part| part.as_os_str() == ".onnxruntime");
-                if path.is_absolute() && !runtimes && !path.starts_with("/dev") && !path.starts_with(&folder) && flags.is_some_and(|flags| flags & 3 != 0) {
+                if path.is_absolute() && !path.starts_with("/dev") && !path.starts_with(&folder) && flags.is_some_and(|flags| flags & 3 != 0) {
                     elsewhere.insert(path);
                 }
             }
