@@ -35,7 +35,7 @@ impl Engine {
         if let Some(engine) = &*loaded {
             return Ok(engine.clone());
         }
-        let environment = builder()?.with_name("garita").build().map_err(|error| model_error("ONNX Runtime", &error))?;
+        let environment = builder()?.with_name("garita").with_telemetry(false).build().map_err(|error| model_error("ONNX Runtime", &error))?;
         Ok(loaded.insert(Engine { environment }).clone())
     }
 }

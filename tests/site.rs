@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use garita::site::{EXAMPLE, Mistake, Mode, Origin, Site};
+use garita::site::{EXAMPLE, Mistake, Mode, Origin, Site, beginning};
 use proptest::prelude::*;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -70,6 +70,17 @@ fn known_keys() -> Vec<(usize, Vec<String>)> {
         (after, keys.split(", ").map(str::to_owned).collect())
     };
     places_for_keys().into_iter().map(keys_after).collect()
+}
+
+#[test]
+fn a_site_begins_in_an_empty_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let explained = Site::parse(&beginning(), folder.path(), []).unwrap();
+    assert!(explained.notes.is_empty(), "{:?}", explained.notes);
+    assert_eq!(explained.site.data_dir, folder.path().join("data"));
+    assert_eq!((explained.site.lanes.len(), explained.site.portals.len(), explained.site.lists.len()), (1, 1, 0));
+    let borrowed = |line: &&str| !line.starts_with('#') && line.contains("../");
+    assert_eq!(beginning().lines().find(borrowed), None);
 }
 
 #[test]

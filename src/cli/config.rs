@@ -14,7 +14,7 @@ pub(crate) enum Command {
     Check(SiteArgs),
     /// Tells every value, and where it came from: the file, an environment variable, or the default. As TOML; passwords are not shown.
     Explain(SiteArgs),
-    /// Prints a site file with every key explained.
+    /// Prints a site file to begin with, every key explained.
     Example,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct SiteArgs {
 /// Runs the command.
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     let args = match command {
-        Command::Example => return super::say(site::EXAMPLE).map(|()| ExitCode::SUCCESS),
+        Command::Example => return super::say(&site::beginning()).map(|()| ExitCode::SUCCESS),
         Command::Check(args) | Command::Explain(args) => args,
     };
     let Explained { site, settings, notes } = match Site::explain(args.file.as_deref(), site::environment()) {

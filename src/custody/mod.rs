@@ -153,6 +153,8 @@ impl Custody {
             recover::refuse_headless(folder)?;
         }
         schema::migrate(&mut connection).map_err(|error| error.in_(path.display()))?;
+        // After the migrations, which may have more to sort than fits.
+        schema::keep_in_memory(&connection).map_err(|error| error.in_(path.display()))?;
         scans::sweep_unowned(&connection, &folder.join("scans"))?;
         std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(&error).in_(folder.display()))?;
         let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;

@@ -299,6 +299,9 @@ fn envelope(x: &[f32], sigma: &[f32], w: usize, h: usize) -> Vec<bool> {
 fn box_mean(values: &[f32], rows: usize, columns: usize, reach: usize, down: bool, out: &mut Vec<f32>) {
     out.clear();
     out.resize(values.len(), 0.0);
+    if values.is_empty() {
+        return;
+    }
     let (lines, length, stride, step) = if down { (columns, rows, columns, 1) } else { (rows, columns, 1, columns) };
     let count = (2 * reach + 1) as f64;
     for line in 0..lines {

@@ -64,6 +64,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     for limit in ["total", "peer"] {
         counter!("garita_connections_refused_total", "limit" => limit).absolute(0);
     }
+    describe_gauge!("process_resident_memory_bytes", "Memory that the process holds");
     describe_gauge!("garita_lane_down", "1 while a lane sees nothing, by lane");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
@@ -184,6 +185,15 @@ pub(super) fn store(state: &State) {
     };
     for name in ["open", "full", "stopped"] {
         gauge!("garita_store_state", "state" => name).set(f64::from(u8::from(name == now)));
+    }
+}
+
+/// Memory of the process, as Prometheus' own clients call it.
+pub(super) fn memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
+    if let Some(kib) = kib {
+        gauge!("process_resident_memory_bytes").set(kib * 1024.0);
     }
 }
 

@@ -349,9 +349,14 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             }
             service.activity.tell(service.site.portals.iter().map(|portal| &portal.id), now_ms);
             service.opened.close_idle();
+            if sweep {
+                // Latencies wait to be sorted into their buckets until somebody asks or this does it: nobody may ever ask.
+                service.recorder.run_upkeep();
+            }
             metrics::queue("frames", service.door.under_way());
             metrics::queue("store", service.custody.waiting());
             metrics::store(&service.custody.state());
+            metrics::memory();
         });
         let _ = ticked.await;
     }

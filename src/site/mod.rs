@@ -37,6 +37,21 @@ pub const SHORT_NAMES: [(&str, &str); 3] = [("GARITA_LISTEN", "listen"), ("GARIT
 /// The example that runs as it is, every key in it explained: `testdata/site/garita.example.toml`. Without a site file it is the site.
 pub const EXAMPLE: &str = include_str!("../../testdata/site/garita.example.toml");
 
+/// The example as a site of one's own begins, in any folder: what names files of `testdata/` is commented out, and the data lie beside the file.
+#[must_use]
+pub fn beginning() -> String {
+    let (mut out, mut borrowed) = (String::new(), false);
+    for line in EXAMPLE.replace("garita.example.toml", "garita.toml").replace("\"../../out/site\"", "\"data\"").lines() {
+        borrowed = (borrowed && !line.is_empty()) || ["[lane.replay]", "[portal.replay]", "[[list]]"].contains(&line);
+        if borrowed && !line.starts_with('#') {
+            out.push('#');
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
+}
+
 /// A crossing as configured. Everything in it is valid: ids exist and are unique, numbers are in range, paths are absolute.
 #[derive(Debug, Clone)]
 pub struct Site {

@@ -15,8 +15,8 @@ fn hang() -> Duration {
 }
 
 /// A server, one connection to it, and what it took at worst.
-struct Victim {
-    server: Server,
+pub(super) struct Victim {
+    pub(super) server: Server,
     connection: Connection,
     next: u64,
     worst: Duration,
@@ -24,7 +24,7 @@ struct Victim {
 }
 
 impl Victim {
-    fn new(site: &Site) -> Victim {
+    pub(super) fn new(site: &Site) -> Victim {
         let server = site.start();
         let connection = Connection::open(server.address).expect("connects");
         let mut victim = Victim { server, connection, next: 0, worst: Duration::ZERO, at_first_kib: 0 };
@@ -34,13 +34,24 @@ impl Victim {
     }
 
     fn post(&mut self, bytes: &[u8]) -> Reply {
+        let key = (self.next + 1).to_string();
+        self.send("/v1/lanes/lane-0/frames", &[("idempotency-key", &key)], bytes)
+    }
+
+    /// Posts anything anywhere; it must be answered in time.
+    pub(super) fn send(&mut self, path: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Reply {
         self.next += 1;
-        let (begun, key) = (Instant::now(), self.next.to_string());
-        let reply = self.connection.request("POST", "/v1/lanes/lane-0/frames", &[("idempotency-key", &key)], bytes);
-        let reply = reply.unwrap_or_else(|error| panic!("frame {key} of {} bytes: {error}", bytes.len()));
+        let (begun, number) = (Instant::now(), self.next);
+        let reply = self.connection.request("POST", path, headers, bytes);
+        let reply = reply.unwrap_or_else(|error| panic!("request {number}, {path}, {} bytes: {error}", bytes.len()));
         self.worst = self.worst.max(begun.elapsed());
-        assert!(begun.elapsed() < hang(), "frame {key} took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < hang(), "request {number}, {path}, {} bytes took {:?}", bytes.len(), begun.elapsed());
         reply
+    }
+
+    /// A connection anew: who is refused before everything was read is hung up on.
+    pub(super) fn connect(&mut self) {
+        self.connection = Connection::open(self.server.address).expect("connects");
     }
 
     /// Posts what may or may not be a picture: 201, or a 4xx that says why. True where it was taken.
@@ -57,9 +68,9 @@ impl Victim {
     }
 
     /// That it lives, and has not grown by more than `mib`.
-    fn survived(&mut self, site: &Site, mib: u64) {
+    pub(super) fn survived(&mut self, site: &Site, mib: u64) {
         let grown = self.server.rss_kib().saturating_sub(self.at_first_kib) >> 10;
-        println!("{} frames, the slowest after {:?}, memory grew by {grown} MiB", self.next, self.worst);
+        println!("{} requests, the slowest answer after {:?}, memory grew by {grown} MiB", self.next, self.worst);
         assert!(self.server.runs() && !site.log().contains("panicked"), "{}", site.log());
         assert_eq!(self.server.get("/readyz").status, 200);
         assert_eq!(self.post(&pictures("single-")[0]).status, 201);
@@ -142,7 +153,7 @@ fn mutated_frames_harm_nothing() {
 }
 
 /// One to four changes: bits, bytes, pieces out, pieces twice, pieces of other files, lengths.
-fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Pcg64) {
+pub(super) fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Pcg64) {
     for _ in 0..dice.random_range(1..=4) {
         if bytes.len() < 4 {
             bytes.extend([0xFF, 0xD8, 0xFF, 0xD9]);

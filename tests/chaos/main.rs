@@ -8,7 +8,8 @@
 //! | `server`, `camera`, `proxy`, `ledger` | the server's process, what posts frames, a bad link, and what was sent held against what was kept |
 //! | `kills` | R1, R13: kill -9, and the same frame again |
 //! | `disk` | R3, R4: a full disk, a disk that fails to sync |
-//! | `hostile` | R5-R7: truncations, mutations, bombs, garbage |
+//! | `hostile` | R5-R7: truncations, mutations, bombs, garbage, at the door for frames |
+//! | `doors` | R5-R7 at the others: scans, columns, papers, reads of cameras |
 //! | `slow` | R8: half-open and slow connections |
 //! | `lists` | R9: lists replaced under load, entries that expire |
 //! | `clocks` | R11: clocks that jump |
@@ -21,6 +22,7 @@ mod camera;
 mod clocks;
 mod devices;
 mod disk;
+mod doors;
 mod hostile;
 mod kills;
 mod ledger;

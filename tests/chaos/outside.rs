@@ -1,10 +1,12 @@
-//! Seen from outside: a stop under load finishes what was accepted, and the log says of every line which request it belongs to.
+//! Seen from outside: a stop under load finishes what was accepted, the log says of every line which request it belongs to, the dashboard asks for what is served, and nothing is
+//! written elsewhere than into the site's folder.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::camera::{Connection, Shot, pictures, unlike};
+use super::camera::{Connection, Shot, pictures, testdata, unlike};
 use super::ledger::Ledger;
 use super::server::{SOUGHT, Site};
 
@@ -62,4 +64,73 @@ fn every_line_of_the_log_is_json_and_names_its_request() {
             |line: &&serde_json::Value| line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["trace"] == trace && span["path"] == path));
         assert!(lines.iter().any(|line| of(&line)), "no line of {path}: {log}");
     }
+}
+
+#[test]
+fn the_dashboard_asks_for_what_is_served() {
+    let site = Site::new(2, "[[portal]]\nid = \"bridge\"");
+    let server = site.start();
+    let mut connection = Connection::open(server.address).expect("connects");
+    let mut post = |path: &str, kind: &str, bytes: &[u8]| connection.request("POST", path, &[("content-type", kind)], bytes).expect("an answer").status;
+    // A vehicle that is sought, a frame that is none, a camera's own read in a lane where we saw nothing, and a train.
+    for picture in pictures("lane000-").iter().take(8) {
+        assert_eq!(post("/v1/lanes/lane-0/frames", "image/jpeg", picture), 201);
+    }
+    assert_eq!(post("/v1/lanes/lane-0/frames", "image/jpeg", b"no picture"), 415);
+    assert_eq!(post("/v1/lanes/lane-0/triggers", "", b""), 202);
+    let read = format!("{{\"plateUTF8\":\"{SOUGHT}\",\"plateConfidence\":\"0.9\"}}");
+    assert_eq!(post("/v1/lanes/lane-1/edge-reads", "application/json", read.as_bytes()), 201);
+    assert_eq!(post("/v1/portals/bridge/scans", "image/tiff", &std::fs::read(testdata().join("rail/G-3.tif")).expect("testdata")), 201);
+    let dashboard = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana-dashboard.json")).expect("a dashboard");
+    let names = dashboard.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let asked: BTreeSet<&str> = names.filter(|name| name.starts_with("garita_") || name.starts_with("process_")).collect();
+    assert!(asked.len() > 10, "{asked:?}");
+    let (mut missing, begun) = (asked.clone(), std::time::Instant::now());
+    // The train is inspected and a gauge is set a while later.
+    while !missing.is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        let metrics = server.get("/metrics").text();
+        missing = asked
+            .iter()
+            .copied()
+            .filter(|name| !metrics.lines().any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))))
+            .collect();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(missing.is_empty(), "the dashboard asks for {missing:?}, which is not served");
+}
+
+#[test]
+fn nothing_is_written_outside_the_sites_folder() {
+    let site = Site::new(4, "");
+    let (server, over) = (site.start(), AtomicBool::new(false));
+    let folder = site.path("").canonicalize().expect("a folder");
+    let mut elsewhere = BTreeSet::new();
+    std::thread::scope(|scope| {
+        for lane in site.lanes() {
+            let (over, address) = (&over, server.address);
+            scope.spawn(move || {
+                let (pictures, mut connection) = (pictures(""), Connection::open(address).expect("connects"));
+                for number in 0..60 {
+                    let shot = Shot::new(&lane, format!("{lane} {number}"), unlike(&pictures[number as usize % pictures.len()], number));
+                    assert_eq!(shot.post(&mut connection).expect("an answer").status, 201);
+                }
+                over.store(true, Ordering::Relaxed);
+            });
+        }
+        // Each file that it has open for writing, again and again: temporary ones live for some milliseconds.
+        while !over.load(Ordering::Relaxed) {
+            for descriptor in std::fs::read_dir(format!("/proc/{}/fd", server.pid)).into_iter().flatten().flatten() {
+                let Ok(path) = std::fs::read_link(descriptor.path()) else { continue };
+                let flags = std::fs::read_to_string(format!("/proc/{}/fdinfo/{}", server.pid, descriptor.file_name().to_string_lossy())).unwrap_or_default();
+                let flags = flags.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+                // Neither a socket nor a pipe, and not for reading alone.
+                if path.is_absolute() && !path.starts_with("/dev") && !path.starts_with(&folder) && flags.is_some_and(|flags| flags & 3 != 0) {
+                    elsewhere.insert(path);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    assert!(elsewhere.is_empty(), "it writes {elsewhere:?}");
+    assert!(server.stop().1, "{}", site.log());
 }

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         "demo" => runtime().and_then(|()| cargo(&["run", "--release", "--quiet", "--bin", "garita", "--", "demo"], rest)),
         "tests" => runtime().and_then(|()| cargo(&["test", "--workspace"], rest)),
         "chaos" => runtime().and_then(|()| chaos(rest)),
-        _ => Err("usage: cargo xtask runtime|demo|tests|chaos [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests\n  chaos    what must never go wrong, and the service's figures; --long: for hours".to_owned()),
+        _ => Err("usage: cargo xtask runtime|demo|tests|chaos [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests\n  chaos    what must never go wrong, and the service's figures; --long: for hours; --only PART, --resume: in pieces".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,18 +58,62 @@ fn main() -> ExitCode {
 const LONG: [(&str, &str); 5] =
     [("GARITA_HANG_MS", "1000"), ("GARITA_KILLS", "1000"), ("GARITA_MUTATIONS", "10000"), ("GARITA_TRUNCATION_STEP", "1"), ("GARITA_OVERLOAD_S", "60")];
 
-/// The chaos tests, then the service's figures, both optimised; figures are told also where a test fails.
+/// What the chaos tests and the service's figures fall into, the quickest first: modules of `tests/chaos/`, then runs of `cargo bench --bench service`.
+const TESTS: [&str; 11] = ["devices", "outside", "opinions", "lists", "disk", "clocks", "slow", "overload", "doors", "hostile", "kills"];
+const RUNS: [&str; 5] = ["overhead", "slow", "overload", "ready", "load"];
+
+/// Each part of the chaos tests, then of the service's figures, all optimised; the later ones also where an earlier one fails. `--only PART` (a module, or `bench-RUN`) runs those alone,
+/// `--resume` leaves out what has passed since the executable was built.
 fn chaos(rest: &[String]) -> Result<(), String> {
-    let (long, rest): (Vec<_>, Vec<_>) = rest.iter().cloned().partition(|argument| argument == "--long");
-    let mut tests = Command::new(env!("CARGO"));
-    tests.args(["test", "--release", "--test", "chaos", "--", "--nocapture", "--test-threads=1"]).current_dir(root());
-    if !long.is_empty() {
-        tests.envs(LONG);
+    let (mut long, mut resume, mut only) = (false, false, Vec::new());
+    let mut arguments = rest.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--long" => long = true,
+            "--resume" => resume = true,
+            "--only" => only.push(arguments.next().ok_or("--only takes a part's name")?.clone()),
+            other => return Err(format!("{other}: known are --long, --resume, --only PART")),
+        }
     }
-    let tested = run(&mut tests, "cargo test");
-    let seconds = if long.is_empty() { "60" } else { "600" };
-    let measured = cargo(&["bench", "--bench", "service", "--", "--seconds", seconds], &rest);
-    tested.and(measured)
+    let parts: Vec<String> = TESTS.iter().map(|test| (*test).to_owned()).chain(RUNS.iter().map(|run| format!("bench-{run}"))).collect();
+    if let Some(unknown) = only.iter().find(|one| !parts.contains(one)) {
+        return Err(format!("--only {unknown}: the parts are {}", parts.join(", ")));
+    }
+    run(Command::new(env!("CARGO")).args(["test", "--release", "--test", "chaos", "--no-run"]).current_dir(root()), "cargo test")?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let built = modified(&target.join("release/garita"));
+    let stamps = target.join(if long { "chaos-long" } else { "chaos" });
+    std::fs::create_dir_all(&stamps).map_err(|error| format!("{}: {error}", stamps.display()))?;
+    let mut failed = Vec::new();
+    for part in parts.iter().filter(|part| only.is_empty() || only.contains(part)) {
+        let stamp = stamps.join(part);
+        if resume && built.is_some() && modified(&stamp) > built {
+            eprintln!("xtask: {part} has passed already");
+            continue;
+        }
+        eprintln!("xtask: {part}");
+        let passed = match part.strip_prefix("bench-") {
+            Some(figure) => cargo(&["bench", "--bench", "service", "--", "--seconds", if long { "600" } else { "60" }, "--only", figure], &[]),
+            None => {
+                let mut tests = Command::new(env!("CARGO"));
+                tests.args(["test", "--release", "--test", "chaos", &format!("{part}::"), "--", "--nocapture", "--test-threads=1"]).current_dir(root());
+                if long {
+                    tests.envs(LONG);
+                }
+                run(&mut tests, "cargo test")
+            }
+        };
+        match passed {
+            Ok(()) => std::fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?,
+            Err(error) => failed.push(format!("{part}: {error}")),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+}
+
+/// When a file was written last.
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// Puts the library at `.runtime/libonnxruntime.so` unless it is there, or unless `ORT_DYLIB_PATH` names another one.
