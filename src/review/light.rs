@@ -1,5 +1,5 @@
 //! The page's files as they are sent: without comments, indentation and what else only people need. The sources stay as they are written, and are what the
-//! types are checked on; a test has TypeScript's parser compare the two, statement by statement (`tests/page/browser.rs`).
+//! types are checked on; a test has a parser compare the two, statement by statement (`tests/page/browser.rs`).
 //!
 //! Nothing is renamed, and lines are joined only where no statement can end. Texts, templates and
 //! regular expressions are copied. One thing is asked of the sources: no regular expression right after `)` or `}`, where only a parser could tell it from a

@@ -161,7 +161,7 @@ mod tests {
         let language = ["en.json", "es.json"].iter().map(sent).max().expect("two");
         let always: usize = ["index.html", "page.css", "icon.svg"].iter().map(sent).sum::<usize>() + language;
         let frame = file("page.js").expect("the frame").text;
-        let later: Vec<&str> = frame.split("import('./").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        let later: Vec<&str> = frame.split("(() => import('./").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
         assert_eq!(later.len(), 7, "pages that are fetched when somebody wants them");
         let weights: BTreeMap<&str, usize> =
             std::iter::once("page.js").chain(later).map(|page| (page, always + with_imports(&["page.js", page]).iter().map(sent).sum::<usize>())).collect();
