@@ -218,7 +218,7 @@ export class Queue {
     const { car } = item;
     const stored = car ? -item.stored_ms : item.stored_ms;
     const small = car
-      ? [`${item.lane} · `, h('span', {}, car.train ?? t('trains.number', { n: car.scan })), ` · ${t(`carkind.${car.kind ?? 'other'}`)} · `, h('span', { class: 'class' }, t('trains.look', { n: number(car.waiting) })), ` ${percent(car.probability)}`]
+      ? [`${item.lane} · `, h('span', {}, car.train ?? t('trains.number', { n: car.scan })), ` · ${t(`carkind.${car.kind ?? 'other'}`)} · `, h('span', { class: 'class' }, t('trains.look', { n: number(car.waiting) })), ` · ${percent(car.probability)}`]
       : [h('span', {}, item.lane), ' · ', h('span', {}, item.list), ' · ', h('span', { class: 'class' }, t(`class.${item.class}`))];
     const row = h('div', {
       class: `row ${severity(item.priority)}${waits(item.state) ? '' : ' decided'}`, role: 'option', id: `case-${item.id}`,
