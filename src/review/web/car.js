@@ -144,7 +144,7 @@ export class Car {
       this.painted = performance.now();
       // What waits is chosen, so that one key decides it.
       const { findings } = this;
-      if (findings.chosen < 0 && this.view?.case && waits(this.view.case.state)) findings.choose(findings.next(-1));
+      if (findings.chosen < 0 && this.view?.case && waits(this.view.case.state)) findings.choose(findings.next(-1), false);
     }));
   }
 

@@ -57,8 +57,8 @@ export class Findings {
     return painted === null ? t('hindrance.painting') : null;
   }
 
-  /** @param {number} index */
-  choose(index) {
+  /** @param {number} index @param {boolean} [asked] whether somebody asked: where the page is narrow, what nobody asked for must not push the pixels away */
+  choose(index, asked = true) {
     const count = this.car.view?.told.findings.length ?? 0;
     if (count === 0) {
       this.car.page.say(t('car.nofindings'), true);
@@ -72,7 +72,7 @@ export class Findings {
     const scale = Math.min(width / (3 * w), height / (3 * d) / this.car.stage.aspect(), 8);
     this.car.stage.look([x + w / 2, y + d / 2], Math.max(scale, width / ((this.car.view?.columns[1] ?? 1) - (this.car.view?.columns[0] ?? 0))));
     this.draw();
-    this.element.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' });
+    if (asked) this.element.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' });
     this.car.page.say(this.why(this.car.view?.told.findings[this.chosen]));
   }
 
