@@ -22,6 +22,7 @@ use crate::audit::{self, Act, Action};
 use crate::error::{Error, Fault, Result};
 use crate::rail::inspect::{CarReport, ScanReport};
 use crate::rail::sought::Hit;
+use crate::review::cars;
 
 /// After so many inspections that were begun and never ended, a scan is taken to end the process. A guess: restarts by hand or by a test do not come so often.
 pub const MOST_ATTEMPTS: i64 = 10;
@@ -322,6 +323,8 @@ pub struct Inspected {
     pub summary: ScanReport,
     /// Who of it is sought.
     pub hits: Vec<CarHit>,
+    /// Whether the portal wants two persons to confirm each finding.
+    pub two_person: bool,
 }
 
 /// Keeps what an inspection found, all of it or nothing; answers 0, with nothing changed, where a paper has come since, or the scan no longer waits.
@@ -348,19 +351,21 @@ pub fn insert_inspected(transaction: &Transaction<'_>, found: &Inspected, now_ms
         transaction.prepare_cached("UPDATE scan_hit SET state = 'withdrawn', stored_ms = ?2 WHERE id = ?1")?.execute(params![hit, now_ms])?;
         tell_outside(transaction, "scan.hit.withdrawn", id, hit, now_ms)?;
     }
+    cars::renew_all(transaction, id, found.two_person, now_ms)?;
     tell_outside(transaction, "scan", id, id, now_ms)?;
     tell_cars(transaction, id, &found.cars, now_ms)?;
     Ok(1)
 }
 
-/// Keeps a car that has passed while others still come, and its hits.
-pub fn insert_passing_car(transaction: &Transaction<'_>, id: i64, car: &CarReport, hits: &[CarHit], now_ms: i64) -> rusqlite::Result<i64> {
+/// Keeps a car that has passed while others still come, and its hits; `two_person` as in [`Inspected`].
+pub fn insert_passing_car(transaction: &Transaction<'_>, id: i64, car: &CarReport, hits: &[CarHit], two_person: bool, now_ms: i64) -> rusqlite::Result<i64> {
     let passing = transaction.prepare_cached("SELECT 1 FROM scan WHERE id = ?1 AND state = 'passing'")?.exists([id])?;
     if passing {
         insert_car(transaction, id, car)?;
         for (position, hit) in hits {
             insert_hit(transaction, id, *position, hit, "sighted", now_ms)?;
         }
+        cars::renew(transaction, (id, car.position as i64), two_person, now_ms)?;
     }
     Ok(i64::from(passing))
 }

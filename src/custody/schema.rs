@@ -10,7 +10,7 @@ use super::sqlite;
 use crate::error::{Error, Fault, Result};
 
 /// Each version's changes, from version 1 on. Never edited once released: a new version is a new file.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/001.sql"),
     include_str!("migrations/002_people.sql"),
     include_str!("migrations/003_outward.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/006_viewer.sql"),
     include_str!("migrations/007_proposals.sql"),
     include_str!("migrations/008_openings.sql"),
+    include_str!("migrations/009_cars.sql"),
 ];
 
 /// The version that this garita writes.

@@ -55,6 +55,8 @@ pub struct PortalSettings {
     pub id: String,
     /// What normal cars score there.
     pub thresholds: Thresholds,
+    /// Whether two persons must confirm each finding.
+    pub two_person: bool,
 }
 
 /// What the worker says as it goes; the store has it already.
@@ -258,7 +260,8 @@ impl Worker {
         let mut summary = session.report(&name_of(&row), &scan, &identities, consist.as_ref(), thresholds);
         summary.error = cut_short;
         let hits = self.lists.of_train(consist.as_ref(), &identities, &mut reports, row.received_ms);
-        (Arc::new(Inspected { scan: row, cars: reports, summary, hits }), scan.description)
+        let two_person = two_person(&self.portals, &row.portal);
+        (Arc::new(Inspected { scan: row, cars: reports, summary, hits, two_person }), scan.description)
     }
 
     /// Commits what is done. Where the store refuses, it is kept: the work is done, only the place for it is missing.
@@ -315,7 +318,7 @@ impl Worker {
         let rows = self.custody.passing_scans()?;
         self.passing.retain(|id, _| rows.iter().any(|row| row.id == *id));
         for row in rows {
-            let thresholds = thresholds(&self.portals, &row.portal);
+            let (thresholds, two_person) = (thresholds(&self.portals, &row.portal), two_person(&self.portals, &row.portal));
             let mut train = match self.passing.remove(&row.id) {
                 Some(train) if train.row.revision == row.revision => train,
                 // A paper has come: its cars are told from now on with it.
@@ -333,7 +336,7 @@ impl Worker {
                         let hits = self.lists.of_car(train.consist.as_ref(), &train.identities()[index], &mut report, row.received_ms);
                         let (id, car, now_ms) = (row.id, report.clone(), now_ms());
                         // Provisional: where there is no space for it now, the whole scan says it again.
-                        let fate = self.custody.change(move |transaction| scans::insert_passing_car(transaction, id, &car, &hits, now_ms));
+                        let fate = self.custody.change(move |transaction| scans::insert_passing_car(transaction, id, &car, &hits, two_person, now_ms));
                         if let Fate::Kept(1..) = fate {
                             (self.told)(ScanNews::Car(&row, &report));
                         }
@@ -472,6 +475,11 @@ fn align(cars: &[CarSegment], consist: Option<&Consist>, complete: bool) -> Vec<
 /// What a portal's scans are judged by; of one that is not in the site any more, the thresholds that ship.
 fn thresholds(portals: &[PortalSettings], id: &str) -> Thresholds {
     portals.iter().find(|portal| portal.id == id).map_or_else(Thresholds::built_in, |portal| portal.thresholds.clone())
+}
+
+/// Whether two persons must confirm what is found at this portal.
+fn two_person(portals: &[PortalSettings], id: &str) -> bool {
+    portals.iter().any(|portal| portal.id == id && portal.two_person)
 }
 
 /// What the reports call a scan: its sender's name, else its file's.

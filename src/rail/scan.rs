@@ -414,6 +414,12 @@ impl Scan {
         Ok(counts)
     }
 
+    /// The same scan with this plane alone. What air the file states is of plane 0, and left out; the dark field is the electronics' and stays.
+    pub(crate) fn of_plane(self, plane: usize) -> Scan {
+        let fields = Fields { air: Vec::new(), ..self.fields };
+        Scan { source: Box::new(OnePlane { source: self.source, plane }), fields, ..self }
+    }
+
     /// The table's row for `column`; a nominal one where the file has none.
     pub fn column(&self, column: usize) -> Column {
         let row = match &self.table {
@@ -423,6 +429,26 @@ impl Scan {
             Table::Stream(stream) => stream.row(column),
         };
         row.map_or(Column { t_s: f64::NAN, v_m_s: f64::NAN, ref_dose: 1.0, flags: 0 }, |row| Column::from_bytes(&row))
+    }
+}
+
+/// One plane of several.
+struct OnePlane {
+    source: Box<dyn ScanSource>,
+    plane: usize,
+}
+
+impl ScanSource for OnePlane {
+    fn detectors(&self) -> usize {
+        self.source.detectors()
+    }
+
+    fn columns(&self) -> usize {
+        self.source.columns()
+    }
+
+    fn counts(&self, plane: usize, columns: Range<usize>) -> Result<Cow<'_, [u16]>> {
+        self.source.counts(self.plane + plane, columns)
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Changes {
     pub last: i64,
     /// The cases, in the order of their newest change, each with its number.
     pub hits: Vec<(i64, i64)>,
+    /// The cases of cars, likewise.
+    pub cars: Vec<(i64, i64)>,
     /// Changes after that number are gone: ask for everything.
     pub missed: bool,
     /// There are more.
@@ -37,20 +39,27 @@ pub fn since(connection: &Connection, last: i64) -> rusqlite::Result<Changes> {
     let (oldest, newest) = (oldest.unwrap_or(1), newest.unwrap_or(0));
     // A number from another store is not of this one either.
     if last < oldest - 1 || last > newest {
-        return Ok(Changes { last: newest, hits: Vec::new(), missed: true, more: false });
+        return Ok(Changes { last: newest, hits: Vec::new(), cars: Vec::new(), missed: true, more: false });
     }
     let rows = connection
-        .prepare_cached("SELECT id, hit FROM review_change WHERE id > ?1 ORDER BY id LIMIT ?2")?
-        .query_map([last, MOST], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+        .prepare_cached("SELECT id, hit, car FROM review_change WHERE id > ?1 ORDER BY id LIMIT ?2")?
+        .query_map([last, MOST], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, Option<i64>, Option<i64>)>>>()?;
     let more = rows.len() as i64 == MOST;
     let reached = rows.last().map_or(last, |row| row.0);
-    let mut hits: Vec<(i64, i64)> = Vec::new();
-    for (id, hit) in rows.into_iter().rev() {
-        if !hits.iter().any(|known| known.1 == hit) {
-            hits.push((id, hit));
+    let hits = newest_of(rows.iter().filter_map(|(id, hit, _)| Some((*id, (*hit)?))));
+    let cars = newest_of(rows.iter().filter_map(|(id, _, car)| Some((*id, (*car)?))));
+    Ok(Changes { last: reached, hits, cars, missed: false, more })
+}
+
+/// Of each case its newest change, in order.
+fn newest_of(changes: impl DoubleEndedIterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
+    let mut newest: Vec<(i64, i64)> = Vec::new();
+    for (id, case) in changes.rev() {
+        if !newest.iter().any(|known| known.1 == case) {
+            newest.push((id, case));
         }
     }
-    hits.reverse();
-    Ok(Changes { last: reached, hits, missed: false, more })
+    newest.reverse();
+    newest
 }

@@ -128,7 +128,7 @@ pub fn claim(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i64
     };
     let mine = row.owner.as_ref().is_some_and(|owner| owner.0 == who.id) && row.until_ms > now_ms;
     let claim = Claim { until_ms: now_ms + LEASE_MS, since_ms: if mine { row.claimed_ms } else { now_ms } };
-    transaction.prepare_cached(&format!("{FREE} WHERE owner = ?1 AND hit <> ?2"))?.execute(params![who.id, hit])?;
+    free_others(transaction, who, Some(hit), None)?;
     transaction.prepare_cached("UPDATE review SET owner = ?2, owner_name = ?3, lease_until_ms = ?4, claimed_ms = ?5 WHERE hit = ?1")?.execute(params![
         hit,
         who.id,
@@ -140,6 +140,13 @@ pub fn claim(transaction: &Transaction<'_>, hit: i64, who: &Officer, now_ms: i64
         record(transaction, who, Action::Claimed, hit, serde_json::json!({}), now_ms)?;
     }
     Ok(Ok(claim))
+}
+
+/// Gives back what this person has in hand, a hit or a car, but for this one.
+pub(super) fn free_others(transaction: &Transaction<'_>, who: &Officer, hit: Option<i64>, car: Option<i64>) -> rusqlite::Result<()> {
+    transaction.prepare_cached(&format!("{FREE} WHERE owner = ?1 AND hit IS NOT ?2"))?.execute(params![who.id, hit])?;
+    let cars = "UPDATE car_case SET owner = NULL, owner_name = NULL, lease_until_ms = NULL, claimed_ms = NULL WHERE owner = ?1 AND id IS NOT ?2";
+    transaction.prepare_cached(cars)?.execute(params![who.id, car]).map(|_| ())
 }
 
 const FREE: &str = "UPDATE review SET owner = NULL, owner_name = NULL, lease_until_ms = NULL, claimed_ms = NULL";

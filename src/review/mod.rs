@@ -27,6 +27,7 @@
 //! | [`display`] | what a pixel of a scan looks like: the reference |
 //! | [`changes`] | which cases changed since |
 //! | [`figures`] | what dispositions say of the reader and the lists; lanes by the hour |
+//! | [`light`] | the page's files as they are sent |
 //! | `web/` | the page: HTML, CSS, ES modules, two languages; embedded, built by nothing |
 //!
 //! A hit that its passage's vote withdraws leaves the queue (`withdrawn`) unless somebody has decided already.
@@ -38,6 +39,7 @@ pub mod decide;
 pub mod diff;
 pub mod display;
 pub mod figures;
+pub mod light;
 pub mod web;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 //! The page's files, inside the executable: plain HTML, CSS, ES modules and two languages, as they lie in `src/review/web/`. Nothing builds them, and nothing
-//! in them is anybody else's.
+//! in them is anybody else's; what is sent is [`File::light`].
 
 /// One file.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +10,14 @@ pub struct File {
     pub kind: &'static str,
     /// What is in it.
     pub text: &'static str,
+}
+
+impl File {
+    /// As it is sent.
+    #[must_use]
+    pub fn light(&self) -> String {
+        super::light::light(self.name, self.text)
+    }
 }
 
 macro_rules! files {
@@ -134,19 +142,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_page_weighs_little() {
-        // What is fetched when somebody wants the scan viewer; queue and evidence do without.
-        const VIEWER: [&str; 10] =
-            ["trains.js", "car.js", "findings.js", "look.js", "measure.js", "papers.js", "stage.js", "pixels.js", "canvas.js", "display.js"];
-        let bytes = |wanted: &dyn Fn(&str) -> bool| FILES.iter().filter(|file| wanted(file.name)).map(|file| file.text.len()).sum::<usize>();
-        // One language is sent.
-        let (start, viewer) = (bytes(&|name| name != "es.json" && !VIEWER.contains(&name)), bytes(&|name| VIEWER.contains(&name)));
-        assert!(start <= 150_000, "{start} bytes before anything is seen");
-        assert!(viewer <= 90_000, "{viewer} bytes of the scan viewer");
-        for file in FILES.iter().filter(|file| !VIEWER.contains(&file.name)) {
-            let early = VIEWER.iter().find(|name| file.text.contains(&format!("from './{name}'")));
-            assert!(early.is_none(), "{} fetches {early:?} at once", file.name);
+    /// What these scripts fetch with them.
+    fn with_imports(begin: &[&str]) -> BTreeSet<&'static str> {
+        let mut all = BTreeSet::new();
+        let mut open: Vec<&'static File> = begin.iter().map(|name| file(name).expect("a script")).collect();
+        while let Some(script) = open.pop() {
+            if all.insert(script.name) {
+                open.extend(script.text.split(" from './").skip(1).filter_map(|rest| file(rest.split('\'').next().unwrap_or_default())));
+            }
         }
+        all
+    }
+
+    #[test]
+    fn each_page_weighs_little() {
+        let sent = |name: &&str| file(name).expect("a file").light().len();
+        // One language is sent: the heavier counts.
+        let language = ["en.json", "es.json"].iter().map(sent).max().expect("two");
+        let always: usize = ["index.html", "page.css", "icon.svg"].iter().map(sent).sum::<usize>() + language;
+        let frame = file("page.js").expect("the frame").text;
+        let later: Vec<&str> = frame.split("(() => import('./").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        assert_eq!(later.len(), 7, "pages that are fetched when somebody wants them");
+        let weights: BTreeMap<&str, usize> =
+            std::iter::once("page.js").chain(later).map(|page| (page, always + with_imports(&["page.js", page]).iter().map(sent).sum::<usize>())).collect();
+        println!("bytes of each page, before gzip: {weights:?}");
+        assert!(weights.values().all(|bytes| *bytes <= 150_000), "{weights:?}");
     }
 }

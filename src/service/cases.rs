@@ -20,7 +20,7 @@ use crate::custody::record::Fate;
 use crate::custody::{Custody, journal};
 use crate::error::{Error, Fault};
 use crate::review::decide::{self, Decision, Outcome, Refusal};
-use crate::review::{Officer, Reason, State as CaseState, Verdict, cases, changes, figures};
+use crate::review::{Officer, Reason, State as CaseState, Verdict, cars, cases, changes, figures};
 
 /// What happened longest ago that figures are told of, hours: a month.
 const MOST_HOURS: i64 = 24 * 31;
@@ -42,6 +42,8 @@ pub(super) struct Queue {
     all: usize,
     /// Most urgent first, at most ten thousand.
     cases: Vec<cases::Item>,
+    /// Cars in which something was found that nobody has judged, most urgent first, at most two thousand.
+    cars: Vec<cars::CarItem>,
     /// Who asks.
     me: Somebody,
     /// The site's name.
@@ -54,14 +56,14 @@ pub(super) struct Queue {
 #[utoipa::path(get, path = "/v1/cases", tag = "cases", responses((status = 200, body = Queue)))]
 pub(super) async fn queue(State(service): State<Service>, person: Person) -> Result<Response, Problem> {
     let since_ms = person.sees_since_ms(&service.site, now_ms());
-    let (change, cases, all) = ask(&service, move |connection| {
+    let (change, cases, all, cars) = ask(&service, move |connection| {
         // Before the cases: what changes meanwhile is told twice, and never missed.
         let change = changes::newest(connection)?;
         let (cases, all) = cases::queue(connection, since_ms)?;
-        Ok((change, cases, all))
+        Ok((change, cases, all, cars::queue(connection, since_ms)?))
     })
     .await?;
-    let told = Queue { change, now_ms: now_ms(), all, cases, me: person.into(), site: service.site.name.clone(), demo: service.site.demo };
+    let told = Queue { change, now_ms: now_ms(), all, cases, cars, me: person.into(), site: service.site.name.clone(), demo: service.site.demo };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
@@ -132,11 +134,17 @@ pub(super) struct ClaimTold {
     now_ms: i64,
 }
 
+impl From<decide::Claim> for ClaimTold {
+    fn from(claim: decide::Claim) -> ClaimTold {
+        ClaimTold { until_ms: claim.until_ms, since_ms: claim.since_ms, now_ms: now_ms() }
+    }
+}
+
 /// Takes a case in hand, or prolongs the lease.
 #[utoipa::path(put, path = "/v1/cases/{id}/claim", tag = "cases", params(("id" = i64, Path, description = "The hit's number")), responses((status = 200, description = "Until when it is in hand", body = ClaimTold), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn claim(State(service): State<Service>, person: Person, At(id): At<i64>) -> Result<Json<ClaimTold>, Problem> {
     let claim = change(&service, person, move |transaction, officer| decide::claim(transaction, id, officer, now_ms())).await?;
-    Ok(Json(ClaimTold { until_ms: claim.until_ms, since_ms: claim.since_ms, now_ms: now_ms() }))
+    Ok(Json(claim.into()))
 }
 
 /// Gives a case back.
@@ -244,7 +252,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Changes something in the store, durably.
-async fn change<T: Send + 'static>(
+pub(super) async fn change<T: Send + 'static>(
     service: &Service,
     person: Person,
     work: impl FnOnce(&Transaction<'_>, &Officer) -> Outcome<T> + Send + 'static,
@@ -285,7 +293,7 @@ pub(super) fn refused(why: &Refusal) -> Problem {
         Refusal::NotSeen => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "Not seen",
-            "`evidence` is no picture of this case that was sent to you: look at it before you decide".to_owned(),
+            "no picture of this case was sent to you, or `evidence` is none of them: look at it before you decide".to_owned(),
         ),
         Refusal::Reason => (StatusCode::UNPROCESSABLE_ENTITY, "Reason", "a rejection has a `reason`, and nothing else has".to_owned()),
         Refusal::NoteWanted => (StatusCode::UNPROCESSABLE_ENTITY, "Note wanted", "the reason `other` wants a note of yours first".to_owned()),

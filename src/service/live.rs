@@ -3,6 +3,7 @@
 //! | event | data |
 //! |---|---|
 //! | `case` | a case as the queue tells it, as it is now; its id is the number of the change: `Last-Event-ID` goes on after it, also after a restart |
+//! | `car` | a car in which something was found, as the queue tells it, likewise |
 //! | `gone` | `{"id"}` of a case that has had its time |
 //! | `missed` | the change that was named lies too far back: ask for the queue anew |
 //! | `tick` | every two seconds the time, and why the service is not ready: a screen that hears none is stale and must say so |
@@ -26,7 +27,7 @@ use super::asked::Asked;
 use super::cases::ask;
 use super::door::now_ms;
 use super::problem::Problem;
-use crate::review::{cases, changes};
+use crate::review::{cars, cases, changes};
 
 /// How often the store is asked for news while a screen is open. A hit must be on the screen within 300 ms of its commit.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -122,13 +123,25 @@ async fn news(service: &Service, last: i64, since_ms: i64) -> Result<(String, i6
             if changes.missed {
                 text += &event("missed", Some(changes.last), &json!({}));
             }
+            let mut told: Vec<(i64, String)> = Vec::new();
             for (change, hit) in changes.hits {
-                text += &match cases::one(connection, hit)? {
-                    Some(item) if item.stored_ms < since_ms => String::new(),
-                    Some(item) => event("case", Some(change), &serde_json::to_value(item).unwrap_or_default()),
-                    None => event("gone", Some(change), &json!({ "id": hit })),
-                };
+                told.push((
+                    change,
+                    match cases::one(connection, hit)? {
+                        Some(item) if item.stored_ms < since_ms => String::new(),
+                        Some(item) => event("case", Some(change), &serde_json::to_value(item).unwrap_or_default()),
+                        None => event("gone", Some(change), &json!({ "id": hit })),
+                    },
+                ));
             }
+            for (change, case) in changes.cars {
+                // One that is gone goes from screens when they ask for it.
+                if let Some(item) = cars::one(connection, case, since_ms)? {
+                    told.push((change, event("car", Some(change), &serde_json::to_value(item).unwrap_or_default())));
+                }
+            }
+            told.sort_by_key(|(change, _)| *change);
+            text.extend(told.into_iter().map(|(_, event)| event));
             last = changes.last;
             if !changes.more {
                 return Ok((text, last));

@@ -199,7 +199,8 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         let door = door.clone();
         std::thread::Builder::new().name("relay".to_owned()).spawn(move || door.relay(&events)).map_err(|error| Error::io(&error).in_("starting a thread"))?
     };
-    let settings = site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds() }).collect();
+    let settings =
+        site.portals.iter().map(|portal| PortalSettings { id: portal.id.clone(), thresholds: portal.thresholds(), two_person: portal.two_person }).collect();
     let portals = Portals::start(custody.clone(), settings, lists.watchlists(), Anomaly::open(&engine)?, |news| metrics::scan_news(&news))?;
     let waker = portals.waker();
     let uploads = uploads::Uploads::open(&custody, site.limits.clone(), waker.clone())?;
@@ -423,6 +424,7 @@ fn viewed() -> Router<Service> {
         .route("/v1/scans/{scan}/tiles/{level}/{x}/{y}", get(viewer::tile))
         .route("/v1/scans/{scan}/cars", get(viewer::train))
         .route("/v1/scans/{scan}/cars/{position}", get(viewer::car))
+        .route("/v1/scans/{scan}/cars/{position}/claim", put(viewer::claim).delete(viewer::release))
         .route("/v1/scans/{scan}/cars/{position}/thumbnail", get(viewer::thumbnail))
         .route("/v1/scans/{scan}/cars/{position}/thickness", get(viewer::thickness))
         .route("/v1/scans/{scan}/cars/{position}/change", get(viewer::change))

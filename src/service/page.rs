@@ -16,15 +16,24 @@ use crate::review::web::{self, File};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// All of the page's files, gzipped, by name.
-static GZIPPED: LazyLock<HashMap<&str, Vec<u8>>> = LazyLock::new(|| {
-    let gzipped = |file: &File| {
+/// A file as it is sent.
+struct Sent {
+    text: String,
+    gzipped: Vec<u8>,
+    digest: String,
+}
+
+/// All of the page's files as they are sent, by name.
+static SENT: LazyLock<HashMap<&str, Sent>> = LazyLock::new(|| {
+    let sent = |file: &File| {
+        let text = file.light();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         // Into memory, which takes everything.
-        let _ = gzip.write_all(file.text.as_bytes());
-        (file.name, gzip.finish().unwrap_or_default())
+        let _ = gzip.write_all(text.as_bytes());
+        let digest = hex(&sha256(text.as_bytes()));
+        (file.name, Sent { gzipped: gzip.finish().unwrap_or_default(), digest, text })
     };
-    web::FILES.iter().map(gzipped).collect()
+    web::FILES.iter().map(sent).collect()
 });
 
 /// The page itself.
@@ -34,11 +43,11 @@ pub(super) async fn index(headers: HeaderMap) -> Result<Response, Problem> {
 
 /// One of its files; 304 where the browser has it.
 pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let Some(File { kind, text, .. }) = web::file(&name) else {
+    let Some((File { kind, .. }, sent)) = web::file(&name).zip(SENT.get(name.as_str())) else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "Not found", "the page has no such file"));
     };
     let takes_gzip = headers.get(header::ACCEPT_ENCODING).and_then(|takes| takes.to_str().ok()).is_some_and(|takes| takes.contains("gzip"));
-    let tag = format!("\"{}{}\"", &hex(&sha256(text.as_bytes()))[..16], if takes_gzip { "z" } else { "" });
+    let tag = format!("\"{}{}\"", &sent.digest[..16], if takes_gzip { "z" } else { "" });
     let same = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let told = [
         (header::CONTENT_TYPE, (*kind).to_owned()),
@@ -50,9 +59,9 @@ pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
-    Ok(match GZIPPED.get(name.as_str()).filter(|_| takes_gzip) {
+    Ok(match takes_gzip {
         _ if same => (StatusCode::NOT_MODIFIED, told).into_response(),
-        Some(gzipped) => ([(header::CONTENT_ENCODING, "gzip")], told, gzipped.as_slice()).into_response(),
-        None => (told, *text).into_response(),
+        true => ([(header::CONTENT_ENCODING, "gzip")], told, sent.gzipped.as_slice()).into_response(),
+        false => (told, sent.text.as_str()).into_response(),
     })
 }

@@ -186,6 +186,8 @@ pub struct Portal {
     pub thresholds: Option<Thresholds>,
     /// A passing train whose columns stop coming for this long is taken to have passed, seconds.
     pub silence_s: u64,
+    /// Whether two persons must confirm each finding.
+    pub two_person: bool,
     /// Folder to watch for scans.
     pub folder: Option<PathBuf>,
     /// Scans that stand in for trains.

@@ -268,10 +268,11 @@ fn portal((id, mut section): (String, Section<'_, '_>)) -> Option<Portal> {
     let path = section.path("calibration", Otherwise::Nothing);
     let thresholds = path.map(|path| named_file(&section, "calibration", &path, |bytes| Thresholds::parse(bytes).map_err(|error| error.message)));
     let silence_s = number(&mut section, "silence_s", "3600", 1..=86_400);
+    let two_person = choice(&mut section, "two_person", "no", &YES_OR_NO);
     let folder = section.path("folder", Otherwise::Nothing);
     should_be_there(&section, "folder", folder.as_deref());
     let replay = section.optional_section("replay").map(|section| replay(section, "every_s"));
-    Some(Portal { name: name?, thresholds: sound(thresholds)?, silence_s: silence_s?, folder, replay: sound(replay)?, id })
+    Some(Portal { name: name?, thresholds: sound(thresholds)?, silence_s: silence_s?, two_person: two_person?, folder, replay: sound(replay)?, id })
 }
 
 fn list((name, mut section): (String, Section<'_, '_>)) -> Option<List> {

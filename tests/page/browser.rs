@@ -149,3 +149,18 @@ fn the_scripts_types_agree() {
     let checked = Command::new("node").args(["node_modules/typescript/bin/tsc", "-p", "."]).current_dir(tests()).output().expect("node runs");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
+
+#[test]
+fn what_is_sent_is_what_was_written() {
+    if !["node", "npm"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in garita::review::web::FILES {
+        std::fs::write(folder.path().join(file.name), file.light()).expect("writes");
+    }
+    let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/review/web");
+    let compared = Command::new("node").arg("light.mjs").args([&written, folder.path()]).current_dir(tests()).status().expect("node runs");
+    assert!(compared.success(), "what is sent of a script is another script");
+}

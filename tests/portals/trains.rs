@@ -138,6 +138,15 @@ fn the_first_car_is_told_while_the_train_still_passes() {
     assert_eq!((&told["state"], &told["cars"][0]["mark"]), (&json!("passing"), &json!("CTCX 938969")), "{told}");
     assert_eq!((&told["hits"][0]["state"], &told["hits"][0]["position"]), (&json!("sighted"), &json!(1)), "{told}");
     server.metric_when("garita_source_active{source=\"columns\",lane=\"bridge\"}", 1.0);
+    // Who looks sees the car that has passed, while others still come.
+    let train = server.get(&format!("/v1/scans/{scan}/cars")).json();
+    assert_eq!((&train["state"], &train["pictures"]), (&json!("passing"), &json!(true)), "{train}");
+    let car = server.get(&format!("/v1/scans/{scan}/cars/1"));
+    assert_eq!((car.status, &car.json()["mark"]), (200, &json!("CTCX 938969")), "{}", car.text());
+    assert!(server.get(&format!("/v1/scans/{scan}/cars/1/thumbnail")).body.starts_with(b"\x89PNG"));
+    assert_eq!(server.get(&format!("/v1/scans/{scan}/cars/1/thickness")).status, 200);
+    assert_eq!(server.get(&format!("/v1/scans/{scan}/tiles/0/0/0?car=1")).status, 200);
+    assert_eq!(server.get(&format!("/v1/scans/{scan}/cars/3")).status, 404, "it has not passed");
     // The same train, begun anew by a portal that has lost the answer: it is told where to go on.
     let again = server.post("/v1/portals/bridge/columns", &named, &line);
     assert_eq!((again.status, again.field("location"), again.offset()), (409, upload.as_str(), two_thirds));

@@ -107,33 +107,95 @@ fn findings_are_judged_once_by_whoever_has_looked() {
     let at = format!("/v1/scans/{id}/cars/2");
     let finding = format!("{at}/findings/0/disposition");
     let why = |answer: &Answer| (answer.status, answer.json()["why"]["why"].as_str().unwrap_or_default().to_owned());
-    let confirm = json!({ "verdict": "confirmed" }).to_string();
-    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (422, "not_seen".to_owned()));
+    let confirm = json!({ "verdict": "confirmed", "looked_ms": 900 }).to_string();
     let waiting = server.get("/v1/scans").json()["scans"][0]["waiting"].as_i64().expect("a number");
     assert!(waiting > 0, "the person in the boxcar waits for somebody");
-    server.get(&at);
+    // It is in the queue as hits are, and stays there until it is decided.
+    let queued = || server.get("/v1/cases").json()["cars"].as_array().expect("cars").iter().find(|car| car["scan"] == id && car["position"] == 2).cloned();
+    let car = queued().expect("the boxcar");
+    assert_eq!((&car["state"], &car["mark"], &car["owner"]), (&json!("open"), &json!("RBOX 81454"), &Value::Null), "{car}");
+    assert_eq!(send(server.address, "PUT", &format!("{at}/claim"), &[], b"").status, 200);
+    assert_eq!(queued().expect("the boxcar")["owner"]["id"], "local");
+    assert_eq!(send(server.address, "DELETE", &format!("{at}/claim"), &[], b"").status, 204);
+    // Told of it is not shown it: some of its pixels must have been sent, and pixels of another car are none of it.
+    let told = server.get(&at).json();
+    let first = told["columns"][0].as_u64().expect("a column") / 512;
+    assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/{first}/0")).status, 200);
+    assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/0/0?car=3")).status, 200);
+    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (422, "not_seen".to_owned()));
+    assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/{first}/0?car=2")).status, 200);
     for (body, refused) in [
-        (json!({ "verdict": "rejected" }), "reason"),
-        (json!({ "verdict": "confirmed", "reason": "cargo" }), "reason"),
-        (json!({ "verdict": "rejected", "reason": "other" }), "note_wanted"),
-        (json!({ "verdict": "rejected", "reason": "other", "note": " " }), "note"),
+        (json!({ "verdict": "rejected", "looked_ms": 1 }), "reason"),
+        (json!({ "verdict": "confirmed", "reason": "cargo", "looked_ms": 1 }), "reason"),
+        (json!({ "verdict": "rejected", "reason": "other", "looked_ms": 1 }), "note_wanted"),
+        (json!({ "verdict": "rejected", "reason": "other", "note": " ", "looked_ms": 1 }), "note"),
     ] {
         assert_eq!(why(&server.post(&finding, &[], body.to_string().as_bytes())), (422, refused.to_owned()), "{body}");
     }
     assert_eq!(server.post(&format!("{at}/findings/77/disposition"), &[], confirm.as_bytes()).status, 404);
-    let reject = json!({ "verdict": "rejected", "reason": "other", "note": "the crew's stove" });
-    assert_eq!(server.post(&finding, &[], reject.to_string().as_bytes()).json()["dispositions"][0]["note"], "the crew's stove");
-    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (409, "decided_already".to_owned()));
-    assert_eq!(send(server.address, "DELETE", &finding, &[], b"").json()["dispositions"][0], Value::Null);
+    let reject = json!({ "verdict": "rejected", "reason": "other", "note": "the crew's stove", "looked_ms": 1 });
+    assert_eq!(server.post(&finding, &[], reject.to_string().as_bytes()).json()["judged"][0]["by"][0]["note"], "the crew's stove");
+    assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (409, "closed".to_owned()));
+    assert_eq!(send(server.address, "DELETE", &finding, &[], b"").json()["judged"][0]["by"], json!([]));
     assert_eq!(why(&send(server.address, "DELETE", &finding, &[], b"")), (409, "too_late".to_owned()));
     assert_eq!(server.post(&finding, &[], confirm.as_bytes()).status, 200);
     // All of its probable findings judged: it waits no more.
-    for number in 1..server.get(&at).json()["told"]["findings"].as_array().map_or(0, Vec::len) {
-        assert_eq!(server.post(&format!("{at}/findings/{number}/disposition"), &[], confirm.as_bytes()).status, 200);
+    let mut made = Value::Null;
+    for number in 1..told["told"]["findings"].as_array().map_or(0, Vec::len) {
+        let answer = server.post(&format!("{at}/findings/{number}/disposition"), &[], confirm.as_bytes());
+        assert_eq!(answer.status, 200);
+        made = answer.json();
     }
+    assert!(made["case"]["state"] == "confirmed" || made == Value::Null, "{made}");
+    assert_eq!(queued(), None);
     assert_eq!(server.get("/v1/scans").json()["scans"][0]["waiting"], waiting - 1);
     let records = server.get("/v1/audit?action=disposition.undone").json();
     assert_eq!(records["records"][0]["subject"], format!("scan {id} car 2"));
+}
+
+#[test]
+fn a_dual_energy_portal_shows_both_energies_and_their_ratio() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let synth = |arguments: &[&str]| {
+        let made =
+            std::process::Command::new(env!("CARGO_BIN_EXE_garita")).args(["synth", "rail", "--out"]).arg(folder.path().join("made")).args(arguments).output();
+        let made = made.expect("it runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    synth(&["--source", "dual", "--trains", "1", "--cars", "1", "--seed", "5"]);
+    let file = std::fs::read_dir(folder.path().join("made"))
+        .expect("made")
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "tif"))
+        .expect("a scan");
+    let server = Server::start(folder.path(), "");
+    let id = server.post("/v1/portals/bridge/scans", &[], &std::fs::read(&file).expect("reads")).scan();
+    server.inspected(id);
+    let car = server.get(&format!("/v1/scans/{id}/cars/1")).json();
+    assert_eq!(car["settings"].as_array().map(Vec::len), Some(3), "{car}");
+    let scan = Scan::open(&file).expect("a scan");
+    let (width, detectors) = (scan.columns().min(512), scan.detectors().min(512));
+    for (energy, plane) in [("high", 0), ("low", 1)] {
+        let told = values(&server.get(&format!("/v1/scans/{id}/tiles/0/0/0?energy={energy}")));
+        let counts = scan.plane(plane, 0..width).expect("there");
+        assert!((0..told.len()).all(|index| told[index] == counts[index % width * scan.detectors() + index / width]), "{energy}");
+        assert_eq!(told.len(), width * detectors);
+    }
+    // In open beam neither is attenuated; in the car the low energy more than the high, as in every stuff that there is.
+    let columns = [0, 1].map(|at| car["columns"][at].as_u64().expect("a column") as usize);
+    let tile = (columns[0] + columns[1]) / 2 / 512;
+    let told = values(&server.get(&format!("/v1/scans/{id}/tiles/0/{tile}/0?energy=ratio")));
+    let mut inside: Vec<u16> = told.iter().copied().filter(|&value| value != 16_384 && value != 0).collect();
+    inside.sort_unstable();
+    assert!(inside.len() > told.len() / 20, "{} of {}", inside.len(), told.len());
+    let median = f32::from(inside[inside.len() / 2]) / 16_384.0;
+    assert!((1.02..1.9).contains(&median), "{median}");
+    // One energy has no other.
+    let single = server.post("/v1/portals/bridge/scans", &[("Idempotency-Key", "single")], &rail("G-3.tif")).scan();
+    server.inspected(single);
+    assert_eq!(server.get(&format!("/v1/scans/{single}/tiles/0/0/0?energy=low")).status, 404);
+    assert_eq!(server.get(&format!("/v1/scans/{single}/cars/1")).json()["settings"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -9,21 +9,27 @@ import { ends, histogram, thick } from './measure.js';
 import { papers } from './papers.js';
 import { Pixels, cells } from './pixels.js';
 import { Refused, ask, get } from './server.js';
+import { waits } from './queue.js';
 import { Stage, placeMm } from './stage.js';
 import { number, percent, t, time } from './words.js';
 
 /** @typedef {import('./stage.js').Point} Point
- * @typedef {{say: (text: string, urgent?: boolean) => void, review: {me: import('./server.js').Me}}} Frame
+ * @typedef {{say: (text: string, urgent?: boolean) => void, review: {me: import('./server.js').Me, may: (item: import('./server.js').Item) => boolean, queue: import('./queue.js').Queue, now: () => number, active: number}}} Frame
  * @typedef {{kind: string, box: number[], box_mm: number[], score: number, probability: number, false_alarm_rate: number, thickness_mm_steel: number, delta_g_cm2: number,
  *   sigma_g_cm2: number, mass_kg: number, detector: string}} Finding
- * @typedef {import('./stage.js').Body & import('./pixels.js').Where & {setting: {low: number, high: number, zero: number}, dead: number[], source: string, mark: string | null, name: string | null, portal: string, received_ms: number,
+ * @typedef {import('./stage.js').Body & import('./pixels.js').Where & {settings: {low: number, high: number, zero: number, log: boolean}[], dead: number[], source: string, mark: string | null, name: string | null, portal: string, received_ms: number,
  *   measured: {length_mm: number, axles: number, cut_off: boolean}, told: any, declared: any, now_ms: number,
  *   earlier: {scan: number, position: number, received_ms: number, portal: string} | null,
  *   annotations: {id: number, person: string, name: string, kind: string, from: number[], to: number[], body: string, at_ms: number}[],
- *   dispositions: ({person: string, name: string, verdict: string, reason: string | null, note: string | null, decided_ms: number} | null)[]}} View */
+ *   judged: {state: import('./server.js').State, by: {person: string, name: string, verdict: string, reason: string | null, note: string | null, decided_ms: number}[]}[],
+ *   case: import('./server.js').CarItem | null}} View */
 
 const COMPARE = /** @type {const} */ (['off', 'beside', 'blink', 'difference']);
 const BLINK_MS = 700;
+/** Pictures of a dual-energy portal, in the order of its settings. */
+const ENERGIES = ['high', 'low', 'ratio'];
+/** A claim is prolonged this often. */
+const PROLONG_MS = 15_000;
 
 /** @typedef {'look' | 'probe' | 'ruler' | 'region' | 'box' | 'arrow' | 'text'} Tool */
 
@@ -47,6 +53,13 @@ export class Car {
     /** @type {import('./stage.js').Mark | null} what was measured last */
     this.measure = null;
     this.boxes = true;
+    /** Which of the pictures of a dual-energy portal. */
+    this.energy = 0;
+    /** When the car's pixels had been painted. @type {number | null} */
+    this.painted = null;
+    this.gone = false;
+    /** Whether this person has the car in hand. */
+    this.held = false;
     /** @type {string[]} */
     this.bound = [];
     /** @type {(HTMLElement | SVGElement | Element)[]} what the last tool said */
@@ -79,11 +92,16 @@ export class Car {
     this.bar.setAttribute('aria-label', t('car.tools'));
     this.keys();
     this.timer = setInterval(() => this.tick(), BLINK_MS);
+    this.prolonging = setInterval(() => this.held && Date.now() - page.review.active < 60_000 && void this.hold(true), PROLONG_MS);
     void this.open();
   }
 
   stop() {
+    this.gone = true;
     clearInterval(this.timer);
+    clearInterval(this.prolonging);
+    if (this.held) void ask('DELETE', `${this.address()}/claim`).catch(() => {});
+    this.held = false;
     this.stage.stop();
     unbind(this.bound);
   }
@@ -94,14 +112,12 @@ export class Car {
 
   /** @param {unknown} error */
   failed(error) {
-    // A finding is decided by one person: not by this one again, nor by another.
-    if (error instanceof Refused && error.why === 'decided_already') this.page.say(t('car.already'), true);
-    else this.page.say(error instanceof Refused && error.why ? t(`why.${error.why}`, { name: '' }) : t('problem', { why: error instanceof Error ? error.message : String(error) }), true);
+    this.page.say(error instanceof Refused && error.why ? t(`why.${error.why}`, { name: error.more.by ?? '' }) : t('problem', { why: error instanceof Error ? error.message : String(error) }), true);
   }
 
   /** @param {View} view @param {boolean} flip @returns {import('./stage.js').Source} */
   source(view, flip) {
-    return { body: view, flip, pixels: new Pixels(view, () => { this.stage.draw(); this.tools(); }, (error) => this.failed(error)) };
+    return { body: view, flip, pixels: new Pixels(view, view === this.view ? ENERGIES[this.energy] ?? 'high' : 'high', () => { this.stage.draw(); this.tools(); this.seen(); }, (error) => this.failed(error)) };
   }
 
   async open() {
@@ -109,9 +125,10 @@ export class Car {
       /** @type {View} */
       const view = await get(this.address());
       this.view = view;
-      this.looking.begin(view.setting);
+      this.looking.begin(/** @type {View['settings'][0]} */ (view.settings[0]));
       this.stage.show(this.source(view, false));
       this.draw();
+      await this.hold();
       this.cells = await cells(view, 'thickness', view.cells);
       this.stage.lay(this.cells, 'hatch');
     } catch (error) {
@@ -119,9 +136,52 @@ export class Car {
     }
   }
 
-  /** What people have made of it, as the server says it after each change. @param {Pick<View, 'annotations' | 'dispositions'>} made */
+  /** Its pixels have come: when the next frame is there they have been seen. */
+  seen() {
+    if (this.painted !== null) return;
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      if (this.painted !== null || !this.stage.element.dataset['level']) return;
+      this.painted = performance.now();
+      // What waits is chosen, so that one key decides it.
+      const { findings } = this;
+      if (findings.chosen < 0 && this.view?.case && waits(this.view.case.state)) findings.choose(findings.next(-1), false);
+    }));
+  }
+
+  /** Takes the car in hand where it waits for this person; who else has it is said. @param {boolean} [idle] */
+  async hold(idle = false) {
+    const { view } = this;
+    if (!view?.case || !waits(view.case.state) || this.gone || this.page.review.me.role === 'auditor') return;
+    try {
+      await ask('PUT', `${this.address()}/claim`, undefined, idle);
+      this.held = true;
+      view.case.owner = { ...this.page.review.me, until_ms: this.page.review.now() + 45_000 };
+    } catch (error) {
+      this.held = false;
+      // Who has decided on all of it is told so where it stands.
+      if (error instanceof Refused && error.why === 'claimed') this.failed(error);
+    }
+    this.findings.draw();
+  }
+
+  /** The next picture of a dual-energy portal. */
+  energies() {
+    const { view, stage } = this;
+    if (!view || view.settings.length < 2 || !stage.now) {
+      this.page.say(t('car.oneenergy'), true);
+      return;
+    }
+    this.energy = (this.energy + 1) % view.settings.length;
+    stage.now.pixels = this.source(view, false).pixels;
+    this.looking.begin(/** @type {View['settings'][0]} */ (view.settings[this.energy]));
+    this.page.say(t(`energy.${ENERGIES[this.energy]}`));
+    this.looked();
+  }
+
+  /** What people have made of it, as the server says it after each change. @param {Pick<View, 'annotations' | 'judged' | 'case'>} made */
   made(made) {
-    if (this.view) Object.assign(this.view, { annotations: made.annotations, dispositions: made.dispositions });
+    if (this.view) Object.assign(this.view, { annotations: made.annotations, judged: made.judged, case: made.case });
+    if (made.case && !waits(made.case.state)) this.held = false;
     this.draw();
   }
 
@@ -147,6 +207,7 @@ export class Car {
       { key: 'o', words: 'tool.log', act: set(() => { this.looking.now.setting.log = !this.looking.now.setting.log; }), on: () => this.looking.now.setting.log, shown: true },
       { key: 'i', words: 'tool.invert', act: set(() => { this.looking.now.setting.invert = !this.looking.now.setting.invert; }), on: () => this.looking.now.setting.invert, shown: true },
       { key: 'c', words: 'tool.colour', act: set(() => { this.looking.now.palette = this.looking.now.palette === 'grey' ? 'viridis' : 'grey'; }), on: () => this.looking.now.palette === 'viridis', shown: true },
+      { key: 'E', words: 'tool.energy', act: () => this.energies(), on: () => this.energy > 0, shown: (this.view?.settings.length ?? 1) > 1 },
       { key: 'e', words: 'tool.edges', act: detail('edges'), on: () => this.looking.now.detail === 'edges', shown: true },
       { key: 'x', words: 'tool.contrast', act: detail('contrast'), on: () => this.looking.now.detail === 'contrast', shown: true },
       { key: 'y', words: 'tool.gammaup', act: set(() => this.looking.gamma(1)), shown: true },
@@ -159,7 +220,7 @@ export class Car {
       { key: 'q', words: 'tool.boxes', act: () => { this.boxes = !this.boxes; this.looked(); }, on: () => this.boxes, shown: true },
       { key: 'd', words: 'tool.compare', act: () => void this.compare(), on: () => stage.compare !== 'off', shown: true },
       { key: 'p', words: 'tool.probe', act: tool('probe'), on: () => this.tool === 'probe', shown: true },
-      { key: 'u', words: 'tool.ruler', act: tool('ruler'), on: () => this.tool === 'ruler', shown: true },
+      { key: 'R', words: 'tool.ruler', act: tool('ruler'), on: () => this.tool === 'ruler', shown: true },
       { key: 's', words: 'tool.region', act: tool('region'), on: () => this.tool === 'region', shown: true },
       { key: 'S', words: 'tool.regionwindow', act: set(() => this.regionWindow()), shown: true },
       { key: 'w', words: 'tool.box', act: tool('box'), on: () => this.tool === 'box', shown: true },
@@ -174,6 +235,7 @@ export class Car {
       { key: 'N', words: 'tool.findingback', act: () => this.findings.choose(this.findings.chosen - 1), repeats: true },
       { key: 'a', words: 'tool.confirm', act: () => void this.findings.decide('confirmed') },
       { key: 'r', words: 'tool.reject', act: () => this.findings.ask(true) },
+      { key: 'u', words: 'key.unsure', act: () => void this.findings.decide('referred') },
       { key: 'z', words: 'key.undo', act: () => void this.findings.undo() },
       { key: 'j', words: 'key.nextcar', act: () => this.go(1) },
       { key: 'k', words: 'key.previouscar', act: () => this.go(-1) },
@@ -195,7 +257,7 @@ export class Car {
     const { setting, detail } = this.looking.now;
     fill(this.bar, ...this.all().filter((tool) => tool.shown).map(({ key, words, act, on }) =>
       h('button', { onclick: act, 'aria-pressed': on ? String(on()) : null, 'data-key': key }, t(words), ' ', h('kbd', {}, key))),
-    h('span', { class: 'small' }, t('car.window', { low: number(setting.low), high: number(setting.high), gamma: number(setting.gamma16 / 16, 2), detail: t(`detail.${detail}`) })));
+    h('span', { class: 'small' }, t('car.window', { low: number(setting.low), high: number(setting.high), gamma: number(setting.gamma16 / 16, 2), detail: t(`detail.${detail}`) }), this.energy > 0 ? ` · ${t(`energy.${ENERGIES[this.energy]}`)}` : ''));
   }
 
   looked() {

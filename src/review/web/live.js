@@ -1,10 +1,10 @@
 // The stream of changes, and how alive it is. A frozen screen must never look calm.
 
-import { get } from './server.js';
+import { carItem, get } from './server.js';
 
 /**
  * @typedef {{state: 'connecting' | 'live' | 'polling' | 'stale', since_ms: number, notReady: string[]}} Liveness
- * @typedef {{onitem: (item: import('./server.js').Item) => void, ongone: (id: number) => void, onall: (answer: import('./server.js').QueueAnswer) => void,
+ * @typedef {{onitem: (item: import('./server.js').Item) => void, ongone: (id: import('./server.js').Id) => void, onall: (answer: import('./server.js').QueueAnswer) => void,
  *   onliveness: (liveness: Liveness) => void}} Listener
  */
 
@@ -73,6 +73,7 @@ export class Live {
         act(JSON.parse(event.data));
       });
     on('case', (item) => this.listener.onitem(item));
+    on('car', (car) => this.listener.onitem(carItem(car)));
     on('gone', ({ id }) => this.listener.ongone(id));
     on('missed', () => void this.all().catch(() => {}));
     on('tick', ({ not_ready }) => {

@@ -12,9 +12,10 @@ export class Looking {
     this.first = { low: 0, high: 65_535, zero: 0 };
   }
 
-  /** @param {{low: number, high: number, zero: number}} first */
+  /** @param {{low: number, high: number, zero: number, log: boolean}} first */
   begin(first) {
     this.first = first;
+    this.kept = null;
     Object.assign(this.now.setting, first);
   }
 

@@ -1,25 +1,16 @@
 // The frame around everything: which page is shown, how alive the screen is, language, light, sound, the idle lock.
 
-import { accuracy } from './accuracy.js';
-import { audit } from './audit.js';
 import { fill, h } from './dom.js';
-import { health } from './health.js';
 import { help, keys } from './help.js';
 import { bind } from './keys.js';
-import { lists } from './lists.js';
 import { Live } from './live.js';
-import { people } from './people.js';
 import { Review } from './review.js';
-import { search } from './search.js';
 import { ask, get } from './server.js';
 import { sounds, toggle } from './sound.js';
 import { LANGUAGES, chosen, has, ofDay, speak, spoken, t } from './words.js';
 
 /** A screen that nobody touched for this long is locked. */
 const IDLE_MS = 30 * 60_000;
-
-/** How often the queue asks whether cars wait. */
-const CARS_MS = 15_000;
 
 const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
 
@@ -28,28 +19,32 @@ const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
  * @type {{name: string, letter: string, roles: string[] | null, make: null | ((page: Page) => {element: HTMLElement, stop: () => void})}[]} */
 const PAGES = [
   { name: 'queue', letter: 'q', roles: OFFICERS, make: null },
-  { name: 'trains', letter: 'r', roles: OFFICERS, make: later },
-  { name: 'search', letter: 's', roles: OFFICERS, make: search },
-  { name: 'lists', letter: 'l', roles: null, make: lists },
-  { name: 'health', letter: 'h', roles: null, make: health },
-  { name: 'accuracy', letter: 'a', roles: OFFICERS, make: accuracy },
-  { name: 'audit', letter: 't', roles: ['auditor', 'admin'], make: audit },
-  { name: 'people', letter: 'u', roles: ['admin'], make: people },
+  { name: 'trains', letter: 'r', roles: OFFICERS, make: later(() => import('./trains.js').then((made) => made.trains)) },
+  { name: 'search', letter: 's', roles: OFFICERS, make: later(() => import('./search.js').then((made) => made.search)) },
+  { name: 'lists', letter: 'l', roles: null, make: later(() => import('./lists.js').then((made) => made.lists)) },
+  { name: 'health', letter: 'h', roles: null, make: later(() => import('./health.js').then((made) => made.health)) },
+  { name: 'accuracy', letter: 'a', roles: OFFICERS, make: later(() => import('./accuracy.js').then((made) => made.accuracy)) },
+  { name: 'audit', letter: 't', roles: ['auditor', 'admin'], make: later(() => import('./audit.js').then((made) => made.audit)) },
+  { name: 'people', letter: 'u', roles: ['admin'], make: later(() => import('./people.js').then((made) => made.people)) },
   { name: 'help', letter: '?', roles: null, make: help },
 ];
 
-/** The scan viewer, fetched when somebody wants it: who judges plates does not wait for it. @param {Page} page */
-function later(page) {
-  const element = h('div', { class: 'later' });
-  let gone = false;
-  let stop = () => { gone = true; };
-  import('./trains.js').then(({ trains }) => {
-    if (gone) return;
-    const made = trains(page);
-    fill(element, made.element);
-    stop = made.stop;
-  }, (error) => fill(element, h('p', { class: 'alarm', role: 'alert' }, t('problem', { why: error.message }))));
-  return { element, stop: () => stop() };
+/** A page that is fetched when somebody wants it: who judges plates does not wait for it.
+ * @param {() => Promise<(page: Page) => {element: HTMLElement, stop: () => void}>} fetched */
+function later(fetched) {
+  return (/** @type {Page} */ page) => {
+    const element = h('div', { class: 'later' });
+    let gone = false;
+    let stop = () => { gone = true; };
+    fetched().then((make) => {
+      if (gone) return;
+      const made = make(page);
+      fill(element, made.element);
+      stop = made.stop;
+      if (named() === 'search') element.querySelector('input')?.focus();
+    }, (error) => fill(element, h('p', { class: 'alarm', role: 'alert' }, t('problem', { why: error.message }))));
+    return { element, stop: () => stop() };
+  };
 }
 
 /** The page that the address names; what follows it there is the page's own. */
@@ -100,7 +95,6 @@ class Page {
     });
     for (const kind of ['keydown', 'pointermove', 'pointerdown']) document.addEventListener(kind, () => (this.touched = Date.now()), { passive: true, capture: true });
     setInterval(() => Date.now() - this.touched > IDLE_MS && this.lock(), 5_000);
-    setInterval(() => void this.cars(), CARS_MS);
     window.addEventListener('hashchange', () => this.route());
     window.addEventListener('garita-logged-out', () => void this.whoAmI());
     bind([
@@ -118,14 +112,6 @@ class Page {
     this.words();
     this.route();
     if (this.judges()) await this.live.start();
-    await this.cars();
-  }
-
-  /** Says in the queue how many cars have findings that nobody has judged. */
-  async cars() {
-    if (!this.judges() || this.lockDialog.open || this.liveness?.state === 'stale') return;
-    const { scans } = await get('/v1/scans?limit=20', true).catch(() => ({ scans: [] }));
-    this.review.queue.carsWait(scans.reduce((/** @type {number} */ sum, /** @type {{waiting: number}} */ scan) => sum + scan.waiting, 0));
   }
 
   /** Keeps language and light with the person, who may sit somewhere else tomorrow. */
@@ -159,7 +145,6 @@ class Page {
     if (this.sheet) this.review.unkeys();
     else this.review.keys();
     fill(this.main, this.sheet?.element ?? this.review.element);
-    if (name === 'search') this.main.querySelector('input')?.focus();
     this.drawNav();
     document.title = `${t(`nav.${page?.name ?? 'queue'}`)} · ${this.site}`;
     if (!this.sheet) this.review.queue.draw();

@@ -18,8 +18,9 @@ async function bytes(path) {
 const MOST = 6;
 
 export class Pixels {
-  /** @param {Where} where @param {() => void} oncome @param {(error: unknown) => void} onfail */
-  constructor(where, oncome, onfail) {
+  /** @param {Where} where @param {string} energy @param {() => void} oncome @param {(error: unknown) => void} onfail */
+  constructor(where, energy, oncome, onfail) {
+    this.energy = energy;
     this.where = where;
     this.oncome = oncome;
     this.onfail = onfail;
@@ -56,21 +57,23 @@ export class Pixels {
 
   /** @param {number} level */
   async load(level) {
-    const { scan, columns, scan_columns, detectors, tile } = this.where;
+    const { scan, position, columns, detectors, tile } = this.where;
     const edge = 2 ** level;
     const [x0, end] = [Math.floor(columns[0] / edge), Math.ceil(columns[1] / edge)];
-    const [width, height, all] = [end - x0, Math.ceil(detectors / edge), Math.ceil(scan_columns / edge)];
+    const [width, height] = [end - x0, Math.ceil(detectors / edge)];
     const data = new Uint16Array(width * height);
     /** @type {Promise<void>[]} */
     const coming = [];
     for (let tx = Math.floor(x0 / tile); tx * tile < end; tx += 1) {
       for (let ty = 0; ty * tile < height; ty += 1) {
         const [left, top] = [tx * tile, ty * tile];
-        const across = Math.min(tile, all - left);
-        coming.push(bytes(`/v1/scans/${scan}/tiles/${level}/${tx}/${ty}`).then((buffer) => {
+        const rows = Math.min(tile, height - top);
+        coming.push(bytes(`/v1/scans/${scan}/tiles/${level}/${tx}/${ty}?car=${position}&energy=${this.energy}`).then((buffer) => {
           const values = new Uint16Array(buffer);
+          // Of a train that is passing more columns may be there than when the car was asked for.
+          const across = values.length / rows;
           const [from, to] = [Math.max(left, x0), Math.min(left + across, end)];
-          for (let y = 0; y < Math.min(tile, height - top); y += 1) data.set(values.subarray(y * across + from - left, y * across + to - left), (top + y) * width + from - x0);
+          for (let y = 0; y < rows; y += 1) data.set(values.subarray(y * across + from - left, y * across + to - left), (top + y) * width + from - x0);
         }));
       }
     }

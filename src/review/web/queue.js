@@ -2,9 +2,10 @@
 // Only the rows in view exist: ten thousand cases cost what twenty do.
 
 import { fill, h } from './dom.js';
-import { number, span, t } from './words.js';
+import { number, percent, span, t } from './words.js';
 
 /** @typedef {import('./server.js').Item} Item */
+/** @typedef {import('./server.js').Id} Id */
 /** @typedef {'critical' | 'high' | 'medium' | 'low'} Severity */
 
 /** A row's height, CSS pixels: page.css says the same. */
@@ -34,17 +35,17 @@ export const waits = (state) => state === 'open' || state === 'second' || state 
 /** @typedef {import('./server.js').State} State */
 
 /** @param {Item} a @param {Item} b */
-const order = (a, b) => a.priority - b.priority || a.id - b.id;
+const order = (a, b) => a.priority - b.priority || a.stored_ms - b.stored_ms || (a.id < b.id ? -1 : 1);
 
 export class Queue {
-  /** @param {{onselect: (id: number) => void, onclaim: (id: number) => void, now: () => number, me: () => string}} owner */
+  /** @param {{onselect: (id: Id) => void, onclaim: (id: Id) => void, now: () => number, me: () => string}} owner */
   constructor(owner) {
     this.owner = owner;
     /** @type {Item[]} rows as they stand on the screen */
     this.rows = [];
-    /** @type {Map<number, Item>} what is new and waits */
+    /** @type {Map<Id, Item>} what is new and waits */
     this.fresh = new Map();
-    /** @type {number | null} */
+    /** @type {Id | null} */
     this.selected = null;
     this.more = 0;
     this.space = h('div', { class: 'space', role: 'presentation' });
@@ -52,10 +53,8 @@ export class Queue {
     this.newButton = h('button', { class: 'new', hidden: true, onclick: () => this.reveal() });
     this.newPlace = h('div', { class: 'new-place' }, this.newButton);
     this.counts = h('p', { class: 'counts' });
-    this.cars = h('a', { class: 'block', href: '#trains', hidden: true });
-    this.waitingCars = 0;
     this.empty = h('p', { class: 'empty' });
-    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.cars, this.newPlace), this.empty, this.list);
+    this.element = h('section', { class: 'queue' }, h('header', {}, this.counts, this.newPlace), this.empty, this.list);
     new ResizeObserver(() => this.draw()).observe(this.list);
   }
 
@@ -105,19 +104,13 @@ export class Queue {
     return isNew;
   }
 
-  /** Takes a row away; what is under the cursor stays where it is. @param {number} id */
+  /** Takes a row away; what is under the cursor stays where it is. @param {Id} id */
   remove(id) {
     this.fresh.delete(id);
     const at = this.rows.findIndex((row) => row.id === id);
     if (at < 0) return;
     this.rows.splice(at, 1);
     if (at * ROW < this.list.scrollTop) this.list.scrollTop -= ROW;
-    this.draw();
-  }
-
-  /** Cars with findings that nobody has judged. @param {number} cars */
-  carsWait(cars) {
-    this.waitingCars = cars;
     this.draw();
   }
 
@@ -135,7 +128,7 @@ export class Queue {
     this.rows = this.rows.filter((row) => waits(row.state) || row.id === this.selected);
   }
 
-  /** @param {number | null} id */
+  /** @param {Id | null} id */
   select(id) {
     this.selected = id;
     this.show();
@@ -159,12 +152,12 @@ export class Queue {
     if (row && row.id !== this.selected) this.owner.onselect(row.id);
   }
 
-  /** The most urgent case that `may` be decided, but `but`. @param {(item: Item) => boolean} may @param {number | null} but */
+  /** The most urgent case that `may` be decided, but `but`. @param {(item: Item) => boolean} may @param {Id | null} but */
   next(may, but) {
     return this.rows.find((row) => row.id !== but && may(row)) ?? null;
   }
 
-  /** @param {number} id */
+  /** @param {Id} id */
   item(id) {
     return this.rows.find((row) => row.id === id) ?? this.fresh.get(id) ?? null;
   }
@@ -172,8 +165,6 @@ export class Queue {
   draw() {
     const waiting = this.rows.filter((row) => waits(row.state)).length + this.fresh.size + this.more;
     fill(this.counts, h('strong', {}, t('queue.waiting', { n: number(waiting) })), this.more > 0 ? ` ${t('queue.more', { n: number(this.more) })}` : '');
-    this.cars.hidden = this.waitingCars === 0;
-    fill(this.cars, `▲ ${t('queue.cars', { n: number(this.waitingCars) })}`);
     this.newButton.hidden = this.fresh.size === 0;
     if (this.fresh.size > 0) {
       const worst = [...this.fresh.values()].sort(order)[0];
@@ -201,7 +192,9 @@ export class Queue {
 
   /** @param {number} stored */
   age(stored) {
-    const age = this.owner.now() - stored;
+    const age = this.owner.now() - Math.abs(stored);
+    // A look into a car is no alarm on the road: its age says enough.
+    if (stored < 0) return [h('span', {}, t('queue.age', { span: span(age) }))];
     const left = BUDGET.decideMs - age;
     return [
       h('span', {}, t('queue.age', { span: span(age) })),
@@ -218,18 +211,23 @@ export class Queue {
       item.state === 'second' ? h('span', { class: 'flag second' }, t('queue.second')) : null,
       item.state === 'supervisor' ? h('span', { class: 'flag supervisor' }, t('state.supervisor')) : null,
       item.state === 'open' && item.two_person ? h('span', { class: 'flag' }, t('queue.two')) : null,
-      item.hit === 'sighted' ? h('span', { class: 'flag' }, t('queue.inview')) : null,
+      item.hit === 'sighted' || item.car?.passing ? h('span', { class: 'flag' }, t('queue.inview')) : null,
       waits(item.state) ? null : h('span', { class: 'flag done' }, t(`state.${item.state}`)),
       item.owner ? h('span', { class: `flag owner${mine ? ' mine' : ''}` }, mine ? t('queue.mine') : item.owner.name) : null,
     ];
+    const { car } = item;
+    const stored = car ? -item.stored_ms : item.stored_ms;
+    const small = car
+      ? [`${item.lane} · `, h('span', {}, car.train ?? t('trains.number', { n: car.scan })), ` · ${t(`carkind.${car.kind ?? 'other'}`)} · `, h('span', { class: 'class' }, t('trains.look', { n: number(car.waiting) })), ` · ${percent(car.probability)}`]
+      : [h('span', {}, item.lane), ' · ', h('span', {}, item.list), ' · ', h('span', { class: 'class' }, t(`class.${item.class}`))];
     const row = h('div', {
       class: `row ${severity(item.priority)}${waits(item.state) ? '' : ' decided'}`, role: 'option', id: `case-${item.id}`,
       'aria-selected': String(chosen), 'aria-setsize': this.rows.length, 'aria-posinset': at + 1,
       onclick: () => this.owner.onselect(item.id), ondblclick: () => this.owner.onclaim(item.id),
     },
-      h('div', { class: 'line' }, badge(item.priority), h('span', { class: 'plate' }, item.sought), h('span', { class: 'where' }, item.jurisdiction || t('any'))),
-      h('div', { class: 'line small' }, h('span', {}, item.lane), ' · ', h('span', {}, item.list), ' · ', h('span', { class: 'class' }, t(`class.${item.class}`))),
-      h('div', { class: 'line small' }, ...flags, h('span', { 'data-stored': item.stored_ms }, ...this.age(item.stored_ms))));
+      h('div', { class: 'line' }, badge(item.priority), h('span', { class: 'plate' }, item.sought), h('span', { class: 'where' }, car ? t('queue.car') : item.jurisdiction || t('any'))),
+      h('div', { class: 'line small' }, ...small),
+      h('div', { class: 'line small' }, ...flags, h('span', { 'data-stored': stored }, ...this.age(stored))));
     row.style.top = `${at * ROW}px`;
     return row;
   }

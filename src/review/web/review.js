@@ -6,11 +6,12 @@ import { Evidence } from './evidence.js';
 import { entry, past, reading } from './facts.js';
 import { bind, unbind } from './keys.js';
 import { BUDGET, Queue, severity, waits } from './queue.js';
-import { Refused, ask, get } from './server.js';
+import { Refused, ask, carItem, get } from './server.js';
 import { play } from './sound.js';
-import { span, t } from './words.js';
+import { percent, span, t } from './words.js';
 
 /** @typedef {import('./server.js').Item} Item */
+/** @typedef {import('./server.js').Id} Id */
 /** @typedef {import('./server.js').Case} Case */
 /** @typedef {import('./server.js').Me} Me */
 /** @typedef {'misread' | 'other_jurisdiction' | 'other_vehicle' | 'entry_outdated' | 'duplicate' | 'not_a_plate' | 'other'} Reason */
@@ -36,12 +37,12 @@ export class Review {
     this.evidence = new Evidence({ onpainted: () => this.painted(), onfailed: () => this.buttons() });
     /** @type {Case | null} */
     this.case = null;
-    /** @type {number | null} */
+    /** @type {Id | null} */
     this.claimed = null;
     this.busy = false;
     this.asking = false;
     this.active = Date.now();
-    /** @type {{id: number, text: string, until: number} | null} */
+    /** @type {{id: Id, text: string, until: number} | null} */
     this.undoable = null;
 
     this.facts = h('div', { class: 'about' });
@@ -52,13 +53,14 @@ export class Review {
     this.confirm = h('button', { class: 'confirm', onclick: () => void this.decide('confirmed') });
     this.reject = h('button', { class: 'reject', 'aria-expanded': 'false', onclick: () => this.ask(!this.asking) });
     this.unsure = h('button', { class: 'unsure', onclick: () => void this.decide('referred') });
-    this.take = h('button', { class: 'take', onclick: () => void this.claim(this.case?.item.id ?? null) });
+    this.take = h('button', { class: 'take', onclick: () => void this.claim(this.queue.selected) });
     this.reasons = h('ol', { class: 'reasons', hidden: true });
     this.undoBar = h('div', { class: 'undo', role: 'status', hidden: true });
     this.decision = h('div', { class: 'decision' }, this.status, h('div', { class: 'buttons' }, this.confirm, this.reject, this.unsure, this.take), this.reasons, this.undoBar);
     this.right = h('section', { class: 'right' }, this.decision, h('div', { class: 'noting' }, this.noteLabel, this.note, this.noteButton), this.facts);
     this.nothing = h('p', { class: 'nothing' });
-    this.middle = h('div', { class: 'middle', role: 'region', tabindex: 0 }, this.nothing, this.evidence.element);
+    this.carPlace = h('div', { class: 'car-place' });
+    this.middle = h('div', { class: 'middle', role: 'region', tabindex: 0 }, this.nothing, this.carPlace, this.evidence.element);
     this.heading = h('h1', { class: 'said' });
     this.element = h('div', { class: 'review' }, this.heading, this.queue.element, this.middle, this.right);
     for (const kind of ['keydown', 'pointermove']) document.addEventListener(kind, () => (this.active = Date.now()), { passive: true });
@@ -98,7 +100,7 @@ export class Review {
       { key: 'k', words: 'key.previous', repeats: true, act: () => this.queue.move(-1) },
       { key: 'ArrowDown', words: 'key.next', repeats: true, act: () => this.queue.move(1) },
       { key: 'ArrowUp', words: 'key.previous', repeats: true, act: () => this.queue.move(-1) },
-      { key: 'Enter', words: 'key.claim', act: () => void this.claim(this.case?.item.id ?? null) },
+      { key: 'Enter', words: 'key.claim', act: () => void this.claim(this.queue.selected) },
       { key: 'a', words: 'key.confirm', act: () => void this.decide('confirmed') },
       { key: 'r', words: 'key.reject', act: () => this.ask(true) },
       { key: 'u', words: 'key.unsure', act: () => void this.decide('referred') },
@@ -122,7 +124,7 @@ export class Review {
   all(answer) {
     this.me = answer.me;
     this.aheadMs = answer.now_ms - Date.now();
-    this.queue.replace(answer.cases, answer.all);
+    this.queue.replace([...answer.cases, ...answer.cars.map(carItem)], answer.all + answer.cars.length);
     if (this.queue.selected !== null) void this.refresh(this.queue.selected, true);
     else this.first();
   }
@@ -137,7 +139,7 @@ export class Review {
     else if (this.queue.selected === null) this.first();
   }
 
-  /** @param {number} id */
+  /** @param {Id} id */
   gone(id) {
     this.queue.remove(id);
     if (id === this.queue.selected) this.leave();
@@ -159,7 +161,7 @@ export class Review {
     return waits(item.state) && free && !mine && supervisor;
   }
 
-  /** @param {number} id */
+  /** @param {Id} id */
   async open(id) {
     if (this.claimed !== null && this.claimed !== id) void this.release();
     this.ask(false);
@@ -173,8 +175,12 @@ export class Review {
     await this.refresh(id);
   }
 
-  /** @param {number} id @param {boolean} [idle] */
+  /** @param {Id} id @param {boolean} [idle] */
   async refresh(id, idle = false) {
+    if (typeof id === 'string') {
+      this.draw();
+      return;
+    }
     try {
       /** @type {Case} */
       const shown = await get(`/v1/cases/${id}`, idle);
@@ -209,9 +215,13 @@ export class Review {
     this.queue.draw();
   }
 
-  /** @param {number | null} id @returns {Promise<boolean>} */
+  /** @param {Id | null} id @returns {Promise<boolean>} */
   async claim(id) {
     if (id === null || this.busy) return false;
+    if (typeof id === 'string') {
+      location.hash = `#trains/${id}`;
+      return true;
+    }
     if (this.queue.selected !== id) await this.open(id);
     try {
       await this.hold(id);
@@ -233,7 +243,7 @@ export class Review {
   }
 
   /** Asks the server for a case or its prolongation. What is decided waits for the answer: a claim that overtook its own decision would be refused.
-   * @param {number} id @param {boolean} [idle] */
+   * @param {Id} id @param {boolean} [idle] */
   hold(id, idle = false) {
     const asked = ask('PUT', `/v1/cases/${id}/claim`, undefined, idle);
     this.holding = asked.then(() => {}, () => {});
@@ -246,9 +256,16 @@ export class Review {
     await this.hold(id, true).catch((error) => this.claimed === id && this.refused(error, id));
   }
 
+  /** The car that is chosen: its findings are decided where its pixels are. */
+  car() {
+    const id = this.queue.selected;
+    return typeof id === 'string' ? this.queue.item(id)?.car ?? null : null;
+  }
+
   /** Whether a decision can be taken now, and why not. @returns {string | null} */
   hindrance() {
     const item = this.case?.item;
+    if (this.car()) return t('hindrance.car');
     if (!item) return t(this.queue.selected === null ? 'hindrance.nothing' : 'hindrance.painting');
     if (!waits(item.state)) return t('hindrance.closed', { state: t(`state.${item.state}`) });
     if (item.decided_by.includes(this.me.id)) return t('hindrance.mine');
@@ -290,7 +307,7 @@ export class Review {
     this.buttons();
   }
 
-  /** The next case comes by itself, and into this person's hand. @param {number} after */
+  /** The next case comes by itself, and into this person's hand. @param {Id} after */
   async onward(after) {
     this.ask(false);
     this.queue.selected = null;
@@ -301,6 +318,7 @@ export class Review {
       const next = this.queue.next((item) => this.may(item), after);
       if (!next) break;
       const opening = this.open(next.id);
+      if (typeof next.id === 'string') return opening;
       const held = await this.claim(next.id);
       await opening;
       if (held || this.queue.selected !== next.id || (this.case && this.may(this.case.item))) return;
@@ -325,7 +343,7 @@ export class Review {
     }
   }
 
-  /** Says why not, in the page's own words where it has them. @param {unknown} error @param {number} id */
+  /** Says why not, in the page's own words where it has them. @param {unknown} error @param {Id} id */
   refused(error, id) {
     const why = error instanceof Refused && error.why ? t(`why.${error.why}`, { name: error.more.by ?? '' }) : String(error instanceof Error ? error.message : error);
     this.page.say(why, true);
@@ -370,6 +388,15 @@ export class Review {
 
   draw() {
     const shown = this.case;
+    const car = this.car();
+    fill(this.carPlace, ...(car ? [
+      h('h2', {}, h('span', { class: 'plate' }, car.mark ?? t('trains.nomark')), ` · ${t(`carkind.${car.kind ?? 'other'}`)}`),
+      h('a', { href: `#trains/${car.scan}/${car.position}`, class: 'card waits' },
+        h('img', { src: `/v1/scans/${car.scan}/cars/${car.position}/thumbnail`, alt: t('trains.picture', { n: car.position }) }),
+        h('span', { class: 'block' }, `▲ ${t('trains.look', { n: car.waiting })} · ${percent(car.probability)}`),
+        car.sought ? h('span', { class: 'block' }, `${t('trains.sought')}: ${car.sought.join(' · ')}`) : null,
+        h('strong', { class: 'block' }, t('hindrance.car'), ' ', h('kbd', {}, 'Enter'))),
+    ] : []));
     this.nothing.hidden = shown !== null || this.queue.selected !== null;
     this.right.classList.toggle('off', shown === null);
     this.buttons();

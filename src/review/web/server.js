@@ -3,10 +3,13 @@
 /**
  * @typedef {{id: string, name: string, until_ms: number}} Owner
  * @typedef {'open' | 'second' | 'supervisor' | 'confirmed' | 'rejected' | 'withdrawn'} State
- * @typedef {{id: number, state: State, hit: string, lane: string, read: string, sought: string, jurisdiction: string, list: string, category: string,
- *   priority: number, class: string, two_person: boolean, stored_ms: number, took_ms: number, owner: Owner | null, decided_by: string[]}} Item
+ * @typedef {number | string} Id a hit's number, or `scan/position` of a car
+ * @typedef {{id: Id, state: State, hit: string, lane: string, read: string, sought: string, jurisdiction: string, list: string, category: string,
+ *   priority: number, class: string, two_person: boolean, stored_ms: number, took_ms: number, owner: Owner | null, decided_by: string[], car?: CarItem}} Item
+ * @typedef {{scan: number, position: number, state: State, portal: string, train: string | null, passing: boolean, mark: string | null, kind: string | null, waiting: number,
+ *   probability: number, sought: [string, string] | null, priority: number, two_person: boolean, stored_ms: number, owner: Owner | null, decided_by: string[]}} CarItem
  * @typedef {{id: string, name: string, role: string}} Me
- * @typedef {{change: number, now_ms: number, all: number, cases: Item[], me: Me, site: string, demo: boolean}} QueueAnswer
+ * @typedef {{change: number, now_ms: number, all: number, cases: Item[], cars: CarItem[], me: Me, site: string, demo: boolean}} QueueAnswer
  * @typedef {{read: string | null, probability: number | null, sought: string | null, sought_probability: number | null,
  *   meets: 'same' | 'equivalent' | 'other' | 'missing' | 'extra'}} Column
  * @typedef {{digest: string, sequence: number, captured_ms: number}} Picture
@@ -76,9 +79,15 @@ export async function send(path, file) {
   throw new Refused(answer.status, await answer.json().catch(() => ({})));
 }
 
+/** A car as the queue has it beside hits. @param {CarItem} car @returns {Item} */
+export const carItem = (car) => ({
+  ...car, car, id: `${car.scan}/${car.position}`, hit: '', lane: car.portal, read: '', sought: car.mark ?? `${car.train ?? car.scan} · ${car.position}`, jurisdiction: '',
+  list: car.sought?.[1] ?? '', category: '', class: '', took_ms: 0,
+});
+
 /**
  * The bytes of a picture, decoded.
- * @param {number} id @param {string} digest @param {ImageBitmapOptions} [options]
+ * @param {import('./server.js').Id} id @param {string} digest @param {ImageBitmapOptions} [options]
  */
 export async function picture(id, digest, options) {
   const answer = await fetch(`/v1/cases/${id}/pictures/${digest}`, { credentials: 'same-origin', signal: AbortSignal.timeout(15_000) });

@@ -79,10 +79,19 @@ function thumbnails(element, train) {
           car.error ? car.error : t('trains.facts', { findings: number(car.findings), empty: percent(car.empty_probability), limited: percent(car.penetration_limited) }))))));
   };
   draw();
+  // Cars come while a train passes, and are judged meanwhile.
+  const timer = setInterval(() => train.state === 'inspected' || train.state === 'bad' || cards.contains(document.activeElement) || void get(`/v1/scans/${train.scan}/cars`, true).then((now) => {
+    if (now.state === train.state && now.cars.length === train.cars.length) return;
+    Object.assign(train, now);
+    fill(about, ...said());
+    draw();
+  }, () => {}), 3_000);
+  const said = () => [`${train.portal} · ${time(train.received_ms)} · ${t(`scan.${train.state}`)} · ${t('trains.count', { n: number(train.cars.length) })} `, order];
+  const about = h('p', {}, ...said());
   fill(element, h('div', { class: 'sheet' },
     h('p', { class: 'crumbs' }, h('a', { href: '#trains' }, t('trains.title')), ' › ', called(train)),
     h('h1', {}, called(train)),
-    h('p', {}, `${train.portal} · ${time(train.received_ms)} · ${t(`scan.${train.state}`)} · ${t('trains.count', { n: number(train.cars.length) })} `, order),
+    about,
     train.cut_short ? h('p', { class: 'alarm' }, train.cut_short) : null,
     train.error ? h('p', { class: 'alarm' }, train.error) : null,
     cards));
@@ -98,5 +107,8 @@ function thumbnails(element, train) {
     { key: 's', words: 'key.order', act: () => { inOrder = !inOrder; draw(); } },
     { key: 'Escape', words: 'key.up', act: () => { location.hash = '#trains'; } },
   ]);
-  return () => unbind(['j', 'k', 's', 'Escape']);
+  return () => {
+    clearInterval(timer);
+    unbind(['j', 'k', 's', 'Escape']);
+  };
 }

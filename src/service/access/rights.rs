@@ -104,6 +104,8 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/scans/{scan}/tiles/{level}/{x}/{y}", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars/{position}", OFFICERS_AND_AUDITORS),
+    ("PUT", "/v1/scans/{scan}/cars/{position}/claim", OFFICERS),
+    ("DELETE", "/v1/scans/{scan}/cars/{position}/claim", OFFICERS),
     ("GET", "/v1/scans/{scan}/cars/{position}/thumbnail", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars/{position}/thickness", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars/{position}/change", OFFICERS_AND_AUDITORS),

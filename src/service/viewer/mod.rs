@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use self::opened::Opened;
 pub(super) use self::opened::Scans;
+use self::opened::{Energy, Opened};
 use super::Service;
 use super::access::{Person, too_old};
 use super::asked::{Asked, At, Body};
@@ -27,17 +27,17 @@ use super::problem::{Problem, ProblemBody};
 use super::queries::ask;
 use super::uploads::blocking;
 use crate::audit::Action;
-use crate::custody::scans::{Paper, ScanRow};
+use crate::custody::scans::{Paper, ScanRow, ScanState};
 use crate::custody::told;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::rail::car::CELL_MM;
 use crate::rail::consist::Consist;
 use crate::rail::segment::{CarSegment, step_mm};
 use crate::rail::waybill::Manifest;
-use crate::review::Officer;
-use crate::review::cars::{self, Drawn, FindingDecision, FindingReason, FindingVerdict, Place};
+use crate::review::cars::{self, Drawn, FindingDecision, FindingReason, Place};
 use crate::review::decide::Outcome;
 use crate::review::display::{Detail, greys};
+use crate::review::{Officer, Verdict};
 
 /// Edge of a tile, pixels: two of them are half a megabyte, and a graphics card takes 256 layers of it.
 const TILE: usize = 512;
@@ -113,7 +113,7 @@ pub(super) async fn train(State(service): State<Service>, person: Person, At(sca
     })
     .await?;
     let told = json!({ "scan": scan, "portal": row.portal, "name": row.name, "state": row.state.name(), "received_ms": row.received_ms,
-        "cut_short": row.cut_short, "error": row.error, "pictures": row.file.is_some(), "cars": cars });
+        "cut_short": row.cut_short, "error": row.error, "pictures": row.file.is_some() || row.state == ScanState::Passing, "cars": cars });
     Ok(no_store(Json(told)))
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn car(State(service): State<Service>, person: Person, At(place
     .await?;
     let mut told = json!({ "scan": place.0, "position": place.1, "portal": row.portal, "name": row.name, "received_ms": row.received_ms, "mark": car.mark,
         "told": car.told, "declared": declared, "earlier": earlier, "tile": TILE, "now_ms": now_ms() });
-    let opened = opened(&service, &row).await?;
+    let opened = opened(&service, &row, Some(place.1)).await?;
     let pixels = blocking(move || pixels(&opened, place.1)).await?;
     let made = ask(&service, move |connection| made_of(connection, place)).await?;
     for part in [pixels, made] {
@@ -164,13 +164,17 @@ fn pixels(opened: &Opened, position: i64) -> Result<Value, Problem> {
         at += step_mm(scan, column);
         x_mm.push(at.round() as i64);
     }
-    let setting = opened.setting()?;
+    let settings = |energy: &Energy| {
+        let setting = opened.setting(*energy)?;
+        Ok::<_, Problem>(json!({ "low": setting.low, "high": setting.high, "zero": setting.zero, "log": setting.log }))
+    };
+    let settings = opened.energies().iter().map(settings).collect::<Result<Vec<_>, _>>()?;
     let description = &scan.description;
     let width = (car.length_mm / CELL_MM).ceil().max(1.0) as usize;
     let height = (scan.detectors() as f64 * description.pitch_mm / CELL_MM).ceil().max(1.0) as usize;
     Ok(json!({
         "columns": [car.columns.start, car.columns.end], "scan_columns": scan.columns(), "detectors": scan.detectors(), "pitch_mm": description.pitch_mm,
-        "top_mm": description.top_mm + description.pitch_mm / 2.0, "x_mm": x_mm, "setting": { "low": setting.low, "high": setting.high, "zero": setting.zero }, "dead": opened.dead()?,
+        "top_mm": description.top_mm + description.pitch_mm / 2.0, "x_mm": x_mm, "settings": settings, "dead": opened.dead()?,
         "cells": { "width": width, "height": height, "mm": CELL_MM }, "source": crate::rail::session::source_name(scan),
         "measured": { "length_mm": car.length_mm.round(), "axles": car.axles_mm.len(), "cut_off": car.cut_off },
     }))
@@ -190,13 +194,30 @@ async fn earlier(service: &Service, than: i64, mark: String, since_ms: i64) -> R
     .await
 }
 
+/// Which picture is wanted, and of which car.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TileOf {
+    /// `high` unless given; of a dual-energy portal also `low`, and `ratio`: how much more strongly the low energy is attenuated, in 16,384ths.
+    #[param(value_type = Option<String>)]
+    energy: Option<Energy>,
+    /// The place of the car that it is looked at for. That this person was sent pixels of it is durable before they go; without that nobody decides on the car.
+    car: Option<i64>,
+}
+
 /// Raw pixels of a scan: 512 by 512 values of 16 bits, little-endian, rows from the top, cut off at the scan's ends; `level` times halved by means of four.
 #[utoipa::path(get, path = "/v1/scans/{scan}/tiles/{level}/{x}/{y}", tag = "viewer",
-    params(("scan" = i64, Path, description = "Its number"), ("level" = u32, Path, description = "0 is as scanned; each halves both edges; at most 6"),
+    params(TileOf, ("scan" = i64, Path, description = "Its number"), ("level" = u32, Path, description = "0 is as scanned; each halves both edges; at most 6"),
         ("x" = usize, Path, description = "Tile along the train"), ("y" = usize, Path, description = "Tile from the top")),
     responses((status = 200, description = "Stored values", content_type = "application/octet-stream", body = Vec<u8>), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
-pub(super) async fn tile(State(service): State<Service>, person: Person, At((scan, level, x, y)): At<(i64, u32, usize, usize)>) -> Result<Response, Problem> {
-    let opened = opened(&service, &row(&service, &person, scan).await?).await?;
+pub(super) async fn tile(
+    State(service): State<Service>,
+    person: Person,
+    At((scan, level, x, y)): At<(i64, u32, usize, usize)>,
+    Asked(of): Asked<TileOf>,
+) -> Result<Response, Problem> {
+    let opened = opened(&service, &row(&service, &person, scan).await?, None).await?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "No such tile", "this scan has no tile there");
     if level > MOST_HALVED {
         return Err(missing());
@@ -207,8 +228,28 @@ pub(super) async fn tile(State(service): State<Service>, person: Person, At((sca
         Some(from..(from + TILE).min(most))
     };
     let (x, y) = part(x, opened.scan.columns()).zip(part(y, opened.scan.detectors())).ok_or_else(missing)?;
-    let values = blocking(move || opened.part(level, x, y)).await?;
+    let energy = of.energy.unwrap_or_default();
+    if !opened.energies().contains(&energy) {
+        return Err(missing());
+    }
+    let columns = x.start << level..x.end << level;
+    let values = blocking(move || opened.part(energy, level, x, y)).await?;
+    if let Some(position) = of.car {
+        sent(&service, person, (scan, position), columns).await?;
+    }
     Ok(bytes(values.into_iter().flat_map(u16::to_le_bytes).collect()))
+}
+
+/// Notes that pixels of these columns were sent to this person, where they are of this car.
+async fn sent(service: &Service, person: Person, place: Place, columns: std::ops::Range<usize>) -> Result<(), Problem> {
+    let id = person.id.clone();
+    let known = ask(service, move |connection| Ok((cars::viewed(connection, place, &id)?, told::car(connection, place.0, place.1)?))).await?;
+    let (false, Some(car)) = known else { return Ok(()) };
+    let edge = |index: usize| car.told["columns"][index].as_u64().map_or(0, |column| column as usize);
+    if edge(0) < columns.end && columns.start < edge(1) {
+        cases::change(service, person, move |transaction, officer| cars::view(transaction, place, officer, now_ms())).await?;
+    }
+    Ok(())
 }
 
 /// A car as a small picture: logarithm, grey, dark where little came through; PNG.
@@ -216,14 +257,15 @@ pub(super) async fn tile(State(service): State<Service>, person: Person, At((sca
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
     responses((status = 200, description = "The picture", content_type = "image/png", body = Vec<u8>), (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn thumbnail(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<Response, Problem> {
-    let opened = opened(&service, &row(&service, &person, place.0).await?).await?;
+    let opened = opened(&service, &row(&service, &person, place.0).await?, Some(place.1)).await?;
     let png = blocking(move || {
         let car = cut(&opened, place.1)?;
         let level = (0..MOST_HALVED).find(|&level| car.columns.len() >> level <= THUMBNAIL).unwrap_or(MOST_HALVED);
         let x = car.columns.start >> level..car.columns.end.div_ceil(1 << level);
         let (width, height) = (x.len(), opened.scan.detectors().div_ceil(1 << level));
-        let setting = opened.setting()?;
-        let grey: Vec<u8> = greys(&opened.part(level, x, 0..height)?, width, &setting, Detail::Plain).into_iter().map(|grey| (grey >> 8) as u8).collect();
+        let setting = opened.setting(Energy::High)?;
+        let grey: Vec<u8> =
+            greys(&opened.part(Energy::High, level, x, 0..height)?, width, &setting, Detail::Plain).into_iter().map(|grey| (grey >> 8) as u8).collect();
         let mut png = Cursor::new(Vec::new());
         image::write_buffer_with_format(&mut png, &grey, width as u32, height as u32, image::ExtendedColorType::L8, image::ImageFormat::Png)
             .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The machine failed", error.to_string()))?;
@@ -241,7 +283,7 @@ pub(super) async fn thumbnail(State(service): State<Service>, person: Person, At
     responses((status = 200, description = "Thickness, standard error, penetration limit", content_type = "application/octet-stream", body = Vec<u8>),
         (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn thickness(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<Response, Problem> {
-    let opened = opened(&service, &row(&service, &person, place.0).await?).await?;
+    let opened = opened(&service, &row(&service, &person, place.0).await?, Some(place.1)).await?;
     let told = blocking(move || {
         let image = opened.image(cut(&opened, place.1)?)?;
         let mut told = floats(&[&image.steel_mm, &image.sigma_mm]);
@@ -264,8 +306,8 @@ pub(super) async fn change(State(service): State<Service>, person: Person, At(pl
     let since_ms = person.sees_since_ms(&service.site, now_ms());
     let earlier = self::earlier(&service, place.0, car.mark.ok_or_else(nothing)?, since_ms).await?.ok_or_else(nothing)?;
     let (then, position) = earlier["scan"].as_i64().zip(earlier["position"].as_i64()).ok_or_else(nothing)?;
-    let before = opened(&service, &self::row(&service, &person, then).await?).await?;
-    let now = opened(&service, &row).await?;
+    let before = opened(&service, &self::row(&service, &person, then).await?, Some(position)).await?;
+    let now = opened(&service, &row, Some(place.1)).await?;
     let told = blocking(move || {
         let change = now.change(cut(&now, place.1)?, &before, cut(&before, position)?)?.ok_or_else(nothing)?;
         Ok::<_, Problem>(floats(&[&[change.misfit_mm, f32::from(u8::from(change.reversed))], &change.mm, &change.sigma_mm]))
@@ -278,24 +320,45 @@ pub(super) async fn change(State(service): State<Service>, person: Person, At(pl
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Posted {
-    verdict: FindingVerdict,
+    verdict: Verdict,
     reason: Option<FindingReason>,
     note: Option<String>,
+    looked_ms: u32,
 }
 
-/// Decides on a finding of a car that this person has opened.
+/// Takes a car in hand, or prolongs the lease.
+#[utoipa::path(put, path = "/v1/scans/{scan}/cars/{position}/claim", tag = "viewer",
+    params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
+    responses((status = 200, description = "Until when it is in hand", body = cases::ClaimTold), (status = 409, description = "Another has it in hand, or has decided", body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn claim(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<Json<cases::ClaimTold>, Problem> {
+    row(&service, &person, place.0).await?;
+    let claim = cases::change(&service, person, move |transaction, officer| cars::claim(transaction, place, officer, now_ms())).await?;
+    Ok(Json(claim.into()))
+}
+
+/// Gives a car back.
+#[utoipa::path(delete, path = "/v1/scans/{scan}/cars/{position}/claim", tag = "viewer",
+    params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
+    responses((status = 204, description = "Given back")))]
+pub(super) async fn release(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<StatusCode, Problem> {
+    cases::change(&service, person, move |transaction, officer| cars::release(transaction, place, officer, now_ms())).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Decides on a finding of a car whose pixels were sent to this person.
 #[utoipa::path(post, path = "/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", tag = "viewer",
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1"), ("number" = i64, Path, description = "The finding's, from 0")),
     request_body(content = Object, content_type = "application/json"),
-    responses((status = 200, description = "What people have made of the car", body = Object), (status = 409, description = "Somebody has decided already"), (status = 422, description = "The car was not opened, or a reason or note is wanted")))]
+    responses((status = 200, description = "What people have made of the car", body = Object), (status = 409, description = "Another has it in hand, or it is decided"), (status = 422, description = "Its pixels were not sent, or a reason or note is wanted")))]
 pub(super) async fn decide(
     State(service): State<Service>,
     person: Person,
     At((scan, position, number)): At<(i64, i64, i64)>,
     Body(posted): Body<Posted>,
 ) -> Result<Json<Value>, Problem> {
-    let decision = FindingDecision { verdict: posted.verdict, reason: posted.reason, note: posted.note };
-    made(&service, person, (scan, position), move |transaction, place, who| cars::decide(transaction, place, number, who, &decision, now_ms())).await
+    let decision = FindingDecision { verdict: posted.verdict, reason: posted.reason, note: posted.note, looked_ms: posted.looked_ms };
+    made(&service, person, (scan, position), move |transaction, place, who| Ok(cars::decide(transaction, place, number, who, &decision, now_ms())?.map(|_| ())))
+        .await
 }
 
 /// Takes a decision on a finding back.
@@ -303,7 +366,7 @@ pub(super) async fn decide(
     params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1"), ("number" = i64, Path, description = "The finding's, from 0")),
     responses((status = 200, description = "What people have made of the car", body = Object), (status = 409, description = "Too late, or somebody else's")))]
 pub(super) async fn undo(State(service): State<Service>, person: Person, At((scan, position, number)): At<(i64, i64, i64)>) -> Result<Json<Value>, Problem> {
-    made(&service, person, (scan, position), move |transaction, place, who| cars::undo(transaction, place, number, who, now_ms())).await
+    made(&service, person, (scan, position), move |transaction, place, who| Ok(cars::undo(transaction, place, number, who, now_ms())?.map(|_| ()))).await
 }
 
 /// Draws beside a car's pixels: a box, an arrow or a text.
@@ -344,9 +407,9 @@ async fn made(
     changed.await?.map(Json).map_err(|why| cases::refused(&why))
 }
 
-/// What people have made of a car: what they drew, and for each finding what they decided.
+/// What people have made of a car: what they drew, and for each finding what they decided, and where the car stands with that.
 fn made_of(connection: &Connection, place: Place) -> rusqlite::Result<Value> {
-    Ok(json!({ "annotations": cars::annotations(connection, place)?, "dispositions": cars::dispositions(connection, place)? }))
+    Ok(json!({ "annotations": cars::annotations(connection, place)?, "judged": cars::judged(connection, place)?, "case": cars::of(connection, place)? }))
 }
 
 /// The scan of this number, which this person may see.
@@ -363,12 +426,19 @@ async fn found(service: &Service, person: &Person, place: Place) -> Result<(Scan
     Ok((row, car))
 }
 
-/// A scan's file, open.
-async fn opened(service: &Service, row: &ScanRow) -> Result<Arc<Opened>, Problem> {
-    let passing = || Problem::new(StatusCode::CONFLICT, "Still passing", "the pictures of a train can be looked at when it has passed").retry(5);
-    let path = service.custody.folder().join("scans").join(row.file.as_deref().ok_or_else(passing)?);
+/// A scan's file, open; of a train that is passing what has come of it, with the car at `position` if that has passed.
+async fn opened(service: &Service, row: &ScanRow, position: Option<i64>) -> Result<Arc<Opened>, Problem> {
+    let folder = service.custody.folder();
+    let (path, passing) = match &row.file {
+        Some(file) => (folder.join("scans").join(file), false),
+        None => (folder.join("uploads").join(format!("{}.stream", row.upload)), true),
+    };
     let (scans, id) = (Arc::clone(&service.opened), row.id);
-    Ok(blocking(move || scans.open(id, &path)).await?)
+    blocking(move || scans.open(id, &path, passing, position)).await.map_err(|error| match (passing, error) {
+        // It has passed just now, or nothing of it has come.
+        (true, error) if error.fault == Fault::Machine => Problem::new(StatusCode::CONFLICT, "Still passing", error.message).retry(2),
+        (_, error) => error.into(),
+    })
 }
 
 fn cut(opened: &Opened, position: i64) -> Result<&CarSegment, Problem> {
