@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::infer::{Engine, Network};
 
 /// Input channels.
-const CHANNELS: usize = 8;
+const CHANNELS: usize = 10;
 /// Rows of a tile: 6.1 m from the top of the array.
 const ROWS: usize = 192;
 /// Cells of a tile along the car: 20.5 m.
@@ -231,6 +231,18 @@ impl Channels {
             sorted.sort_unstable_by(f32::total_cmp);
             usual.push((sorted[(w - 1) / 2] + sorted[w / 2]) / 2.0);
         }
+        // How surely something differs from what is usual in its row, and from the mirrored car: over three by three cells, in standard errors.
+        let mean3 = |values: &[f32]| {
+            let (mut once, mut twice) = (Vec::new(), Vec::new());
+            box_mean(values, h, w, 1, true, &mut once);
+            box_mean(&once, h, w, 1, false, &mut twice);
+            twice
+        };
+        let mirror = |index: usize| index / w * w + w - 1 - index % w;
+        let variance = mean3(&sigma.iter().map(|s| s * s).collect::<Vec<f32>>());
+        let unusual = mean3(&x.iter().enumerate().map(|(index, here)| here - usual[index / w]).collect::<Vec<f32>>());
+        let lopsided = mean3(&x.iter().enumerate().map(|(index, here)| here - x[mirror(index)]).collect::<Vec<f32>>());
+        let surely = |difference: f32, variance: f32| (difference * 3.0 / variance.sqrt() / 4.0).clamp(-4.0, 4.0);
         self.planes.resize_with(CHANNELS, Vec::new);
         for plane in &mut self.planes {
             plane.clear();
@@ -250,6 +262,8 @@ impl Channels {
                     squash(here - x[row * w + w - 1 - column]),
                     height,
                     if self.inside[index] { (end / 150.0).min(1.5) } else { 0.0 },
+                    surely(unusual[index], variance[index]),
+                    surely(lopsided[index], variance[index] + variance[mirror(index)]),
                 ];
                 for (plane, value) in self.planes.iter_mut().zip(values) {
                     plane.push(value);
@@ -348,6 +362,8 @@ mod tests {
             (0.0, [0.595_146_7, -0.016_416_55, 0.019_064_192]),
             (8_042.640_017, [0.440_333_34, 0.147, 0.813_666_64]),
             (1_843.293_337, [0.133_333_34, 0.266_666_68, 0.0]),
+            (2_764.388_061, [4.0, 4.0, 0.022_574_566]),
+            (0.0, [3.219_527_2, 4.0, 0.032_572_761]),
         ];
         for (k, (sum, cells)) in expected.into_iter().enumerate() {
             let total: f64 = channels.planes[k].iter().map(|v| f64::from(*v)).sum();
