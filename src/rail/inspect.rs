@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomaly, Heat};
 use super::calibrate::Calibration;
 use super::car::CarImage;
 use super::consist::{Consist, ConsistCar, Identity};
 use super::earlier::Change;
 use super::empty::{self, Fill};
+use super::expect::Coarse;
 use super::finding::{Finding, Suspect};
 use super::residual::Residual;
 use super::scan::Scan;
@@ -143,16 +144,19 @@ pub fn examine(
     entry: Option<&ConsistCar>,
     earlier: Option<&Earlier<'_>>,
     thresholds: &Thresholds,
-    network: Option<&mut Anomaly>,
+    mut network: Option<&mut Anomaly>,
 ) -> Result<Examined> {
     let image = CarImage::new(scan, calibration, segment)?;
     let shape = Shape::of(&image, segment);
     let residual = Residual::of(&image, &shape);
     let fill = Fill::of(&image, &shape);
+    let coarse = Coarse::of(&image);
+    let unexplained = coarse.unexplained();
     let unloaded = fill.unloaded(shape.kind);
     let looks_empty = unloaded > 0.5;
     // (detector, its suspects): a detector that looked and saw nothing scores 0.
     let mut looked: Vec<(&'static str, Vec<Suspect>)> = Vec::new();
+    let mut heat: Option<Heat> = None;
     if shape.kind != Kind::Locomotive {
         let suspects = residual.suspects(&image, &shape);
         for detector in ["residual", "residual-floor"] {
@@ -163,8 +167,10 @@ pub fn examine(
             looked.push(("structure-floor", structure::floor(&image, &shape, &residual)));
             looked.push(("structure-roof", structure::roof(&image, &shape, &residual)));
         }
-        if let Some(network) = network {
-            looked.push(("network", network.suspects(&image)?));
+        if let Some(network) = network.as_deref_mut() {
+            let map = network.heat(&coarse, &unexplained)?;
+            looked.push(("network", map.clone().suspects(&image, "network")));
+            heat = Some(map);
         }
         if fill.limited < 0.03 {
             looked.push(("opaque", opaque::suspects(&image, &shape)));
@@ -178,6 +184,11 @@ pub fn examine(
             misfit_mm = Some(change.misfit_mm);
             for detector in ["earlier", "earlier-floor", "earlier-less"] {
                 looked.push((detector, change.suspects(&image).into_iter().filter(|suspect| suspect.detector == detector).collect()));
+            }
+            if let (Some(network), Some(heat)) = (network, &heat) {
+                let coarse = Coarse::of(&before);
+                let then = network.heat(&coarse, &coarse.unexplained())?;
+                looked.push(("earlier-network", heat.news(&then, &change).suspects(&image, "earlier-network")));
             }
         }
     }
