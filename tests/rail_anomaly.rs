@@ -4,6 +4,7 @@ use garita::infer::Engine;
 use garita::rail::anomaly::Anomaly;
 use garita::rail::calibrate::Calibration;
 use garita::rail::car::CarImage;
+use garita::rail::expect::Coarse;
 use garita::rail::scan::Scan;
 use garita::rail::segment::Segmenter;
 
@@ -17,14 +18,16 @@ fn it_looks_at_the_golden_train() {
     let mut anomaly = Anomaly::open(&Engine::load().unwrap()).unwrap();
     for car in &cars {
         let image = CarImage::new(&scan, &calibration, car).unwrap();
-        let heat = anomaly.heat(&image).unwrap();
+        let coarse = Coarse::of(&image);
+        let unexplained = coarse.unexplained();
+        let heat = anomaly.heat(&coarse, &unexplained).unwrap();
         assert_eq!((heat.width, heat.height), (image.width / 2, 92));
         assert!(heat.logits.iter().all(|l| l.is_finite()));
         // Above the car there is nothing to answer for.
         assert!(heat.logits[..heat.width].iter().all(|l| *l <= -19.0));
-        let again = anomaly.heat(&image).unwrap();
+        let again = anomaly.heat(&coarse, &unexplained).unwrap();
         assert_eq!(heat.logits, again.logits);
-        for suspect in anomaly.suspects(&image).unwrap() {
+        for suspect in anomaly.suspects(&image, &coarse, &unexplained).unwrap() {
             assert!(suspect.x.end <= image.width && suspect.y.end <= image.height && suspect.score > 0.0);
         }
     }

@@ -20,7 +20,7 @@ pub struct Truth {
 }
 
 /// One car as it was rendered.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct TrueCar {
     /// From the head, from 1.
     pub position: usize,
@@ -39,7 +39,7 @@ pub struct TrueCar {
 }
 
 /// Something hidden.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct TrueAnomaly {
     /// What it is.
     pub kind: String,

@@ -9,18 +9,19 @@
 //!
 //! What is fed to it is the same, number for number, as in the recipe (test below): change both.
 
-use super::attenuation::G_CM2_PER_MM;
-use super::car::{CELL_MM, CarImage};
+use super::car::CarImage;
+use super::earlier::Change;
+use super::expect::{Coarse, Unexplained, box_mean, square_mean};
 use super::finding::Suspect;
 use crate::error::Result;
 use crate::infer::{Engine, Network};
 
 /// Input channels.
-const CHANNELS: usize = 8;
+const CHANNELS: usize = 12;
 /// Rows of a tile: 6.1 m from the top of the array.
-const ROWS: usize = 192;
+const ROWS: usize = 96;
 /// Cells of a tile along the car: 20.5 m.
-const TILE: usize = 640;
+const TILE: usize = 320;
 /// What a car's outside scores: nothing.
 const NOTHING: f32 = -20.0;
 /// Added to logits so that scores are positive; what lies below is not worth pointing at.
@@ -32,7 +33,8 @@ pub struct Anomaly {
     channels: Channels,
 }
 
-/// The network's answer: logits of blocks of two by two cells, `[row, column]`, averaged over three by three blocks; [`NOTHING`] outside the car.
+/// The network's answer: logits of blocks of two by two cells (64 mm), `[row, column]`, averaged over three by three blocks; [`NOTHING`] outside the car.
+#[derive(Debug, Clone)]
 pub struct Heat {
     /// Blocks along the car.
     pub width: usize,
@@ -49,7 +51,7 @@ impl Anomaly {
     /// `Model` where ONNX Runtime refuses it.
     pub fn open(engine: &Engine) -> Result<Anomaly> {
         let model = include_bytes!("../../models/rail.onnx");
-        let network = Network::open(engine, "rail.onnx", model, &[1, CHANNELS, ROWS, TILE], &[("logits", &[1, 1, ROWS / 2, TILE / 2])])?;
+        let network = Network::open(engine, "rail.onnx", model, &[1, CHANNELS, ROWS, TILE], &[("logits", &[1, 1, ROWS, TILE])])?;
         Ok(Anomaly { network, channels: Channels::default() })
     }
 
@@ -57,60 +59,77 @@ impl Anomaly {
     ///
     /// # Errors
     /// `Model` where ONNX Runtime fails.
-    pub fn heat(&mut self, image: &CarImage) -> Result<Heat> {
-        self.channels.fill(image);
-        let Channels { width, height, .. } = self.channels;
-        let (w, h) = (width / 2, height.min(ROWS) / 2);
+    pub fn heat(&mut self, coarse: &Coarse, unexplained: &Unexplained) -> Result<Heat> {
+        self.channels.compute(coarse, unexplained);
+        let (w, h) = (coarse.width, coarse.height.min(ROWS));
         let mut logits = vec![NOTHING; w * h];
-        // Tiles overlap by half; each gives what lies further than 80 cells from its head, so that no block is seen only at an edge.
-        let starts: Vec<usize> = if width <= TILE { vec![0] } else { (0..width - TILE).step_by(TILE / 2).chain([(width - TILE) / 2 * 2]).collect() };
+        // Tiles overlap by half; each gives what lies further than an eighth from its head, so that no block is seen only at an edge.
+        let starts: Vec<usize> = if w <= TILE { vec![0] } else { (0..w - TILE).step_by(TILE / 2).chain([w - TILE]).collect() };
         for start in starts {
             self.channels.tile(start, self.network.input());
             let out = self.network.run()?;
             let out = out.get(0);
             for row in 0..h {
-                for block in (if start == 0 { 0 } else { TILE / 8 })..(TILE / 2).min(w - start / 2) {
-                    logits[row * w + start / 2 + block] = out[row * (TILE / 2) + block];
+                for block in (if start == 0 { 0 } else { TILE / 8 })..TILE.min(w - start) {
+                    let at = row * w + start + block;
+                    if self.channels.inside[at] {
+                        logits[at] = out[row * TILE + block];
+                    }
                 }
             }
         }
-        for row in 0..h {
-            for block in 0..w {
-                let inside = |r: usize, c: usize| self.channels.inside[r * width + c];
-                if !(inside(2 * row, 2 * block) || inside(2 * row + 1, 2 * block) || inside(2 * row, 2 * block + 1) || inside(2 * row + 1, 2 * block + 1)) {
-                    logits[row * w + block] = NOTHING;
-                }
-            }
+        // Means over three by three blocks of the car: at its edge nothing beyond it counts.
+        let inside: Vec<f32> = self.channels.inside[..w * h].iter().map(|&inside| f32::from(u8::from(inside))).collect();
+        let known: Vec<f32> = logits.iter().zip(&inside).map(|(logit, inside)| logit * inside).collect();
+        let (sums, counts) = (square_mean(&known, h, w, 1), square_mean(&inside, h, w, 1));
+        for (index, logit) in logits.iter_mut().enumerate().filter(|(index, _)| inside[*index] > 0.0) {
+            *logit = sums[index] / counts[index].max(0.1);
         }
-        let mut heat = Heat { width: w, height: h, logits };
-        heat.smooth();
-        Ok(heat)
+        Ok(Heat { width: w, height: h, logits })
     }
 
     /// What it points at, highest first, at most five.
     ///
     /// # Errors
     /// As [`Anomaly::heat`].
-    pub fn suspects(&mut self, image: &CarImage) -> Result<Vec<Suspect>> {
-        const MOST: usize = 5;
-        let mut heat = self.heat(image)?;
-        let mut suspects = Vec::new();
-        while suspects.len() < MOST {
-            let Some((peak, cells)) = heat.take() else { break };
-            suspects.push(measure(image, peak, &cells));
-        }
-        Ok(suspects)
+    pub fn suspects(&mut self, image: &CarImage, coarse: &Coarse, unexplained: &Unexplained) -> Result<Vec<Suspect>> {
+        Ok(self.heat(coarse, unexplained)?.suspects(image, "network"))
     }
 }
 
 impl Heat {
-    /// Means over three by three blocks, edges repeated.
-    fn smooth(&mut self) {
-        let mut flat = Vec::with_capacity(self.logits.len());
-        let mut to = Vec::new();
-        box_mean(&self.logits, self.height, self.width, 1, true, &mut flat);
-        box_mean(&flat, self.height, self.width, 1, false, &mut to);
-        self.logits = to;
+    /// What the map points at, highest first, at most five.
+    pub fn suspects(mut self, image: &CarImage, detector: &'static str) -> Vec<Suspect> {
+        const MOST: usize = 5;
+        let mut suspects = Vec::new();
+        while suspects.len() < MOST {
+            let Some((peak, cells)) = self.take() else { break };
+            suspects.push(Suspect { detector, ..measure(image, peak, &cells) });
+        }
+        suspects
+    }
+
+    /// What of this map is news against an earlier one: a block keeps its logit where the earlier car was as good as silent about the place, and loses most of what the
+    /// earlier car said there or within a quarter of a metre (`change` knows the place to a cell or two). Structure that looks odd looks odd on every visit.
+    pub fn news(&self, before: &Heat, change: &Change) -> Heat {
+        // Below this a block is silent; 0.8: two looks at one thing differ by noise.
+        const SILENT: f32 = -7.0;
+        let mut news = Heat { width: self.width, height: self.height, logits: self.logits.clone() };
+        for column in 0..self.width {
+            let place = change.places.get((2 * column).saturating_sub(change.start)).or(change.places.last()).copied().unwrap_or(0.0);
+            let then = (place / 2.0).max(0.0) as usize;
+            let near = then.saturating_sub(4).min(before.width)..(then + 5).min(before.width);
+            for row in 0..self.height {
+                let logit = &mut news.logits[row * self.width + column];
+                if *logit <= NOTHING {
+                    continue;
+                }
+                let rows = row.saturating_sub(2)..(row + 3).min(before.height);
+                let said = rows.flat_map(|r| &before.logits[r * before.width + near.start..r * before.width + near.end]).copied().fold(SILENT, f32::max);
+                *logit -= 0.8 * (said - SILENT);
+            }
+        }
+        news
     }
 
     /// The car's score: its highest logit and [`OFFSET`], 0 or more.
@@ -201,55 +220,45 @@ struct Channels {
 }
 
 impl Channels {
-    fn fill(&mut self, image: &CarImage) {
-        let (w, h) = (image.width, image.height);
-        let (mut x, mut sigma) = (Vec::with_capacity(w * h), Vec::with_capacity(w * h));
-        let g_cm2 = G_CM2_PER_MM as f32;
-        for row in 0..h {
-            for column in 0..w {
-                let index = column * h + row;
-                x.push((image.steel_mm[index] * g_cm2).clamp(-4.0, 160.0));
-                sigma.push((image.sigma_mm[index] * g_cm2).max(1e-6));
-            }
-        }
-        self.compute(&x, &sigma, w, h, image.top_mm as f32);
-    }
-
-    /// `x` and `sigma`: g/cm² of steel, `[row, column]`.
-    fn compute(&mut self, x: &[f32], sigma: &[f32], w: usize, h: usize, top_mm: f32) {
+    fn compute(&mut self, car: &Coarse, unexplained: &Unexplained) {
+        let (w, h) = (car.width, car.height);
         (self.width, self.height) = (w, h);
-        self.inside = envelope(x, sigma, w, h);
+        self.inside.clone_from(&car.inside);
         let squash = |v: f32| (v / 8.0).clamp(-4.0, 4.0);
         let (mut along, mut up) = (Vec::new(), Vec::new());
-        box_mean(x, h, w, 20, false, &mut along);
-        box_mean(x, h, w, 8, true, &mut up);
-        let mut usual = Vec::with_capacity(h);
-        let mut sorted = Vec::with_capacity(w);
-        for row in x.chunks_exact(w) {
-            sorted.clear();
-            sorted.extend_from_slice(row);
-            sorted.sort_unstable_by(f32::total_cmp);
-            usual.push((sorted[(w - 1) / 2] + sorted[w / 2]) / 2.0);
-        }
+        box_mean(&car.x, h, w, 10, false, &mut along);
+        box_mean(&car.x, h, w, 4, true, &mut up);
+        // How surely something differs, over squares of 2 k + 1 cells, in standard errors: a network does not divide by itself.
+        let variance: Vec<f32> = car.sigma.iter().map(|s| s * s).collect();
+        let surely = |difference: &[f32], k: usize, unit: f32| -> Vec<f32> {
+            let (mean, of) = (square_mean(difference, h, w, k), square_mean(&variance, h, w, k));
+            mean.iter().zip(&of).map(|(d, v)| (d * (2 * k + 1) as f32 / v.sqrt() / unit).clamp(-4.0, 4.0)).collect()
+        };
+        let sure =
+            [surely(&unexplained.over, 1, 4.0), surely(&unexplained.lopsided, 1, 4.0), surely(&unexplained.both, 1, 4.0), surely(&unexplained.both, 3, 8.0)];
         self.planes.resize_with(CHANNELS, Vec::new);
         for plane in &mut self.planes {
             plane.clear();
         }
         for row in 0..h {
-            let height = (top_mm - CELL_MM as f32 * (row as f32 + 0.5)) / 6000.0;
+            let height = car.height_mm(row) / 6000.0;
             for column in 0..w {
                 let index = row * w + column;
-                let here = x[index];
+                let here = car.x[index];
                 let end = column.min(w - 1 - column) as f32;
                 let values = [
                     (here / 4.0).asinh() / 3.0,
-                    sigma[index].ln() / 2.0,
-                    squash(here - usual[row]),
+                    car.sigma[index].ln() / 2.0,
+                    squash(unexplained.over[index]),
+                    squash(unexplained.lopsided[index]),
+                    sure[0][index],
+                    sure[1][index],
+                    sure[2][index],
+                    sure[3][index],
                     squash(here - along[index]),
                     squash(here - up[index]),
-                    squash(here - x[row * w + w - 1 - column]),
                     height,
-                    if self.inside[index] { (end / 150.0).min(1.5) } else { 0.0 },
+                    if self.inside[index] { (end / 75.0).min(1.5) } else { 0.0 },
                 ];
                 for (plane, value) in self.planes.iter_mut().zip(values) {
                     plane.push(value);
@@ -272,92 +281,58 @@ impl Channels {
     }
 }
 
-/// Where the car is: from the topmost thing that is surely there down to the rail, `[row, column]`.
-fn envelope(x: &[f32], sigma: &[f32], w: usize, h: usize) -> Vec<bool> {
-    let mean3 = |values: &[f32]| {
-        let (mut once, mut twice) = (Vec::new(), Vec::new());
-        box_mean(values, h, w, 1, true, &mut once);
-        box_mean(&once, h, w, 1, false, &mut twice);
-        twice
-    };
-    let (smooth, noise) = (mean3(x), mean3(sigma));
-    let there: Vec<f32> = smooth.iter().zip(&noise).map(|(x, s)| f32::from(u8::from(*x > (1.7 * s).max(0.5)))).collect();
-    let mut tall = Vec::new();
-    box_mean(&there, h, w, 2, true, &mut tall);
-    let mut inside = vec![false; w * h];
-    for column in 0..w {
-        let mut below = false;
-        for row in 0..h {
-            below |= tall[row * w + column] > 0.7;
-            inside[row * w + column] = below;
-        }
-    }
-    inside
-}
-
-/// Running mean of `2 reach + 1` values along rows or columns of a `[row, column]` array, edges repeated.
-fn box_mean(values: &[f32], rows: usize, columns: usize, reach: usize, down: bool, out: &mut Vec<f32>) {
-    out.clear();
-    out.resize(values.len(), 0.0);
-    if values.is_empty() {
-        return;
-    }
-    let (lines, length, stride, step) = if down { (columns, rows, columns, 1) } else { (rows, columns, 1, columns) };
-    let count = (2 * reach + 1) as f64;
-    for line in 0..lines {
-        let at = |k: isize| f64::from(values[line * step + k.clamp(0, length as isize - 1) as usize * stride]);
-        let mut sum: f64 = (-(reach as isize)..=reach as isize).map(at).sum();
-        for k in 0..length {
-            out[line * step + k * stride] = (sum / count) as f32;
-            sum += at((k + reach + 1) as isize) - at(k as isize - reach as isize);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What `channels` of models/train/rail.py answers for the same made-up car: sums, and three cells (row, column) of each channel.
+    /// What `channels` of models/train/rail_data.py answers for the same made-up car: sums, and three cells (row, column) of each channel.
     #[test]
     fn the_recipe_and_the_product_see_the_same() {
-        let (w, h) = (90, 184);
+        let (w, h) = (90, 92);
         let mut x = vec![0.0_f32; w * h];
         let mut sigma = vec![0.0_f32; w * h];
         for r in 0..h {
             for c in 0..w {
                 let (rf, cf) = (r as f64, c as f64);
-                let mut value = if r > 40 && c > 5 && c < 80 {
+                let mut value = if r > 20 && c > 5 && c < 80 {
                     5.0 + 3.0 * (cf * 0.7).sin() + 2.0 * (rf * 0.31).cos() + 0.02 * cf
                 } else {
                     0.1 * (cf * 1.3 + rf * 0.9).sin()
                 } as f32;
-                if (150..160).contains(&r) && (30..50).contains(&c) {
+                if (75..80).contains(&r) && (30..40).contains(&c) {
                     value += 60.0;
+                }
+                if (50..55).contains(&r) && (60..66).contains(&c) {
+                    value += 9.0;
                 }
                 x[r * w + c] = value;
                 sigma[r * w + c] = (0.8 + 0.3 * (rf * 0.2 + cf * 0.1).cos()) as f32;
             }
         }
+        let car = Coarse::new(x, sigma, w, h, 5858.0);
         let mut channels = Channels::default();
-        channels.compute(&x, &sigma, w, h, 5858.0);
-        assert_eq!(channels.inside.iter().filter(|i| **i).count(), 10_863);
+        channels.compute(&car, &car.unexplained());
+        assert_eq!(channels.inside.iter().filter(|i| **i).count(), 5_433);
         let expected: [(f64, [f32; 3]); CHANNELS] = [
-            (4_072.247_464, [0.555_253_8, 1.162_824_7, 0.006_208_917_6]),
-            (-2_167.425_957, [-0.346_561_85, -0.318_485_2, 0.012_917_068]),
-            (793.827_638, [0.464_876_4, 4.0, 0.009_651_354]),
-            (348.915_183, [0.493_860_13, 3.935_989_9, 0.006_114_521]),
-            (-10.456_926, [0.186_406_97, 2.965_773_6, 0.008_080_444]),
-            (0.0, [0.595_146_7, -0.016_416_55, 0.019_064_192]),
-            (8_042.640_017, [0.440_333_34, 0.147, 0.813_666_64]),
-            (1_843.293_337, [0.133_333_34, 0.266_666_68, 0.0]),
+            (1_980.261_015, [0.599_701_0, 1.168_459_5, 0.008_160_5]),
+            (-1_082.497_016, [-0.245_796_2, 0.046_112_4, -0.252_167_6]),
+            (-455.862_907, [1.096_200_2, 4.0, -0.172_719_5]),
+            (111.275_655, [0.706_413_6, 4.0, 0.007_460_1]),
+            (-3_209.367_572, [4.0, 4.0, -1.396_641_0]),
+            (242.025_386, [4.0, 4.0, 0.024_335_2]),
+            (472.906_301, [4.0, 4.0, 0.005_692_0]),
+            (890.060_494, [4.0, 4.0, -0.002_959_8]),
+            (7.702_789, [0.622_421_1, 3.950_709_8, 0.011_390_8]),
+            (2.246_501, [0.433_254_2, 3.355_419_6, 0.014_707_8]),
+            (4_021.320_001, [0.416_333_3, 0.149_666_7, 0.811_000_0]),
+            (1_852.360_003, [0.36, 0.48, 0.0]),
         ];
         for (k, (sum, cells)) in expected.into_iter().enumerate() {
             let total: f64 = channels.planes[k].iter().map(|v| f64::from(*v)).sum();
-            assert!((total - sum).abs() < 0.02, "channel {k}: sum {total}, expected {sum}");
-            for ((r, c), value) in [(100, 20), (155, 40), (30, 10)].into_iter().zip(cells) {
+            assert!((total - sum).abs() < 0.05, "channel {k}: sum {total}, expected {sum}");
+            for ((r, c), value) in [(52, 62), (77, 36), (15, 10)].into_iter().zip(cells) {
                 let here = channels.planes[k][r * w + c];
-                assert!((here - value).abs() < 2e-5, "channel {k} at {r}, {c}: {here}, expected {value}");
+                assert!((here - value).abs() < 5e-5, "channel {k} at {r}, {c}: {here}, expected {value}");
             }
         }
     }

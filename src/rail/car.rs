@@ -49,6 +49,8 @@ pub struct CarImage {
     pub air_quanta: f32,
     /// Scattered share that this car's darkest parts show, 0..=0.25.
     pub veil: f32,
+    /// What a transmission means in steel.
+    pub attenuation: Attenuation,
     /// Columns of the scan.
     pub columns: Range<usize>,
     /// Distance of each column of the scan from the head end of the car, mm, and of the end of the last.
@@ -150,6 +152,7 @@ impl CarImage {
             limited: vec![false; width * height],
             air_quanta: 0.0,
             veil: 0.0,
+            attenuation: calibration.attenuation.clone(),
             columns,
             x_mm,
             pitch_mm: d.pitch_mm,

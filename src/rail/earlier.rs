@@ -36,6 +36,10 @@ pub struct Change {
     pub misfit_mm: f32,
     /// Whether the car came the other way round.
     pub reversed: bool,
+    /// For each cell along today's body, from `start`, the place in the earlier image, cells.
+    pub places: Vec<f32>,
+    /// First cell of today's body.
+    pub start: usize,
     mask: Vec<bool>,
     floor: Vec<bool>,
 }
@@ -128,7 +132,16 @@ impl Change {
             return None;
         }
         let edges = smoothed(earlier, 1);
-        let mut change = Change { mm: vec![0.0; w * h], sigma_mm: vec![1.0; w * h], misfit_mm, reversed, mask: vec![false; w * h], floor: vec![false; w * h] };
+        let mut change = Change {
+            mm: vec![0.0; w * h],
+            sigma_mm: vec![1.0; w * h],
+            misfit_mm,
+            reversed,
+            places: places.clone(),
+            start: shape.body.start,
+            mask: vec![false; w * h],
+            floor: vec![false; w * h],
+        };
         let mut offsets: Vec<f32> = Vec::new();
         for (x, place) in (shape.body.start..shape.body.end).zip(places) {
             let place = place.clamp(0.0, (earlier.width - 1) as f32);

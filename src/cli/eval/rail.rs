@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Also write what was found of each car beside its truth, and every detector's score: one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut earlier = args.earlier.as_deref().map(EarlierScans::index).transpose()?;
     let mut network = network()?;
     let (mut answers, mut extra, mut cars, mut seconds) = (Vec::new(), 0, 0, 0.0);
+    let mut lines = String::new();
     for path in folder(&args.dir)? {
         let truth = path.with_extension("json");
         if !truth.is_file() {
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let truth: Truth =
             serde_json::from_slice(&text).map_err(|error| Error::new(Fault::Damaged, format!("not a truth file: {error}")).in_(truth.display()))?;
         let started = Instant::now();
-        let (found, more) = answer(&path, truth, earlier.as_mut(), &thresholds, &mut network)?;
+        let (found, more) = answer(&path, truth, earlier.as_mut(), &thresholds, &mut network, args.answers.is_some().then_some(&mut lines))?;
         seconds += started.elapsed().as_secs_f64();
         cars += found.len();
         extra += more;
@@ -60,6 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     if answers.is_empty() {
         return Err(Error::new(Fault::Caller, "no scans with truth in it").in_(args.dir.display()));
+    }
+    if let Some(path) = &args.answers {
+        std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
     }
     let figures = Figures::of(&answers, extra);
     if args.json {
@@ -78,6 +85,7 @@ fn answer(
     mut earlier: Option<&mut EarlierScans>,
     thresholds: &Thresholds,
     network: &mut Option<Anomaly>,
+    mut lines: Option<&mut String>,
 ) -> Result<(Vec<Answer>, usize)> {
     let scan = garita::rail::scan::Scan::open(path)?;
     let mut session = Session::begin(&scan)?;
@@ -106,6 +114,15 @@ fn answer(
             let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
             let examined = session.examine(&scan, segment, entry, before.as_ref(), thresholds, network.as_mut())?;
             let report = examined.report(&name, segment, mark, confidence);
+            if let Some(lines) = &mut lines {
+                let line = serde_json::json!({
+                    "scan": name, "truth": answer.truth, "kind": report.kind, "compared_as": examined.shape.compared_as().name(), "unloaded": examined.unloaded,
+                    "score": report.score, "empty_probability": report.empty_probability, "misfit_mm": examined.misfit_mm, "scores": examined.scores,
+                    "findings": report.findings,
+                });
+                lines.push_str(&line.to_string());
+                lines.push('\n');
+            }
             answer.columns = Some(report.columns);
             answer.off_m = [0, 1].map(|end| (way_mm[report.columns[end]] - way_mm[answer.truth.columns[end].min(scan.columns())]).abs() / 1000.0);
             answer.kind = report.kind.to_owned();
