@@ -301,6 +301,7 @@ struct Said {
     what: What,
 }
 
+#[expect(clippy::large_enum_variant, reason = "nearly all are frames, and a box for each would allocate")]
 enum What {
     /// A frame was looked at.
     Looked { frame: Frame, outcome: Result<FrameTimes>, reads: Reads, ends: Ends },
