@@ -116,7 +116,7 @@ fn the_example_is_right_and_its_comments_tell_the_defaults() {
     let shows_default = |section: &str, line: &str| {
         matches!(section, "[retention]" | "[limits]" | "[log]" | "[search]" | "[login]" | "[masking]")
             || (section == "[[list]]" && !line.contains("mapping"))
-            || (matches!(section, "[[lane]]" | "[[portal]]") && line.contains("silence_s"))
+            || (matches!(section, "[[lane]]" | "[[portal]]") && (line.contains("silence_s") || line.contains("two_person")))
     };
     let mut text = String::new();
     for line in EXAMPLE.lines() {
