@@ -15,7 +15,7 @@ cv2.setNumThreads(1)
 # FEATURES: cells of 64 mm (4 x 4 pixels of 16 mm). ROWS from the top; TILE columns are 20.5 m: most cars in one tile.
 CELL_MM = 64.0
 ROWS, TILE = 96, 320
-CHANNELS = 12
+CHANNELS = 15
 # Shapes of less than this, g/cm2, are don't-care: they look like the doublers that are welded on every second car (1.2-3 mm, 0.9-2.4 g/cm2).
 FAINT = 2.5
 # mu/rho of steel, cm2/g (src/synth/rail/attenuation.rs): what turns attenuation into g/cm2 of steel. A linac: at 2 MeV.
@@ -171,6 +171,28 @@ def mirrored(x):
     return x[:, there]
 
 
+def alike(x):
+    """FEATURES: what each column would be by the eight columns of the car that are most like it, g/cm2 [row, column]: cars repeat themselves (posts,
+    bays, wheels), what is hidden does not. Like: the smallest sum of squares of asinh(x/4), smoothed, over the column and those two before and behind it,
+    either way round; 21 to 640 columns away, since what is hidden is like itself."""
+    rows, w = x.shape
+    v = box(box(np.arcsinh(x / 4), 1, 0), 1, 1)
+    square = (v * v).sum(0)
+    apart = np.maximum(square[:, None] + square[None, :] - 2 * (v.T @ v), 0)
+    edge = np.pad(apart, 2, mode="edge")
+    forth = apart + edge[:-4, :-4] + edge[4:, 4:]
+    back = apart + edge[:-4, 4:] + edge[4:, :-4]
+    cost = np.minimum(forth, back)
+    away = np.abs(np.arange(w)[:, None] - np.arange(w)[None, :])
+    cost[(away < 21) | (away > 640)] = np.inf
+    count = min(8, w)
+    best = np.argpartition(cost, count - 1, 1)[:, :count]
+    usable = np.isfinite(np.take_along_axis(cost, best, 1)).astype(np.float32)
+    n = usable.sum(1)
+    like = (x[:, best] * usable[None]).sum(2) / np.maximum(n, 1)
+    return np.where(n > 0, like, x).astype(np.float32)
+
+
 def surely(difference, variance, k):
     """FEATURES: how sure a difference is over squares of 2k+1 cells, in quarters of a standard error, at most 4."""
     mean = lambda v: box(box(np.ascontiguousarray(v, np.float32), k, 0), k, 1)
@@ -190,6 +212,7 @@ def channels(x, sigma, top_mm):
     low = cv2.erode(other, np.ones((3, 5), np.uint8), borderType=cv2.BORDER_REPLICATE)
     lopsided = x - np.clip(x, low, high)
     both = np.maximum(np.minimum(over, lopsided), 0) + np.minimum(np.maximum(over, lopsided), 0)
+    lonely = x - alike(x)
     height = np.broadcast_to(((top_mm - CELL_MM * (np.arange(rows) + 0.5)) / 6000).astype(np.float32)[:, None], x.shape)
     end = np.minimum(np.arange(columns), np.arange(columns)[::-1]).astype(np.float32)
     f = np.stack(
@@ -206,6 +229,9 @@ def channels(x, sigma, top_mm):
             squash(x - box(x, 4, 0)),
             height,
             np.broadcast_to(np.minimum(end / 75, 1.5), x.shape) * inside,
+            squash(lonely),
+            surely(lonely, variance, 1),
+            surely(lonely, variance, 3),
         ]
     ).astype(np.float32)
     return f, inside
@@ -216,7 +242,7 @@ def channels(x, sigma, top_mm):
 
 def shape(rng):
     """A thickness profile at 32 mm, f32 [h, w], its largest value about 1: nothing in particular."""
-    kind = rng.integers(6)
+    kind = rng.integers(7)
     size = lambda lo, hi: int(round(np.exp(rng.uniform(np.log(lo), np.log(hi)))))
     h, w = size(3, 32), size(3, 32)
     if kind == 0:  # a few overlapping ellipsoids, at any angle
@@ -245,6 +271,16 @@ def shape(rng):
         return np.ones((size(10, 90), size(4, 28)), np.float32) * rng.uniform(0.5, 1)
     if kind == 4:  # a lying slab
         return np.ones((size(3, 10), size(10, 160)), np.float32) * rng.uniform(0.5, 1)
+    if kind == 5:  # things in a row, close together or not, of one height or not
+        h, w = size(3, 16), size(20, 160)
+        s = np.zeros((h, w), np.float32)
+        x, even = 0, rng.random() < 0.5
+        while x < w:
+            wide = size(3, 20)
+            tall = h if even else rng.integers(max(h // 3, 1), h + 1)
+            s[h - tall :, x : x + wide] = rng.uniform(0.4, 1)
+            x += wide + rng.integers(0, 8)
+        return s[::-1] if rng.random() < 0.3 else s
     s = np.zeros((h + 4, w + 4), np.float32)  # boxes in a cluster
     for _ in range(rng.integers(1, 7)):
         bh, bw = rng.integers(1, max(h // 2, 2) + 1), rng.integers(1, max(w // 2, 2) + 1)
@@ -274,12 +310,16 @@ def thread(n, car, inside, rng):
         p = through(shape(rng), car["mu"], density, rng)[:rows, :columns]
         p = p[:, ::-1] if rng.random() < 0.5 else p
         h, w = p.shape
-        # Somewhere inside; often at the foot of the body, where things stand; sometimes on top of what is there.
-        stands = rng.random() < 0.4
+        # Somewhere inside; often at the foot of the body, where things stand; under the roof; among what hangs below the floor; sometimes on top of what is there.
+        where = rng.random()
         for _ in range(20):
             y, x = rng.integers(0, rows - h + 1), rng.integers(0, columns - w + 1)
-            if stands:
+            if where < 0.4:
                 y = int(np.clip(floor - h, 0, rows - h))
+            elif where < 0.5:
+                y = int(np.clip(np.argmax(inside[:, x + w // 2]) + rng.integers(0, 4), 0, rows - h))
+            elif where < 0.6:
+                y = int(np.clip(floor + rng.integers(0, 10), 0, rows - h))
             if inside[y + h // 2, x + w // 2] or (rng.random() < 0.08 and inside[min(y + h + 2, rows - 1), x + w // 2]):
                 break
         else:
@@ -322,9 +362,9 @@ def furnish(n, car, inside, rng):
         a = np.zeros((rows, columns), np.float32)
         a[y : y + h] = cover * rng.uniform(0.5, 6)
         n[:] = rng.binomial(n, np.where(inside, np.exp(-car["mu"] * a), 1))
-    for _ in range(rng.integers(0, 4)):
+    for _ in range(rng.integers(0, 3)):
         # Something that both ends have.
-        p = through(shape(rng), car["mu"], np.exp(rng.uniform(np.log(1), np.log(60))), rng)[:rows, : columns // 2]
+        p = through(shape(rng), car["mu"], np.exp(rng.uniform(np.log(1), np.log(30))), rng)[:rows, : columns // 2]
         h, w = p.shape
         y, x = rng.integers(0, rows - h + 1), rng.integers(0, columns // 2 - w + 1)
         if not inside[y + h // 2, x + w // 2]:
