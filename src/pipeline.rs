@@ -85,9 +85,15 @@ impl LaneWorker {
     /// Decodes, detects, refines, straightens and reads one frame; `reads` is cleared first.
     ///
     /// # Errors
-    /// What [`Luma::decode`] says of the frame, or `Model` where inference fails.
+    /// What [`Luma::decode`] says of the frame, `Damaged` too where a decoder panics on it, or `Model` where inference fails.
     pub fn analyse(&mut self, encoded: &[u8], view: View, reads: &mut Vec<PlateRead>) -> Result<FrameTimes> {
         reads.clear();
+        // A decoder that panics on some file ends neither this worker nor what it works for: all state is written anew with the next frame.
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.look_at(encoded, view, reads)));
+        looked.unwrap_or_else(|_| Err(Error::new(Fault::Damaged, "bad frame: it made the decoder fail; please report it with the file")))
+    }
+
+    fn look_at(&mut self, encoded: &[u8], view: View, reads: &mut Vec<PlateRead>) -> Result<FrameTimes> {
         let mut clock = Instant::now();
         let mut lap = || {
             let now = Instant::now();
@@ -453,9 +459,7 @@ fn look(mut worker: LaneWorker, slots: &[Mutex<Slot>], tokens: [Receiver<usize>;
             (frame, slot.ticket - 1, std::mem::take(&mut slot.ends))
         };
         let mut reads = Reads { buffer: spare.try_recv().unwrap_or_default(), home: home.clone() };
-        // A decoder that panics on some file ends neither this worker nor its lane: all state is written anew with the next frame.
-        let analysed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.analyse(&frame.encoded, views[lane], &mut reads.buffer.reads)));
-        let outcome = analysed.unwrap_or_else(|_| Err(Error::new(Fault::Damaged, "bad frame: it made the decoder fail; please report it with the file")));
+        let outcome = worker.analyse(&frame.encoded, views[lane], &mut reads.buffer.reads);
         if said.send(Said { lane, ticket, what: What::Looked { frame, outcome, reads, ends } }).is_err() {
             break;
         }
@@ -544,6 +548,9 @@ impl Teller {
     /// What the watchlists say of single reads.
     fn sightings(&mut self, frame: &Frame, reads: &Reads) -> Vec<LaneEvent> {
         let mut sightings = Vec::new();
+        if reads.is_empty() {
+            return sightings;
+        }
         // All reads of a frame meet the same version of each list.
         let watchlists: Vec<_> = self.watchlists.iter().map(|watchlist| watchlist.load()).collect();
         for (read, &track) in reads.iter().zip(reads.tracks()) {

@@ -62,6 +62,51 @@ fn every_truncation_is_a_bad_frame() {
     }
 }
 
+/// Where the entropy-coded data of a baseline JPEG begin.
+fn scan_start(jpeg: &[u8]) -> usize {
+    let at = jpeg.windows(2).position(|pair| pair == [0xFF, 0xDA]).expect("a scan");
+    at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]))
+}
+
+#[test]
+fn data_that_end_early_before_an_end_marker_are_a_bad_frame() {
+    let file = encoded(640, 480, ImageFormat::Jpeg);
+    let (start, end) = (scan_start(&file), file.len() - 2);
+    let mut luma = Luma::default();
+    for percent in [0, 10, 50, 90, 99] {
+        let kept = start + (end - start) * percent / 100;
+        let error = luma.decode(&[&file[..kept], &[0xFF, 0xD9]].concat()).expect_err("cut off, and ended");
+        assert!(error.message.starts_with("bad frame: "), "{percent} %: {error}");
+    }
+    // Part of it lost on the way: the rest follows at once.
+    let third = (end - start) / 3;
+    luma.decode(&[&file[..start + third], &file[start + 2 * third..]].concat()).expect_err("a third is missing");
+    // What follows the end is nobody's business.
+    luma.decode(&[&file[..], &[0; 200]].concat()).expect("sound, with something after it");
+}
+
+#[test]
+fn a_picture_that_says_how_it_lies_is_turned() {
+    let file = encoded(60, 40, ImageFormat::Jpeg);
+    let mut upright = Luma::default();
+    upright.decode(&file).expect("sound");
+    for (orientation, sides) in [(3, (60, 40)), (6, (40, 60)), (8, (40, 60))] {
+        // APP1: Exif, big-endian, one entry: orientation (0x0112), SHORT.
+        let exif = [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0]].concat();
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        let turned = [&file[..2], &[0xFF, 0xE1], &length, &exif, &file[2..]].concat();
+        let mut luma = Luma::default();
+        luma.decode(&turned).expect("sound");
+        assert_eq!((luma.width, luma.height), sides, "orientation {orientation}");
+        let first = match orientation {
+            3 => upright.pixels[60 * 40 - 1],
+            6 => upright.pixels[60 * 39],
+            _ => upright.pixels[59],
+        };
+        assert_eq!(luma.pixels[0], first, "orientation {orientation}");
+    }
+}
+
 /// A JPEG and a PNG whose headers declare 20,000 x 20,000 pixels.
 fn declaring_20000x20000() -> [Vec<u8>; 2] {
     let mut jpeg = encoded(16, 16, ImageFormat::Jpeg);
@@ -177,6 +222,32 @@ fn bad_files_are_lines_and_the_run_goes_on() {
             None => assert!(want.is_empty() && line["width"].is_u64(), "{}: no error", path.display()),
         }
     }
+}
+
+#[test]
+fn what_a_drawing_cannot_be_written_over_is_read_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let picture = folder.path().join("sound.png");
+    std::fs::write(&picture, encoded(320, 240, ImageFormat::Png)).expect("writes");
+    let drawings = folder.path().join("drawings");
+    let name = picture.display().to_string().trim_start_matches('/').replace('/', "_");
+    std::fs::create_dir_all(drawings.join(format!("{name}.plates.jpg"))).expect("a folder where the drawing would go");
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).args(["read", "--json", "--draw"]).arg(&drawings).arg(&picture).output().expect("runs");
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line");
+    assert_eq!((output.status.code(), &line["width"]), (Some(1), &320.into()), "{line}");
+    assert!(line["error"].as_str().expect("an error").contains(".plates.jpg cannot be written"), "{line}");
+}
+
+#[test]
+fn entries_that_are_not_sought_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (picture, list) = (folder.path().join("sound.png"), folder.path().join("list.csv"));
+    std::fs::write(&picture, encoded(320, 240, ImageFormat::Png)).expect("writes");
+    let good: String = (0..40).map(|number| format!("AB{number:04}C,US-TX,stolen,5,reported\n")).collect();
+    std::fs::write(&list, format!("plate,jurisdiction,list,priority,reason\n{good}076CHZ,ZZ-99,stolen,5,reported\n")).expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).arg("read").arg(&picture).arg("--watchlist").arg(&list).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("NOT sought: line 42") && said.contains("ZZ-99"), "{said}");
 }
 
 #[test]

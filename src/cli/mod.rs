@@ -44,9 +44,13 @@ impl ModelArgs {
     }
 }
 
-/// The watchlist at `path`: an index or a CSV file in garita's own columns.
+/// The watchlist at `path`: an index or a CSV file in garita's own columns. What is bad in it is said on standard error, since it is not sought.
 pub(crate) fn load_watchlist(path: &Path) -> Result<Snapshot> {
-    snapshot::load(path, Timestamp::now())
+    let (watchlist, bad) = snapshot::load(path, Timestamp::now())?;
+    for line in bad {
+        eprintln!("garita: {}: NOT sought: {line}", path.display());
+    }
+    Ok(watchlist)
 }
 
 /// Writes to standard output; whoever reads it may stop reading.

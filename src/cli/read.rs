@@ -87,8 +87,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         |(worker, matcher), job| one(worker, matcher, job, args, watchlist.as_ref()),
         |line: Line| {
             failed += usize::from(line.error.is_some());
-            let written = if args.json { writeln!(output, "{}", serde_json::to_string(&line).expect("plain data")) } else { write_text(&mut output, &line) };
-            if let Err(error) = written.and_then(|()| if progress.is_hidden() { Ok(()) } else { output.flush() }) {
+            // Each line goes out at once, and not through the bar.
+            let written = progress.suspend(|| {
+                let text = if args.json { writeln!(output, "{}", serde_json::to_string(&line).expect("plain data")) } else { write_text(&mut output, &line) };
+                text.and_then(|()| output.flush())
+            });
+            if let Err(error) = written {
                 broken.get_or_insert(error);
             }
             progress.inc(1);
@@ -115,21 +119,17 @@ fn one(worker: &mut LaneWorker, matcher: &mut Matcher, Job { path, refused }: Jo
     let view = if args.tiles { View::Tiled } else { View::Whole };
     let mut line = Line { image: path.display().to_string(), width: None, height: None, error: None, plates: Vec::new(), timing_ms: TimingLine::default() };
     let mut reads = Vec::new();
-    let encoded = refused.map_or_else(|| map_frame(&path), Err);
+    let encoded = refused.map_or_else(|| read_frame(&path), Err);
     let outcome = encoded.and_then(|encoded| {
         let times = worker.analyse(&encoded, view, &mut reads)?;
         reads.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         let analysed = Instant::now();
         let hits = reads.iter().map(|read| hits_of(matcher, read, watchlist)).collect::<Result<Vec<_>>>()?;
         let matching = analysed.elapsed();
-        if let Some(folder) = &args.draw {
-            let drawn: Vec<_> = reads.iter().zip(&hits).map(|(read, hits)| (*read, !hits.is_empty())).collect();
-            draw::annotated(&encoded, &drawn)?.save_jpeg(&drawing_path(folder, &path))?;
-        }
-        Ok((times, matching, hits))
+        Ok((encoded, times, matching, hits))
     });
     match outcome {
-        Ok((times, matching, hits)) => {
+        Ok((encoded, times, matching, hits)) => {
             (line.width, line.height) = (Some(worker.luma.width), Some(worker.luma.height));
             line.plates = reads.iter().zip(&hits).map(|(read, hits)| PlateLine::of(read, hits)).collect();
             line.timing_ms = TimingLine {
@@ -137,12 +137,22 @@ fn one(worker: &mut LaneWorker, matcher: &mut Matcher, Job { path, refused }: Jo
                 detect: milliseconds(times.detect + times.refine),
                 read: milliseconds(times.rectify + times.read),
                 matching: milliseconds(matching),
-                total: 0.0,
+                total: milliseconds(begin.elapsed()),
             };
+            if let Some(folder) = &args.draw {
+                let drawn: Vec<_> = reads.iter().zip(&hits).map(|(read, hits)| (*read, !hits.is_empty())).collect();
+                let to = drawing_path(folder, &path);
+                // What was read stands, whatever becomes of its picture.
+                if let Err(error) = draw::annotated(&encoded, &drawn).and_then(|picture| picture.save_jpeg(&to)) {
+                    line.error = Some(format!("was read, but its drawing {} cannot be written: {}", to.display(), error.message));
+                }
+            }
         }
-        Err(error) => line.error = Some(error.message),
+        Err(error) => {
+            line.error = Some(error.message);
+            line.timing_ms.total = milliseconds(begin.elapsed());
+        }
     }
-    line.timing_ms.total = milliseconds(begin.elapsed());
     line
 }
 
@@ -160,19 +170,15 @@ fn hits_of(matcher: &mut Matcher, read: &PlateRead, watchlist: Option<&Snapshot>
     Ok(hits)
 }
 
-/// Maps a frame's file, refusing one that is longer than a frame may be.
-fn map_frame(path: &Path) -> Result<Bytes> {
-    let encoded = Bytes::map(path)?;
-    if encoded.len() as u64 > MAX_BYTES {
-        return Err(Error::new(Fault::Limit, format!("{} bytes, more than a frame may have ({MAX_BYTES})", encoded.len())));
-    }
-    Ok(encoded)
+/// A frame's file, refused where it is longer than a frame may be. Read and not mapped: a camera may still be writing it.
+fn read_frame(path: &Path) -> Result<Bytes> {
+    Bytes::read(path, MAX_BYTES)
 }
 
 fn write_text(output: &mut impl Write, line: &Line) -> std::io::Result<()> {
     match &line.error {
-        Some(error) => return writeln!(output, "{}: {error}", line.image),
-        None if line.plates.is_empty() => return writeln!(output, "{}: no plate", line.image),
+        Some(error) => writeln!(output, "{}: {error}", line.image)?,
+        None if line.plates.is_empty() => writeln!(output, "{}: no plate", line.image)?,
         None => {}
     }
     for plate in &line.plates {

@@ -4,7 +4,7 @@ pub mod rail;
 
 use std::path::Path;
 
-use image::{DynamicImage, ImageFormat, ImageReader, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
 use imageproc::drawing::draw_polygon_mut;
 use imageproc::point::Point;
 
@@ -31,7 +31,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes a frame in colour.
+    /// Decodes a frame in colour, turned as it says that it lies.
     ///
     /// # Errors
     /// `Damaged` or `Limit`; a frame that [`crate::lane::frame::Luma::decode`] takes is fine.
@@ -42,7 +42,11 @@ impl Picture {
         limits.max_image_height = Some(MAX_SIDE as u32);
         limits.max_alloc = Some(8 * MAX_PIXELS as u64);
         reader.limits(limits);
-        let picture = reader.decode().map_err(|error| Error::new(Fault::Damaged, error.to_string()))?;
+        let damaged = |error: image::ImageError| Error::new(Fault::Damaged, error.to_string());
+        let mut decoder = reader.into_decoder().map_err(damaged)?;
+        let orientation = decoder.orientation().map_err(damaged)?;
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        picture.apply_orientation(orientation);
         Ok(Picture { pixels: picture.into_rgb8() })
     }
 

@@ -309,7 +309,11 @@ fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
 }
 
 fn load(list: &List, open: fn(&Path) -> Result<Index>) -> Result<Snapshot> {
-    snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now(), open)
+    let (snapshot, bad) = snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now(), open)?;
+    if let Some(first) = bad.first() {
+        tracing::warn!(list = list.name, %first, "the list has bad lines, whose entries are not sought: `garita watchlist import` says all of them");
+    }
+    Ok(snapshot)
 }
 
 /// When the list in force was built.

@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::entry::{Entry, List};
 use super::find::least_likelihood;
 use super::format::Row;
-use super::import::{self, Action, Limits};
+use super::import::{self, Action, BadLine, Limits};
 use super::index::Index;
 use super::mapping::Mapping;
 use crate::bytes::Bytes;
@@ -253,27 +253,28 @@ impl Watchlist {
 ///
 /// # Errors
 /// As [`load_index`] and [`import::read`](super::import::read), naming the file.
-pub fn load(path: &Path, at: Timestamp) -> Result<Snapshot> {
+pub fn load(path: &Path, at: Timestamp) -> Result<(Snapshot, Vec<BadLine>)> {
     load_with(path, &Mapping::preset("garita")?, at, load_index)
 }
 
 /// The watchlist at `path`: an index, opened by `open` ([`load_index`], or [`load_index_gently`] while lanes run), or a list's file in the layout of
-/// `mapping`, indexed in memory.
+/// `mapping`, indexed in memory. With it the first of a list's lines that are bad, whose entries are not sought.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnce(&Path) -> Result<Index>) -> Result<Snapshot> {
+pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnce(&Path) -> Result<Index>) -> Result<(Snapshot, Vec<BadLine>)> {
     let bytes = Bytes::map(path)?;
     if bytes.starts_with(&super::format::MAGIC) {
-        return open(path).map(Arc::new).map(Snapshot::new);
+        return Ok((Snapshot::new(Arc::new(open(path)?)), Vec::new()));
     }
     let mut builder = Builder::in_memory(&mapping.lists);
     let mut file = |action, entry: &Entry| match action {
         Action::Add => builder.add(entry),
         Action::Remove => builder.remove(entry),
     };
-    import::read(&bytes[..], mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
-    builder.into_index(at).map(Arc::new).map(Snapshot::new).map_err(|error| error.in_(path.display()))
+    let imported = import::read(&bytes[..], mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
+    let index = builder.into_index(at).map_err(|error| error.in_(path.display()))?;
+    Ok((Snapshot::new(Arc::new(index)), imported.told))
 }
 
 /// Maps the index at `path`, verifying all of it: 30 ms CPU for a million entries, which also brings it into memory.
