@@ -6,6 +6,7 @@ mod store;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
+use garita::audit::{self, Act, Action};
 use garita::custody::Custody;
 use garita::custody::record::Fate;
 use garita::review::cars::{self, CarItem, FindingDecision, FindingReason};
@@ -239,6 +240,34 @@ fn screens_are_told_of_cars() {
     let told = custody.ask(|connection| cars::one(connection, case, i64::MIN)).unwrap().expect("it is there");
     assert_eq!((told.waiting, told.owner.map(|owner| owner.id)), (1, Some("ann".to_owned())));
     assert_eq!(custody.ask(|connection| cars::one(connection, case, NOW)).unwrap(), None, "its scan came before that");
+    // Taken back, drawn beside, drawn no longer: the car waits as before, and whoever looks at it is told.
+    let judged = since(claimed.last);
+    undo(&custody, "ann", 0, NOW + 1).unwrap();
+    let undone = since(judged.last);
+    assert_eq!(undone.cars.len(), 1);
+    let ann = officer("ann");
+    let drawn = cars::Drawn { kind: cars::DrawnKind::Box, from: [1, 1], to: [2, 2], body: "a jar".to_owned() };
+    let opened = Act { who: "ann".to_owned(), action: Action::CarViewed, subject: cars::subject(CAR), details: serde_json::json!({}), now_ms: NOW };
+    let draws = change(&custody, {
+        let ann = ann.clone();
+        move |transaction| {
+            audit::append(transaction, &opened)?;
+            cars::annotate(transaction, CAR, &ann, &drawn, NOW)
+        }
+    });
+    assert_eq!(draws, Ok(()));
+    let drew = since(undone.last);
+    assert_eq!(drew.cars.len(), 1);
+    let id = custody.ask(|connection| connection.query_row("SELECT id FROM annotation", [], |row| row.get(0))).unwrap();
+    change(&custody, move |transaction| cars::remove(transaction, CAR, id, &ann, NOW)).unwrap();
+    let removed = since(drew.last);
+    assert_eq!(removed.cars.len(), 1);
+    // A paper that comes later: inspected anew.
+    let state = |state: &'static str| change(&custody, move |transaction| transaction.execute("UPDATE scan SET state = ?1", [state]).map(|_| Ok(()))).unwrap();
+    state("waiting");
+    assert_eq!(since(removed.last).cars.len(), 0, "nothing is known yet");
+    state("inspected");
+    assert_eq!(since(removed.last).cars.len(), 1);
 }
 
 /// `testdata/custody/v8.sql`: a store as version 8 wrote it, in which one person decided for all.
