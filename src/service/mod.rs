@@ -428,6 +428,7 @@ fn viewed() -> Router<Service> {
         .route("/v1/scans/{scan}/cars/{position}/thumbnail", get(viewer::thumbnail))
         .route("/v1/scans/{scan}/cars/{position}/thickness", get(viewer::thickness))
         .route("/v1/scans/{scan}/cars/{position}/change", get(viewer::change))
+        .route("/v1/scans/{scan}/cars/{position}/made", get(viewer::made_by_now))
         .route("/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", post(viewer::decide).delete(viewer::undo))
         .route("/v1/scans/{scan}/cars/{position}/annotations", post(viewer::annotate))
         .route("/v1/scans/{scan}/cars/{position}/annotations/{annotation}", delete(viewer::remove))

@@ -109,6 +109,7 @@ pub const RIGHTS: &[Right] = &[
     ("GET", "/v1/scans/{scan}/cars/{position}/thumbnail", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars/{position}/thickness", OFFICERS_AND_AUDITORS),
     ("GET", "/v1/scans/{scan}/cars/{position}/change", OFFICERS_AND_AUDITORS),
+    ("GET", "/v1/scans/{scan}/cars/{position}/made", OFFICERS_AND_AUDITORS),
     ("POST", "/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", OFFICERS),
     ("DELETE", "/v1/scans/{scan}/cars/{position}/findings/{number}/disposition", OFFICERS),
     ("POST", "/v1/scans/{scan}/cars/{position}/annotations", OFFICERS),

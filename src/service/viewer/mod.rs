@@ -27,6 +27,7 @@ use super::problem::{Problem, ProblemBody};
 use super::queries::ask;
 use super::uploads::blocking;
 use crate::audit::Action;
+use crate::custody::evidence::{hex, sha256};
 use crate::custody::scans::{Paper, ScanRow, ScanState};
 use crate::custody::told;
 use crate::error::{Error, Fault};
@@ -316,6 +317,17 @@ pub(super) async fn change(State(service): State<Service>, person: Person, At(pl
     Ok(bytes(told))
 }
 
+/// What people have made of a car by now, for a screen that shows it and was told that something changed. Nothing that is not in the view that was recorded: nothing
+/// is recorded again.
+#[utoipa::path(get, path = "/v1/scans/{scan}/cars/{position}/made", tag = "viewer",
+    params(("scan" = i64, Path, description = "Its number"), ("position" = i64, Path, description = "From the head of the train, from 1")),
+    responses((status = 200, description = "Decisions, drawings, where the car stands, and the SHA-256 of the findings that they are about", body = Object),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json")))]
+pub(super) async fn made_by_now(State(service): State<Service>, person: Person, At(place): At<Place>) -> Result<Response, Problem> {
+    found(&service, &person, place).await?;
+    Ok(no_store(Json(ask(&service, move |connection| made_of(connection, place)).await?)))
+}
+
 /// A decision on a finding as the page sends it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -407,9 +419,14 @@ async fn made(
     changed.await?.map(Json).map_err(|why| cases::refused(&why))
 }
 
-/// What people have made of a car: what they drew, and for each finding what they decided, and where the car stands with that.
+/// What people have made of a car: what they drew, and for each finding what they decided, and where the car stands with that; and which findings these are.
 fn made_of(connection: &Connection, place: Place) -> rusqlite::Result<Value> {
-    Ok(json!({ "annotations": cars::annotations(connection, place)?, "judged": cars::judged(connection, place)?, "case": cars::of(connection, place)? }))
+    let findings = "SELECT json_extract(told, '$.findings') FROM car WHERE scan = ?1 AND position = ?2";
+    let findings: Option<String> = connection.prepare_cached(findings)?.query_row(params![place.0, place.1], |row| row.get(0)).optional()?.flatten();
+    Ok(json!({
+        "annotations": cars::annotations(connection, place)?, "judged": cars::judged(connection, place)?, "case": cars::of(connection, place)?,
+        "findings_sha256": hex(&sha256(findings.unwrap_or_default().as_bytes())),
+    }))
 }
 
 /// The scan of this number, which this person may see.
