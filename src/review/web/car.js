@@ -22,7 +22,7 @@ import { number, percent, t, time } from './words.js';
  *   earlier: {scan: number, position: number, received_ms: number, portal: string} | null,
  *   annotations: {id: number, person: string, name: string, kind: string, from: number[], to: number[], body: string, at_ms: number}[],
  *   judged: {state: import('./server.js').State, by: {person: string, name: string, verdict: string, reason: string | null, note: string | null, decided_ms: number}[]}[],
- *   case: import('./server.js').CarItem | null}} View */
+ *   case: import('./server.js').CarItem | null, findings_sha256: string}} View */
 
 const COMPARE = /** @type {const} */ (['off', 'beside', 'blink', 'difference']);
 const BLINK_MS = 700;
@@ -60,6 +60,8 @@ export class Car {
     this.gone = false;
     /** Whether this person has the car in hand. */
     this.held = false;
+    /** How often the server was asked what has become of the car. */
+    this.asked = 0;
     /** @type {string[]} */
     this.bound = [];
     /** @type {(HTMLElement | SVGElement | Element)[]} what the last tool said */
@@ -159,7 +161,10 @@ export class Car {
     } catch (error) {
       this.held = false;
       // Who has decided on all of it is told so where it stands.
-      if (error instanceof Refused && error.why === 'claimed') this.failed(error);
+      if (error instanceof Refused && error.why === 'claimed') {
+        this.failed(error);
+        void this.news(null);
+      }
     }
     this.findings.draw();
   }
@@ -183,6 +188,30 @@ export class Car {
     if (this.view) Object.assign(this.view, { annotations: made.annotations, judged: made.judged, case: made.case });
     if (made.case && !waits(made.case.state)) this.held = false;
     this.draw();
+  }
+
+  /** Somebody has taken, judged or drawn something, perhaps here: who looks at the car sees it. @param {import('./server.js').Item | null} item `null`: whatever it was */
+  async news(item) {
+    if (item && item.id !== `${this.train.scan}/${this.position}`) return;
+    this.asked += 1;
+    const { asked, view } = this;
+    const now = await get(`${this.address()}/made`, true).catch(() => null);
+    // Of several answers the one counts that was asked for last.
+    if (!now || !view || this.gone || asked !== this.asked || view !== this.view) return;
+    if (now.findings_sha256 !== view.findings_sha256) {
+      // Its train was looked at anew, and findings have other numbers: as if just opened.
+      this.painted = null;
+      delete this.stage.element.dataset['level'];
+      this.findings.chosen = -1;
+      this.energy = 0;
+      this.page.say(t('car.anew'), true);
+      await this.open();
+      return;
+    }
+    Object.assign(view, { annotations: now.annotations, judged: now.judged, case: now.case });
+    this.held = now.case?.owner?.id === this.page.review.me.id;
+    this.findings.told();
+    this.drawDrawn();
   }
 
   // --- keys and buttons ---
@@ -485,6 +514,11 @@ export class Car {
     this.findings.draw();
     this.drawMeasured();
     fill(this.papers, ...papers(view));
+    this.drawDrawn();
+  }
+
+  drawDrawn() {
+    const view = /** @type {View} */ (this.view);
     fill(this.drawn, h('h2', {}, t('car.drawn')), view.annotations.length === 0 ? h('p', { class: 'small' }, t('car.nothingdrawn')) : h('ul', { class: 'plain' }, ...view.annotations.map((one) =>
       h('li', {}, h('strong', {}, t(`tool.${one.kind}`)), ': ', h('span', { class: 'drawn' }, one.body), h('span', { class: 'small' }, ` ${one.name}, ${time(one.at_ms)} `),
         one.person === this.page.review.me.id ? h('button', { onclick: () => void this.remove(one.id) }, t('car.remove')) : null))));

@@ -68,11 +68,15 @@ export class Findings {
     this.ask(false);
     const [x = 0, y = 0, w = 0, d = 0] = this.car.view?.told.findings[this.chosen].box;
     const [width, height] = this.car.stage.size();
-    // Large enough to see, with as much again about it.
-    const scale = Math.min(width / (3 * w), height / (3 * d) / this.car.stage.aspect(), 8);
-    this.car.stage.look([x + w / 2, y + d / 2], Math.max(scale, width / ((this.car.view?.columns[1] ?? 1) - (this.car.view?.columns[0] ?? 0))));
+    const { columns, detectors } = this.car.stage.body();
+    const aspect = this.car.stage.aspect();
+    // Large enough to see, with as much again about it, but never smaller than all of the car: what is chosen is in sight, whatever the screen's shape.
+    const scale = Math.min(width / (3 * w), height / (3 * d) / aspect, 8);
+    this.car.stage.look([x + w / 2, y + d / 2], Math.max(scale, Math.min(width / (columns[1] - columns[0]), height / detectors / aspect)));
     this.draw();
-    if (asked) this.element.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' });
+    // Beside the pixels its words come into sight by themselves; below them, under their upper edge.
+    const beside = !matchMedia('(max-width: 1000px)').matches;
+    if (asked || beside) this.element.querySelector('[aria-current="true"]')?.scrollIntoView({ block: beside ? 'nearest' : 'start' });
     this.car.page.say(this.why(this.car.view?.told.findings[this.chosen]));
   }
 
@@ -87,6 +91,13 @@ export class Findings {
     if (hindrance) this.car.page.say(hindrance, true);
     this.asking = open && !hindrance;
     this.draw();
+    if (this.asking) this.element.querySelector('.reasons')?.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** What others did has come: whoever is asked for a reason is told where none is wanted any more. */
+  told() {
+    if (this.asking && this.hindrance()) this.ask(true);
+    else this.draw();
   }
 
   /** @param {'confirmed' | 'rejected' | 'referred'} verdict @param {string} [reason] */
@@ -135,10 +146,15 @@ export class Findings {
     const { view } = this.car;
     if (!view) return;
     const told = view.told;
+    // What others do takes nobody's hand off the note or off a finding; a button that decides is not left under a finger, for what it decides on has changed.
+    const on = document.activeElement;
+    const finding = this.element.contains(on) ? on?.getAttribute('data-finding') : null;
     fill(this.element, h('h2', {}, t('car.findings')), this.standing(),
       told.error ? h('p', { class: 'alarm' }, told.error) : null,
       told.penetration_limited > SHUT ? h('p', { class: 'limits' }, t('car.limited', { share: percent(told.penetration_limited) })) : null,
       told.findings.length === 0 ? h('p', {}, t('car.nofindings')) : h('ol', { class: 'findings' }, ...told.findings.map((/** @type {Finding} */ finding, /** @type {number} */ index) => this.finding(finding, index))));
+    if (on === this.note && this.element.contains(on)) this.note.focus();
+    else if (finding) [...this.element.querySelectorAll('button')].find((button) => button.getAttribute('data-finding') === finding)?.focus();
     this.car.stage.draw();
   }
 
@@ -149,7 +165,7 @@ export class Findings {
     const chosen = index === this.chosen;
     const [along = 0, height = 0, length = 0, tall = 0] = finding.box_mm;
     return h('li', { class: chosen ? 'chosen' : '', 'aria-current': String(chosen) },
-      h('button', { class: 'block', onclick: () => this.choose(index) }, h('strong', {}, `${t(`finding.${finding.kind}`)} · ${percent(finding.probability)}`), index === this.chosen + 1 ? ' ' : '', index === this.chosen + 1 ? h('kbd', {}, 'n') : null),
+      h('button', { class: 'block', 'data-finding': index, onclick: () => this.choose(index) }, h('strong', {}, `${t(`finding.${finding.kind}`)} · ${percent(finding.probability)}`), index === this.chosen + 1 ? ' ' : '', index === this.chosen + 1 ? h('kbd', {}, 'n') : null),
       facts([
         [t('car.detector'), t(`detector.${finding.detector}`)],
         [t('car.rate'), t('car.rateof', { n: number(1 / Math.max(finding.false_alarm_rate, 1e-6)) })],

@@ -14,9 +14,12 @@ const IDLE_MS = 30 * 60_000;
 
 const OFFICERS = ['operator', 'supervisor', 'auditor', 'admin'];
 
+/** What a page is: `news` tells it of a case that is new or has changed, or of all of them.
+ * @typedef {{element: HTMLElement, stop: () => void, news?: (item: import('./server.js').Item | null) => void}} Sheet */
+
 /** Pages: address, letter of the chord `g` + letter, whose it is (the server decides, this only spares a refusal), what makes it. The queue is always there
  * behind them.
- * @type {{name: string, letter: string, roles: string[] | null, make: null | ((page: Page) => {element: HTMLElement, stop: () => void})}[]} */
+ * @type {{name: string, letter: string, roles: string[] | null, make: null | ((page: Page) => Sheet)}[]} */
 const PAGES = [
   { name: 'queue', letter: 'q', roles: OFFICERS, make: null },
   { name: 'trains', letter: 'r', roles: OFFICERS, make: later(() => import('./trains.js').then((made) => made.trains)) },
@@ -30,20 +33,23 @@ const PAGES = [
 ];
 
 /** A page that is fetched when somebody wants it: who judges plates does not wait for it.
- * @param {() => Promise<(page: Page) => {element: HTMLElement, stop: () => void}>} fetched */
+ * @param {() => Promise<(page: Page) => Sheet>} fetched @returns {(page: Page) => Sheet} */
 function later(fetched) {
-  return (/** @type {Page} */ page) => {
+  return (page) => {
     const element = h('div', { class: 'later' });
     let gone = false;
     let stop = () => { gone = true; };
+    /** @type {Sheet['news']} */
+    let news;
     fetched().then((make) => {
       if (gone) return;
       const made = make(page);
       fill(element, made.element);
       stop = made.stop;
+      news = made.news;
       if (named() === 'search') element.querySelector('input')?.focus();
     }, (error) => fill(element, h('p', { class: 'alarm', role: 'alert' }, t('problem', { why: error.message }))));
-    return { element, stop: () => stop() };
+    return { element, stop: () => stop(), news: (item) => news?.(item) };
   };
 }
 
@@ -64,7 +70,7 @@ class Page {
     this.main = h('main', { id: 'main', tabindex: -1 });
     this.keysDialog = h('dialog', { class: 'keys', onclose: () => this.main.focus() });
     this.lockDialog = h('dialog', { class: 'lock', oncancel: (/** @type {Event} */ event) => event.preventDefault() });
-    /** @type {{element: HTMLElement, stop: () => void} | null} */
+    /** @type {Sheet | null} */
     this.sheet = null;
     /** @type {import('./live.js').Liveness | null} */
     this.liveness = null;
@@ -80,13 +86,17 @@ class Page {
       h('header', { class: 'top' }, this.title, this.nav, this.alive, this.tools),
       this.banner, this.demo, this.message, this.main, this.said, this.keysDialog, this.lockDialog);
     this.live = new Live({
-      onitem: (item) => this.review.put(item),
+      onitem: (item) => {
+        this.review.put(item);
+        this.sheet?.news?.(item);
+      },
       ongone: (id) => this.review.gone(id),
       onall: (answer) => {
         this.site = answer.site;
         this.isDemo = answer.demo;
         this.review.all(answer);
         this.words();
+        this.sheet?.news?.(null);
       },
       onliveness: (liveness) => {
         this.liveness = liveness;

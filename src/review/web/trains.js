@@ -19,32 +19,45 @@ const ranked = (train) => (inOrder ? train.cars : [...train.cars].sort((a, b) =>
 /** @param {{scan: number, name: string | null}} scan */
 const called = ({ scan, name }) => name ?? t('trains.number', { n: scan });
 
-/** @param {import('./car.js').Frame} page @returns {{element: HTMLElement, stop: () => void}} */
+/** What people and portals do meanwhile is shown as it comes. @typedef {{stop: () => void, news: (item: import('./server.js').Item | null) => void}} Shown */
+
+/** Once for all that is asked for within a quarter of a second: a train of a hundred cars is news a hundred times. @param {() => void} act */
+function soon(act) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      act();
+    }, 250);
+  };
+}
+
+/** @param {import('./car.js').Frame} page @returns {Shown & {element: HTMLElement}} */
 export function trains(page) {
   const [, scan, position] = location.hash.split('/');
   const element = h('div', { class: 'trains' });
   /** @param {unknown} error */
   const failed = (error) => fill(element, h('div', { class: 'sheet' }, h('h1', {}, t('trains.title')), h('p', { class: 'alarm', role: 'alert' }, t('problem', { why: error instanceof Error ? error.message : String(error) }))));
-  /** @type {() => void} */
-  let stop = () => {};
-  if (!scan) stop = list(element, failed);
+  let gone = false;
+  /** @type {Shown} */
+  let shown = { stop: () => (gone = true), news() {} };
+  if (!scan) shown = list(element, failed);
   else {
-    let gone = false;
-    stop = () => (gone = true);
     get(`/v1/scans/${encodeURIComponent(scan)}/cars`).then((/** @type {Train} */ train) => {
       if (gone) return;
-      if (!position) stop = thumbnails(element, train);
+      if (!position) shown = thumbnails(element, train);
       else {
         const car = new Car(page, train, ranked(train).map((car) => car.position), Number(position));
         fill(element, car.element);
-        stop = () => car.stop();
+        shown = { stop: () => car.stop(), news: (item) => void car.news(item) };
       }
     }, failed);
   }
-  return { element, stop: () => stop() };
+  return { element, stop: () => shown.stop(), news: (item) => shown.news(item) };
 }
 
-/** All scans. @param {HTMLElement} element @param {(error: unknown) => void} failed */
+/** All scans. @param {HTMLElement} element @param {(error: unknown) => void} failed @returns {Shown} */
 function list(element, failed) {
   const draw = async () => {
     const { scans } = await get('/v1/scans?limit=50', true);
@@ -58,16 +71,19 @@ function list(element, failed) {
         ]))));
   };
   const show = () => draw().catch(failed);
+  const again = () => element.isConnected && !element.contains(document.activeElement) && void show();
+  const heard = soon(again);
   void show();
-  const timer = setInterval(() => !element.contains(document.activeElement) && void show(), 10_000);
-  return () => clearInterval(timer);
+  const timer = setInterval(again, 10_000);
+  return { stop: () => clearInterval(timer), news: (item) => void (item?.car && heard()) };
 }
 
-/** One train's cars as pictures. @param {HTMLElement} element @param {Train} train */
+/** One train's cars as pictures. @param {HTMLElement} element @param {Train} train @returns {Shown} */
 function thumbnails(element, train) {
   const cards = h('ol', { class: 'cars' });
   const order = h('button', { onclick: () => { inOrder = !inOrder; draw(); } });
   const draw = () => {
+    const on = cards.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
     fill(order, t(inOrder ? 'trains.ranked' : 'trains.inorder'), ' ', h('kbd', {}, 's'));
     fill(cards, ...ranked(train).map((car) => h('li', {},
       h('a', { href: `#trains/${train.scan}/${car.position}`, class: car.waiting > 0 ? 'card waits' : 'card' },
@@ -77,15 +93,24 @@ function thumbnails(element, train) {
           car.waiting > 0 ? h('span', { class: 'flag supervisor' }, `▲ ${t('trains.look', { n: number(car.waiting) })}`) : null,
           car.hits?.length ? h('span', { class: 'flag supervisor' }, t('trains.sought')) : null,
           car.error ? car.error : t('trains.facts', { findings: number(car.findings), empty: percent(car.empty_probability), limited: percent(car.penetration_limited) }))))));
+    // Whoever goes through them by keyboard stays where they are.
+    if (on) [...cards.querySelectorAll('a')].find((link) => link.getAttribute('href') === on)?.focus();
   };
   draw();
-  // Cars come while a train passes, and are judged meanwhile.
-  const timer = setInterval(() => train.state === 'inspected' || train.state === 'bad' || cards.contains(document.activeElement) || void get(`/v1/scans/${train.scan}/cars`, true).then((now) => {
-    if (now.state === train.state && now.cars.length === train.cars.length) return;
-    Object.assign(train, now);
-    fill(about, ...said());
-    draw();
-  }, () => {}), 3_000);
+  let gone = false;
+  let asked = 0;
+  const again = () => {
+    const turn = (asked += 1);
+    void get(`/v1/scans/${train.scan}/cars`, true).then((now) => {
+      if (gone || turn !== asked || JSON.stringify(now) === JSON.stringify(train)) return;
+      Object.assign(train, now);
+      fill(about, ...said());
+      draw();
+    }, () => {});
+  };
+  const heard = soon(() => gone || again());
+  // Cars in which nothing was found come without news while a train passes.
+  const timer = setInterval(() => train.state === 'inspected' || train.state === 'bad' || again(), 3_000);
   const said = () => [`${train.portal} · ${time(train.received_ms)} · ${t(`scan.${train.state}`)} · ${t('trains.count', { n: number(train.cars.length) })} `, order];
   const about = h('p', {}, ...said());
   fill(element, h('div', { class: 'sheet' },
@@ -107,8 +132,10 @@ function thumbnails(element, train) {
     { key: 's', words: 'key.order', act: () => { inOrder = !inOrder; draw(); } },
     { key: 'Escape', words: 'key.up', act: () => { location.hash = '#trains'; } },
   ]);
-  return () => {
+  const stop = () => {
+    gone = true;
     clearInterval(timer);
     unbind(['j', 'k', 's', 'Escape']);
   };
+  return { stop, news: (item) => void ((!item || item.car?.scan === train.scan) && heard()) };
 }
