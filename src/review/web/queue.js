@@ -207,25 +207,26 @@ export class Queue {
   row(item, at) {
     const chosen = item.id === this.selected;
     const mine = item.owner?.id === this.owner.me();
+    // Whose it is first: where the row is narrow, that is not cut.
     const flags = [
+      item.owner ? h('span', { class: `flag owner${mine ? ' mine' : ''}` }, mine ? t('queue.mine') : item.owner.name) : null,
       item.state === 'second' ? h('span', { class: 'flag second' }, t('queue.second')) : null,
       item.state === 'supervisor' ? h('span', { class: 'flag supervisor' }, t('state.supervisor')) : null,
       item.state === 'open' && item.two_person ? h('span', { class: 'flag' }, t('queue.two')) : null,
-      item.hit === 'sighted' || item.car?.passing ? h('span', { class: 'flag' }, t('queue.inview')) : null,
+      item.hit === 'sighted' || item.car?.passing ? h('span', { class: 'flag' }, t(item.car ? 'scan.passing' : 'queue.inview')) : null,
       waits(item.state) ? null : h('span', { class: 'flag done' }, t(`state.${item.state}`)),
-      item.owner ? h('span', { class: `flag owner${mine ? ' mine' : ''}` }, mine ? t('queue.mine') : item.owner.name) : null,
     ];
     const { car } = item;
     const stored = car ? -item.stored_ms : item.stored_ms;
     const small = car
-      ? [`${item.lane} · `, h('span', {}, car.train ?? t('trains.number', { n: car.scan })), ` · ${t(`carkind.${car.kind ?? 'other'}`)} · `, h('span', { class: 'class' }, t('trains.look', { n: number(car.waiting) })), ` · ${percent(car.probability)}`]
+      ? [`${t(`carkind.${car.kind ?? 'other'}`)} · `, h('span', { class: 'class' }, t('trains.look', { n: number(car.waiting) })), ` · ${percent(car.probability)} · ${item.lane} · `, h('span', {}, car.train ?? t('trains.number', { n: car.scan }))]
       : [h('span', {}, item.lane), ' · ', h('span', {}, item.list), ' · ', h('span', { class: 'class' }, t(`class.${item.class}`))];
     const row = h('div', {
       class: `row ${severity(item.priority)}${waits(item.state) ? '' : ' decided'}`, role: 'option', id: `case-${item.id}`,
       'aria-selected': String(chosen), 'aria-setsize': this.rows.length, 'aria-posinset': at + 1,
       onclick: () => this.owner.onselect(item.id), ondblclick: () => this.owner.onclaim(item.id),
     },
-      h('div', { class: 'line' }, badge(item.priority), h('span', { class: 'plate' }, item.sought), h('span', { class: 'where' }, car ? t('queue.car') : item.jurisdiction || t('any'))),
+      h('div', { class: 'line first' }, badge(item.priority), h('span', { class: car ? 'plate small' : 'plate' }, item.sought), h('span', { class: 'where' }, car ? t('queue.car') : item.jurisdiction || t('any'))),
       h('div', { class: 'line small' }, ...small),
       h('div', { class: 'line small' }, ...flags, h('span', { 'data-stored': stored }, ...this.age(stored))));
     row.style.top = `${at * ROW}px`;

@@ -81,7 +81,7 @@ export async function send(path, file) {
 
 /** A car as the queue has it beside hits. @param {CarItem} car @returns {Item} */
 export const carItem = (car) => ({
-  ...car, car, id: `${car.scan}/${car.position}`, hit: '', lane: car.portal, read: '', sought: car.mark ?? `${car.train ?? car.scan} · ${car.position}`, jurisdiction: '',
+  ...car, car, id: `${car.scan}/${car.position}`, hit: '', lane: car.portal, read: '', sought: car.mark ?? `${car.position} · ${car.train ?? car.scan}`, jurisdiction: '',
   list: car.sought?.[1] ?? '', category: '', class: '', took_ms: 0,
 });
 
