@@ -155,3 +155,40 @@ export async function logIn(context, server, id, password) {
   const set = await context.request.post(`${server.url}/v1/session/password`, { headers, data: { new: PASSWORD } });
   assert.ok(set.ok(), await set.text());
 }
+
+/** What the server answers to whoever needs no login. */
+export async function ask(server, method, route, body, headers = {}) {
+  const answer = await fetch(`${server.url}${route}`, { method, headers, body });
+  const text = await answer.text();
+  assert.ok(answer.ok, `${method} ${route}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+
+/** Waits until a car's pixels, and its thicknesses, are on the screen. */
+export async function seen(page) {
+  await page.waitForSelector('.viewer .stage[data-level][data-hatch] canvas.pixels');
+  await page.waitForSelector('.viewer .aside h2');
+}
+
+/** The pixels of the first pane, as they stand on the screen. */
+export const picture = (page) => page.evaluate(async () => {
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const canvas = document.createElement('canvas');
+  const shown = document.querySelector('.pane .pixels');
+  Object.assign(canvas, { width: shown.width, height: shown.height });
+  const context = canvas.getContext('2d');
+  context.drawImage(shown, 0, 0);
+  const over = document.querySelector('.pane .over');
+  context.drawImage(over, 0, 0);
+  const digest = await crypto.subtle.digest('SHA-256', context.getImageData(0, 0, canvas.width, canvas.height).data);
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+});
+
+/** As `picture`, once it changes no more. */
+export async function steady(page) {
+  for (let last = await picture(page); ;) {
+    const next = await picture(page);
+    if (next === last) return next;
+    last = next;
+  }
+}

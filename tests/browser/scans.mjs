@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Server, accessible, close as closeBrowser, launch, screen, shot, whole } from './drive.mjs';
+import { Server, accessible, ask, close as closeBrowser, launch, picture, screen, seen, shot, steady, whole } from './drive.mjs';
 
 // A processor stands in for the graphics card here.
 const GRAPHICS = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'];
@@ -13,13 +13,6 @@ after(closeBrowser);
 
 const rail = (name) => readFile(path.join(process.env.GARITA_RAIL, name));
 const HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\u{202e}gnal\u{200b} &amp; ${1}';
-
-const ask = async (server, method, route, body, headers = {}) => {
-  const answer = await fetch(`${server.url}${route}`, { method, headers, body });
-  const text = await answer.text();
-  assert.ok(answer.ok, `${method} ${route}: ${answer.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-};
 
 /** A server that has the same train twice: clean on an earlier day, and now with things in it and papers that lie. One for all tests. */
 let running;
@@ -49,26 +42,6 @@ async function trains(act) {
 }
 
 after(async () => (await running)?.server.kill());
-
-/** Waits until a car's pixels, and its thicknesses, are on the screen. */
-async function seen(page) {
-  await page.waitForSelector('.viewer .stage[data-level][data-hatch] canvas.pixels');
-  await page.waitForSelector('.viewer .aside h2');
-}
-
-/** The pixels of the first pane, as they stand on the screen. */
-const picture = (page) => page.evaluate(async () => {
-  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const canvas = document.createElement('canvas');
-  const shown = document.querySelector('.pane .pixels');
-  Object.assign(canvas, { width: shown.width, height: shown.height });
-  const context = canvas.getContext('2d');
-  context.drawImage(shown, 0, 0);
-  const over = document.querySelector('.pane .over');
-  context.drawImage(over, 0, 0);
-  const digest = await crypto.subtle.digest('SHA-256', context.getImageData(0, 0, canvas.width, canvas.height).data);
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-});
 
 test('both renderers are the reference, pixel by pixel', () => trains(async (server) => {
   const golden = JSON.parse(await readFile(process.env.GARITA_GOLDEN, 'utf8'));
@@ -278,22 +251,21 @@ test('each key does what it says', () => trains(async (server, scan) => {
   await at(2);
   assert.equal(await opened(), before + 1);
   // Everything that changes the picture: one key there, and back.
-  const steady = async () => { let last = await picture(page); for (;;) { const next = await picture(page); if (next === last) return next; last = next; } };
   await press('f');
-  const first = await steady();
+  const first = await steady(page);
   for (const [key, back] of [['o', 'o'], ['i', 'i'], ['c', 'c'], ['e', 'e'], ['x', 'x'], ['y', 'Y'], ['h', 'h'], ['q', 'q'], ['b', 'b'], ['+', 'f'], ['v', 'f'], ['-', 'f']]) {
     await press(key);
-    const changed = await steady();
+    const changed = await steady(page);
     if (key !== 'h') assert.notEqual(changed, first, `${key} changes nothing`);
     await press(back);
-    assert.equal(await steady(), first, `${back} brings nothing back`);
+    assert.equal(await steady(page), first, `${back} brings nothing back`);
   }
   // What is larger than the screen can be moved.
   for (let step = 0; step < 6; step += 1) await press('+');
-  let view = await steady();
+  let view = await steady(page);
   for (const key of ['ArrowRight', 'ArrowLeft', 'ArrowUp', 'ArrowDown']) {
     await press(key);
-    const moved = await steady();
+    const moved = await steady(page);
     assert.notEqual(moved, view, key);
     view = moved;
   }
@@ -308,7 +280,7 @@ test('each key does what it says', () => trains(async (server, scan) => {
   await press('b');
   for (const [key, name] of [['e', 'edges'], ['x', 'contrast'], ['c', 'colour']]) {
     await press(key);
-    await steady();
+    await steady(page);
     await shot(page, `scan-${name}`);
     await press(key);
   }

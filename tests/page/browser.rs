@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use garita::rail::scan::Scan;
 use garita::watchlist::find::MatchClass;
 
 use super::seed::{self, HOSTILE, Vehicle};
@@ -115,6 +116,49 @@ fn the_scan_viewer_in_chromium() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, _) = seed::site(folder.path(), "trains");
     drive("scans.mjs", serde_json::Map::from_iter([("trains".to_owned(), file.display().to_string().into())]));
+}
+
+#[test]
+fn cars_as_cases_in_chromium() {
+    if !["node", "npm", "chromium"].into_iter().all(have) {
+        return;
+    }
+    install();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sites = serde_json::Map::new();
+    for name in ["portal", "officers"] {
+        let (file, _) = seed::site(folder.path(), name);
+        rendered(file.parent().expect("a folder"));
+        sites.insert(name.to_owned(), file.display().to_string().into());
+    }
+    drive("cars.mjs", sites);
+}
+
+/// Beside a site file: `dual.tif`, two energies with things in each of its two cars, and `passing.head` and `passing.columns`, three cars with things in them as a
+/// portal sends them while they pass.
+fn rendered(folder: &Path) {
+    let synth = |to: &str, arguments: &[&str]| {
+        let made = Command::new(env!("CARGO_BIN_EXE_garita"))
+            .args(["synth", "rail", "--anomalies", "1", "--empties", "--out"])
+            .arg(folder.join(to))
+            .args(arguments)
+            .output();
+        let made = made.expect("it runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        folder.join(to).join(format!("S-{}.tif", arguments[1]))
+    };
+    std::fs::rename(synth("dual", &["--seed", "7", "--source", "dual", "--cars", "2"]), folder.join("dual.tif")).expect("renames");
+    let scan =
+        Scan::open(&synth("passing", &["--seed", "36", "--cars", "3", "--kinds", "gondola,flat,hopper,tank", "--anomaly-kinds", "lead_pig"])).expect("a scan");
+    let mut head = serde_json::to_value(&scan.description).expect("JSON");
+    head["detectors"] = scan.detectors().into();
+    head["dark"] = serde_json::json!(scan.fields.dark);
+    std::fs::write(folder.join("passing.head"), format!("{head}\n")).expect("writes");
+    let columns = (0..scan.columns()).flat_map(|column| {
+        let counts = scan.counts(column..column + 1).expect("there");
+        counts.iter().flat_map(|count| count.to_le_bytes()).chain(scan.column(column).to_bytes()).collect::<Vec<u8>>()
+    });
+    std::fs::write(folder.join("passing.columns"), columns.collect::<Vec<u8>>()).expect("writes");
 }
 
 /// Runs a file of tests under Node, against the servers of these sites.

@@ -144,10 +144,11 @@ pub(crate) fn site(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     std::fs::write(folder.join("sought.csv"), list).expect("writes");
     let text = format!(
         "name = {}\ndata_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[[lane]]\nid = \"{LANE}\"\nname = {}\ngap_ms = 500\n\
-         [login]\nrequired = \"{}\"\n[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\n[[portal]]\nid = \"bridge\"\n[limits]\nfree_bytes = \"24 MiB\"\n[log]\nformat = \"text\"\nlevel = \"warn\"\n",
+         [login]\nrequired = \"{}\"\n[[list]]\nname = \"sought\"\nfile = \"sought.csv\"\n[[portal]]\nid = \"bridge\"\ntwo_person = \"{}\"\n[limits]\nfree_bytes = \"24 MiB\"\n[log]\nformat = \"text\"\nlevel = \"warn\"\n",
         serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Test crossing" }).expect("plain"),
         serde_json::to_string(if name == "hostile" { HOSTILE_NAME } else { "Southbound 1" }).expect("plain"),
-        if matches!(name, "people" | "managers" | "login") { "yes" } else { "no" },
+        if matches!(name, "people" | "managers" | "login" | "officers") { "yes" } else { "no" },
+        if name == "officers" { "yes" } else { "no" },
     );
     std::fs::write(folder.join("site.toml"), text).expect("writes");
     (folder.join("site.toml"), folder.join("data"))
