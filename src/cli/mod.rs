@@ -45,8 +45,8 @@ impl ModelArgs {
 }
 
 /// The watchlist at `path`: an index or a CSV file in garita's own columns. What is bad in it is said on standard error, since it is not sought.
-pub(crate) fn load_watchlist(path: &Path) -> Result<Snapshot> {
-    let (watchlist, bad) = snapshot::load(path, Timestamp::now())?;
+pub(crate) fn load_watchlist(path: &Path, at: Timestamp) -> Result<Snapshot> {
+    let (watchlist, bad) = snapshot::load(path, at)?;
     for line in bad {
         eprintln!("garita: {}: NOT sought: {line}", path.display());
     }

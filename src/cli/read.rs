@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(folder) = &args.draw {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
-    let watchlist = args.watchlist.as_deref().map(super::load_watchlist).transpose()?;
+    let watchlist = args.watchlist.as_deref().map(|path| super::load_watchlist(path, jiff::Timestamp::now())).transpose()?;
     let view = if args.tiles { View::Tiled } else { View::Whole };
     let mut workers = super::workers(args.threads, || Ok((LaneWorker::open_for(&engine, &models, view)?, Matcher::default())))?;
     let progress = super::progress(jobs.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let lanes = lanes_of(&samples);
     let engine = Engine::load()?;
     let models = args.models.load()?;
-    let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"))?);
+    let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"), jiff::Timestamp::now())?);
     super::say(&format!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n\n", samples.len(), lanes.len(), watchlist.load().len()))?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; lanes.len()];

@@ -11,7 +11,7 @@ use garita::watchlist::advise::{Adviser, CLASSES, plot};
 use garita::watchlist::find::{KNOWN_JURISDICTION, posterior_of_text};
 use garita::watchlist::fit::Fit;
 use garita::watchlist::reads::{PlateSeen, TEXT_ALONE, each_read};
-use garita::watchlist::{Entry, Finder, Jurisdiction, Key, List, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load, load_index, normalise};
+use garita::watchlist::{Entry, Finder, Jurisdiction, Key, List, MatchClass, Pattern, Query, ReaderModel, Snapshot, Subject, load_index, normalise};
 use indicatif::ProgressBar;
 use jiff::{Timestamp, ToSpan};
 
@@ -19,7 +19,7 @@ use super::{AdviseArgs, FindArgs, LookbackArgs, StatsArgs, entry_json, open_with
 
 pub(super) fn find(args: &FindArgs) -> Result<ExitCode> {
     let at = args.at.unwrap_or_else(Timestamp::now);
-    let snapshot = load(&args.index, at)?;
+    let snapshot = crate::cli::load_watchlist(&args.index, at)?;
     if let Some(reads) = &args.reads {
         return find_reads(args, &snapshot, reads, at);
     }
@@ -137,7 +137,7 @@ pub(super) fn lookback(args: &LookbackArgs) -> Result<ExitCode> {
     let since = at
         .checked_sub(i64::from(args.days).saturating_mul(24).hours())
         .map_err(|_| Error::new(Fault::Caller, format!("--days {} is too long ago", args.days)))?;
-    let all = load(&args.index, at)?;
+    let all = crate::cli::load_watchlist(&args.index, at)?;
     // Only the entries that are asked for, in an index of their own: a look-back has no use for the rest.
     let wanted = args.text.as_deref().map(normalise).transpose().map_err(|refused| Error::new(Fault::Caller, format!("--text: {refused}")))?;
     let snapshot = if args.list.is_none() && wanted.is_none() {
@@ -261,7 +261,7 @@ pub(super) fn stats(args: &StatsArgs) -> Result<ExitCode> {
 
 pub(super) fn advise(args: &AdviseArgs) -> Result<ExitCode> {
     let at = args.at.unwrap_or_else(Timestamp::now);
-    let snapshot = load(&args.index, at)?;
+    let snapshot = crate::cli::load_watchlist(&args.index, at)?;
     let mut adviser = Adviser::new(&snapshot, ReaderModel::default(), at);
     let source = match &args.reads {
         Some(path) => {
