@@ -6,15 +6,16 @@
 //! ```
 //!
 //! Three things are known of every frame that was handed in, and each is counted: *accepted* (looked at, its result durable), *shed* (displaced by a newer one of its lane, or
-//! refused because the store takes nothing), *rejected* (damaged, too large, not what its sender says). They add up to what was sent.
+//! refused because there was no place or the store takes nothing), *rejected* (damaged, too large, not what its sender says). They add up to what was sent; what is of no lane of
+//! the site, or does not tell its lane, counts under [`UNKNOWN`]. What was shed is in the store too, by lane and minute, and in the log.
 //!
 //! *Once.* A frame is known by its idempotency key, else by its contents with what its sender says of time and count. The same frame again, ten at once, or after
 //! a crash gets the answer of the first one: those under way are joined, those in the store are looked up.
 //!
 //! *Clocks.* Order is the order of coming in. Gaps are measured by a clock that never jumps. A capture time that is further from this machine's than
-//! [`MAX_CLOCK_OFF_MS`] is not believed, and said so in the log.
+//! [`MAX_CLOCK_OFF_MS`] is not believed, and said so in the log, once a minute.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -37,6 +38,9 @@ pub const MAX_CLOCK_OFF_MS: i64 = 600_000;
 
 /// What a shed sender is told to wait, seconds: the next frame is newer anyway.
 pub const SHED_RETRY_S: u32 = 1;
+
+/// What frames count under that are of no lane of the site, or do not tell which.
+pub const UNKNOWN: &str = "unknown";
 
 /// One frame as it came through a door.
 #[derive(Debug, Clone)]
@@ -128,8 +132,21 @@ struct Desk {
     ids: Vec<String>,
     gates: Vec<Mutex<Gate>>,
     counts: Vec<Counts>,
+    /// Of each lane, and of none.
+    shed: Vec<Mutex<Shed>>,
+    /// The minute in which the log said last that a lane's camera has another time.
+    clock_said_ms: Vec<AtomicI64>,
     custody: Custody,
     begun: Instant,
+}
+
+/// What was shed of one lane.
+#[derive(Default)]
+struct Shed {
+    /// By the minute, milliseconds since the Unix epoch: what the store has not been told yet.
+    untold: BTreeMap<i64, u64>,
+    /// The newest minute, and how many in it: what the log has not been told yet.
+    unsaid: (i64, u64),
 }
 
 /// One lane's frames under way.
@@ -137,8 +154,6 @@ struct Gate {
     next_sequence: u64,
     under_way: HashMap<u64, UnderWay>,
     by_key: HashMap<Sha, u64>,
-    /// Displaced, not told to the store yet.
-    shed: u64,
 }
 
 struct UnderWay {
@@ -153,10 +168,12 @@ struct UnderWay {
 impl Door {
     /// A door to `lanes`, whose ids are `ids` and whose next frames' numbers are `next`.
     pub fn new(lanes: Lanes, ids: Vec<String>, next: &[u64], custody: Custody) -> Door {
-        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new(), shed: 0 });
+        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new() });
         let counts = ids.iter().map(|_| Counts::default()).collect();
         let gates = next.iter().map(gate).collect();
-        Door { desk: Arc::new(Desk { lanes: Mutex::new(Some(Arc::new(lanes))), ids, gates, counts, custody, begun: Instant::now() }) }
+        let shed = (0..=ids.len()).map(|_| Mutex::default()).collect();
+        let clock_said_ms = ids.iter().map(|_| AtomicI64::new(i64::MIN)).collect();
+        Door { desk: Arc::new(Desk { lanes: Mutex::new(Some(Arc::new(lanes))), ids, gates, counts, shed, clock_said_ms, custody, begun: Instant::now() }) }
     }
 
     /// Hands a frame in, and waits until its fate is known for good.
@@ -175,11 +192,11 @@ impl Door {
         }
     }
 
-    /// Counts a frame that was refused before it came this far, so that what was sent adds up.
+    /// Counts a frame that was refused before it came this far, so that what was sent adds up; one of no lane of the site, too.
     ///
     /// # Panics
     /// Where `lane` is no lane of the site.
-    pub fn refused(&self, lane: usize, outcome: Refused) {
+    pub fn refused(&self, lane: Option<usize>, outcome: Refused) {
         self.desk.refused(lane, outcome);
     }
 
@@ -214,16 +231,19 @@ impl Door {
             if let Some(lanes) = &lanes {
                 lanes.quiet(lane, clock_ms);
             }
-            self.desk.tell_shed(lane, now_ms);
         }
+        // A full store is told when it has space again: what waits for that waits in its memory.
+        self.desk.tell_shed(minute(now_ms), self.desk.custody.state() == State::Open);
+    }
+
+    /// Tells the store and the log all that was shed. For the end.
+    pub fn tell_shed(&self) {
+        self.desk.tell_shed(i64::MAX, true);
     }
 
     /// Takes no more frames, and hands the lanes back to be finished.
     pub fn close(&self) -> Option<Lanes> {
         let lanes = lock(&self.desk.lanes).take()?;
-        for lane in 0..self.desk.ids.len() {
-            self.desk.tell_shed(lane, now_ms());
-        }
         // Whoever is handing a frame in holds it for microseconds.
         let mut lanes = lanes;
         loop {
@@ -280,7 +300,10 @@ impl Desk {
         let captured_ms = match incoming.captured_ms {
             Some(said) if (said - received_ms).abs() <= MAX_CLOCK_OFF_MS => said,
             Some(said) => {
-                tracing::warn!(lane = self.ids[incoming.lane], off_ms = said - received_ms, "the camera's clock is off; the time of coming in counts");
+                let minute_ms = minute(received_ms);
+                if self.clock_said_ms[incoming.lane].swap(minute_ms, Ordering::Relaxed) != minute_ms {
+                    tracing::warn!(lane = self.ids[incoming.lane], off_ms = said - received_ms, "the camera's clock is off; the time of coming in counts");
+                }
                 received_ms
             }
             None => received_ms,
@@ -314,18 +337,30 @@ impl Desk {
         if let Some(displaced) = displaced
             && let Some(displaced) = gate.take(displaced.sequence)
         {
-            gate.shed += displaced.waiting.len() as u64;
             self.tell(incoming.lane, displaced, &Answer::Shed { retry_after_s: SHED_RETRY_S });
         }
         Entered::Waiting(waiting)
     }
 
-    /// Tells the store what was displaced since it was told last. May wait for the store.
-    fn tell_shed(&self, lane: usize, now_ms: i64) {
-        let frames = std::mem::take(&mut lock(&self.gates[lane]).shed);
-        if frames > 0 {
-            self.custody.put(Record::Shed { lane: self.ids[lane].clone(), minute_ms: minute(now_ms), frames });
+    /// Tells the log what was shed in the minutes before `minute_ms`, and the store (`keeps`), which it may wait for, what was shed since it was told last.
+    fn tell_shed(&self, minute_ms: i64, keeps: bool) {
+        for (lane, shed) in self.shed.iter().enumerate() {
+            let untold = {
+                let mut shed = lock(shed);
+                if shed.unsaid.0 != minute_ms {
+                    shed.say(self.name(Some(lane)));
+                }
+                if keeps { std::mem::take(&mut shed.untold) } else { BTreeMap::new() }
+            };
+            for (minute_ms, frames) in untold {
+                self.custody.put(Record::Shed { lane: self.name(Some(lane)).to_owned(), minute_ms, frames });
+            }
         }
+    }
+
+    /// What a lane's frames count under.
+    fn name(&self, lane: Option<usize>) -> &str {
+        lane.and_then(|lane| self.ids.get(lane)).map_or(UNKNOWN, String::as_str)
     }
 
     /// Tells everybody who waits for a frame, and counts each; all but the first handed in what was under way already.
@@ -349,20 +384,25 @@ impl Desk {
             }
             Answer::Bad(error) => {
                 metrics::bad_frame(&self.ids[lane], error.fault);
-                self.refused(lane, Refused::Rejected);
+                self.refused(Some(lane), Refused::Rejected);
             }
-            Answer::Shed { .. } | Answer::Full | Answer::Stopped(_) => self.refused(lane, Refused::Shed),
+            Answer::Shed { .. } | Answer::Full | Answer::Stopped(_) => self.refused(Some(lane), Refused::Shed),
         }
     }
 
-    fn refused(&self, lane: usize, outcome: Refused) {
-        let counts = &self.counts[lane];
-        let (counter, name) = match outcome {
-            Refused::Shed => (&counts.shed, "shed"),
-            Refused::Rejected => (&counts.rejected, "rejected"),
+    fn refused(&self, lane: Option<usize>, outcome: Refused) {
+        let counts = lane.map(|lane| &self.counts[lane]);
+        let (counter, outcome) = match outcome {
+            Refused::Shed => {
+                lock(&self.shed[lane.unwrap_or(self.ids.len())]).count(minute(now_ms()), self.name(lane));
+                (counts.map(|counts| &counts.shed), "shed")
+            }
+            Refused::Rejected => (counts.map(|counts| &counts.rejected), "rejected"),
         };
-        counter.fetch_add(1, Ordering::Relaxed);
-        metrics::frame(&self.ids[lane], name);
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        metrics::frame(self.name(lane), outcome);
     }
 
     fn relay(self: &Arc<Self>, event: LaneEvent) {
@@ -430,6 +470,26 @@ impl Desk {
             reads,
             done: Box::new(done),
         })));
+    }
+}
+
+impl Shed {
+    fn count(&mut self, minute_ms: i64, lane: &str) {
+        *self.untold.entry(minute_ms).or_default() += 1;
+        if self.unsaid.0 != minute_ms {
+            self.say(lane);
+            self.unsaid.0 = minute_ms;
+        }
+        self.unsaid.1 += 1;
+    }
+
+    /// One line a lane and minute: each answer stands in the log at debug alone.
+    fn say(&mut self, lane: &str) {
+        let (minute_ms, frames) = self.unsaid;
+        if frames > 0 {
+            tracing::warn!(lane, frames, minute_ms, "frames were shed: newer ones displaced them, or nothing could take them");
+            self.unsaid.1 = 0;
+        }
     }
 }
 

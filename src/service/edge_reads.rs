@@ -88,7 +88,7 @@ pub(super) struct Theirs {
         (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn take(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered<EdgeTaken> {
     let lane = service.lane(&id)?;
-    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
+    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(Some(lane), refused(problem)))?;
     let kind = fields::text(request.headers(), "content-type")?.unwrap_or_default().to_owned();
     let name = fields::name(request.headers())?;
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);

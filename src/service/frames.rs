@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -41,12 +41,12 @@ pub(super) type Answered<T> = Result<(StatusCode, Json<T>), Problem>;
         (status = 503, description = "A newer frame of the lane took its place, or the store has stopped", body = ProblemBody, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered<Kept> {
-    let lane = service.lane(&id)?;
-    let sent = match admitted(&service, credentials, lane) {
-        Ok(()) => incoming(&service, lane, request).await,
+    let lane = service.lane(&id);
+    let sent = match lane.clone().and_then(|lane| admitted(&service, credentials, lane).map(|()| lane)) {
+        Ok(lane) => incoming(&service, lane, request, &mut Fields::default()).await,
         Err(problem) => Err(problem),
     };
-    let (incoming, _, _room) = sent.inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
+    let (incoming, _room) = sent.inspect_err(|problem| service.door.refused(lane.ok(), refused(problem)))?;
     let kept = kept(service.door.submit(incoming).await)?;
     Ok((StatusCode::CREATED, Json(kept)))
 }
@@ -65,6 +65,19 @@ pub(super) fn refused(problem: &Problem) -> Refused {
     match problem.status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Refused::Shed,
         _ => Refused::Rejected,
+    }
+}
+
+/// Counts a post of a frame that was turned away before its handler had it: in its lane where its address tells that, for into a form nobody has looked.
+pub(super) fn turned_away(service: &Service, method: &Method, route: &str, path: &str, outcome: Refused) {
+    let lane = match route {
+        "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads" => path.split('/').nth(3).and_then(|id| service.lane(id).ok()),
+        "/v1/plate-reader/" => None,
+        _ => return,
+    };
+    // Other methods bring none.
+    if method == Method::POST {
+        service.door.refused(lane, outcome);
     }
 }
 
@@ -142,24 +155,35 @@ pub(super) struct PlateReaderCandidate {
     request_body(content = Vec<u8>, content_type = "multipart/form-data", description = "As Plate Recognizer's clients post: `upload`, `camera_id`, `timestamp`"),
     responses((status = 201, description = "As Plate Recognizer answers", body = PlateReaderAnswer), (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn plate_reader(State(service): State<Service>, credentials: Credentials, request: Request) -> Answered<PlateReaderAnswer> {
-    credentials.sender(&service.site)?;
-    let (incoming, fields, _room) = incoming(&service, usize::MAX, request).await?;
-    let camera = fields.camera_id.ok_or_else(|| bad("no camera_id: say which lane the picture is of"))?;
-    let lane = service.lane(&camera)?;
-    admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(lane, refused(problem)))?;
-    let kept = kept(service.door.submit(Incoming { lane, ..incoming }).await)?;
+    let mut fields = Fields::default();
+    let sent = of_form(&service, credentials, request, &mut fields).await;
+    let (incoming, _room) = sent.inspect_err(|problem| {
+        let lane = fields.camera_id.as_deref().and_then(|camera| service.lane(camera).ok());
+        service.door.refused(lane, refused(problem));
+    })?;
+    let kept = kept(service.door.submit(incoming).await)?;
     let results = kept.plates.iter().filter(|plate| !plate.text.is_empty()).map(result_of).collect();
     let answer = PlateReaderAnswer {
         processing_time: (kept.took_ms * 1e3).round() / 1e3,
         results,
         filename: fields.filename,
         version: 1,
-        camera_id: camera,
+        camera_id: fields.camera_id.unwrap_or_default(),
         timestamp: fields.timestamp,
         frame: kept.frame,
         replay: kept.replay,
     };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// The frame of a form, for the lane that the form tells; `fields` are what it told, also where it is refused.
+async fn of_form(service: &Service, credentials: Credentials, request: Request, fields: &mut Fields) -> Result<(Incoming, OwnedSemaphorePermit), Problem> {
+    credentials.sender(&service.site)?;
+    let (incoming, room) = incoming(service, usize::MAX, request, fields).await?;
+    let camera = fields.camera_id.as_deref().ok_or_else(|| bad("no camera_id: say which lane the picture is of"))?;
+    let lane = service.lane(camera)?;
+    admitted(service, credentials, lane)?;
+    Ok((Incoming { lane, ..incoming }, room))
 }
 
 /// One plate as Plate Recognizer tells it: texts in lower case, the second-likeliest characters as candidates.
@@ -195,8 +219,8 @@ struct Fields {
     filename: Option<String>,
 }
 
-/// The frame of a request, and its room in memory, to be kept until it is answered.
-async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(Incoming, Fields, OwnedSemaphorePermit), Problem> {
+/// The frame of a request, and its room in memory, to be kept until it is answered. `told` is what a form says beside it, also where it is refused.
+async fn incoming(service: &Service, lane: usize, request: Request, told: &mut Fields) -> Result<(Incoming, OwnedSemaphorePermit), Problem> {
     let headers = request.headers().clone();
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
@@ -204,6 +228,7 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
     let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
     let most = if multipart { limit.saturating_add(FORM_BYTES) } else { limit };
     let (bytes, room) = tokio::time::timeout(patience, whole(request.into_body(), most, &service.room)).await.map_err(slow)??;
+    let picture = if multipart { form(&headers, bytes.clone(), limit, told).await } else { Ok(bytes.clone()) };
     let mut digest = fields::sha256(&headers, CONTENT_DIGEST)?;
     if multipart && let Some(said) = digest.take() {
         // It speaks of the whole form, of which the door sees the picture alone.
@@ -212,16 +237,15 @@ async fn incoming(service: &Service, lane: usize, request: Request) -> Result<(I
             return Err(Error::new(Fault::Damaged, detail).into());
         }
     }
-    let (bytes, mut form_fields) = if multipart { form(&headers, bytes, limit).await? } else { (bytes, Fields::default()) };
-    let captured = fields::text(&headers, CAPTURED)?.map(str::to_owned).or(form_fields.timestamp.take());
-    let captured_ms = captured.as_deref().map(time_of).transpose()?;
-    form_fields.timestamp = captured;
+    let bytes = picture?;
+    told.timestamp = fields::text(&headers, CAPTURED)?.map(str::to_owned).or(told.timestamp.take());
+    let captured_ms = told.timestamp.as_deref().map(time_of).transpose()?;
     let sequence = match fields::text(&headers, SEQUENCE)? {
         Some(text) => Some(text.parse().map_err(|_| bad(format!("{SEQUENCE}: {text:?} is no whole number")))?),
         None => None,
     };
     let key = fields::name(&headers)?;
-    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, form_fields, room))
+    Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, room))
 }
 
 /// What a form may have beside its picture.
@@ -246,12 +270,14 @@ pub(super) async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -
     Ok((bytes.freeze(), held))
 }
 
-/// The first file of a form, and its texts.
-async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize) -> Result<(bytes::Bytes, Fields), Problem> {
+/// The first file of a form; its texts are put into `fields`, as far as it goes.
+async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize, fields: &mut Fields) -> Result<bytes::Bytes, Problem> {
     let mut request = Request::new(Body::from(body));
     *request.headers_mut() = headers.clone();
+    // All of it is here already, and no larger than it may be.
+    DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| bad(error.body_text()))?;
-    let (mut fields, mut picture) = (Fields::default(), None);
+    let mut picture = None;
     while let Some(field) = form.next_field().await.map_err(|error| bad(error.body_text()))? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -259,17 +285,13 @@ async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize) -> Result<(
             "timestamp" => fields.timestamp = Some(field.text().await.map_err(|error| bad(error.body_text()))?),
             "upload" | "frame" if picture.is_none() => {
                 fields.filename = field.file_name().map(str::to_owned);
-                let bytes = field.bytes().await.map_err(|error| bad(error.body_text()))?;
-                if bytes.len() > limit {
-                    return Err(too_large(limit));
-                }
-                picture = Some(bytes);
+                picture = Some(field.bytes().await.map_err(|error| bad(error.body_text()))?);
             }
             _ => {}
         }
     }
     let picture = picture.ok_or_else(|| bad("the form has no file: send the picture as `upload`"))?;
-    Ok((picture, fields))
+    if picture.len() > limit { Err(too_large(limit)) } else { Ok(picture) }
 }
 
 pub(super) fn kept(answer: Answer) -> Result<Kept, Problem> {

@@ -32,7 +32,10 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| failed(error.to_string()))?;
-    describe_counter!("garita_frames_total", "Frames handed in, by lane and outcome: accepted, shed, rejected");
+    describe_counter!(
+        "garita_frames_total",
+        "Frames handed in, by lane (unknown: of none of the site's, or none was told) and outcome: accepted, shed, rejected"
+    );
     describe_counter!("garita_bad_frames_total", "Rejected frames, by lane and whose fault it is");
     describe_counter!("garita_passages_total", "Vehicles that have passed, by lane");
     describe_counter!("garita_hits_total", "Hits of passages, by list and class");
@@ -225,10 +228,15 @@ pub(super) fn lane_down(lane: &str, down: bool) {
 
 /// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.
 pub(super) fn lane(lane: &str) {
+    frames_of(lane);
+    counter!("garita_passages_total", "lane" => lane.to_owned()).absolute(0);
+}
+
+/// Begins the counters of frames of a lane, or of none, at 0.
+pub(super) fn frames_of(lane: &str) {
     for outcome in ["accepted", "shed", "rejected"] {
         counter!("garita_frames_total", "lane" => lane.to_owned(), "outcome" => outcome).absolute(0);
     }
-    counter!("garita_passages_total", "lane" => lane.to_owned()).absolute(0);
 }
 
 /// Which weights read here.

@@ -176,6 +176,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     };
     metrics::models(&models);
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
+    metrics::frames_of(door::UNKNOWN);
     let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;
     let signer = Arc::new(Signer::open(&site.audit_key)?);
@@ -236,6 +237,7 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     portals.finish();
     trail::tell(&service, 0);
     let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
+    service.door.tell_shed();
     service.custody.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
     if !drained {

@@ -20,16 +20,16 @@ use std::time::Instant;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use self::device::Sender;
 use self::origin::From;
-use super::Service;
-use super::door::{Refused, now_ms};
+use super::door::now_ms;
 use super::problem::Problem;
 use super::uploads::blocking;
+use super::{Service, frames};
 use crate::custody::evidence::{Sha, sha256};
 use crate::custody::record::Record;
 use crate::people::session::{self, Session};
@@ -260,13 +260,8 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// What a refused sender is told: a person's browser where to log in, others why not.
 fn refused(service: &Service, problem: Problem, request: &Request, route: &str) -> Response {
-    // A frame that is refused here counts in its lane, so that what was sent adds up; other methods bring none.
-    if request.method() == Method::POST
-        && matches!(route, "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads")
-        && let Some(Ok(lane)) = request.uri().path().split('/').nth(3).map(|id| service.lane(id))
-    {
-        service.door.refused(lane, if problem.status == StatusCode::TOO_MANY_REQUESTS { Refused::Shed } else { Refused::Rejected });
-    }
+    // A frame that is refused here counts, too, so that what was sent adds up.
+    frames::turned_away(service, request.method(), route, request.uri().path(), frames::refused(&problem));
     let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let logs_in = problem.status == StatusCode::UNAUTHORIZED || problem.title == "New password first";
     if wants_page && logs_in && service.site.login.required {
