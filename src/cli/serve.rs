@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use sd_notify::NotifyState;
 
 use garita::error::Result;
+use garita::service::News;
 use garita::site::{LogFormat, LogLevel, Site};
 
 /// Runs the service of a site: doors for cameras and portals, the store, the pages.
@@ -23,12 +24,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let site = Site::load(args.site.as_deref(), garita::site::environment())?;
     log(&site);
     let scheme = if site.tls.is_some() { "https" } else { "http" };
-    garita::service::serve(site, |address| {
-        tracing::info!(%address, "taking frames");
-        tell_systemd(NotifyState::Ready);
-        let _ = super::say(&format!("garita serves at {scheme}://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
+    garita::service::serve(site, move |news| match news {
+        News::Ready(address) => {
+            tracing::info!(%address, "taking frames");
+            tell_systemd(NotifyState::Ready);
+            let _ = super::say(&format!("garita serves at {scheme}://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
+        }
+        News::Stopping => tell_systemd(NotifyState::Stopping),
     })?;
-    tell_systemd(NotifyState::Stopping);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn ready(State(service): State<Service>) -> Response {
 /// Why the service does not do all of its work; none where it does.
 pub(super) fn reasons(service: &Service) -> Vec<String> {
     let mut reasons = Vec::new();
-    if service.stopping.load(Ordering::SeqCst) {
+    if service.is_stopping() {
         reasons.push("stopping".to_owned());
     }
     match service.custody.state() {

@@ -85,6 +85,7 @@ pub(super) async fn events(State(service): State<Service>, person: Person, Asked
 /// Writes events until the screen goes away, the service stops, or it has been [`LONGEST`].
 async fn stream(service: Service, mut screen: Sender<bytes::Bytes>, mut last: i64, since_ms: i64) {
     let mut newest = service.newest_change.subscribe();
+    let mut stopping = service.stopping.subscribe();
     let mut tick = tokio::time::interval(TICK_EVERY);
     let end = tokio::time::Instant::now() + LONGEST;
     let mut text = "retry: 1000\n\n".to_owned();
@@ -107,9 +108,7 @@ async fn stream(service: Service, mut screen: Sender<bytes::Bytes>, mut last: i6
             }
             _ = tick.tick() => text = event("tick", None, &json!({ "now_ms": now_ms(), "not_ready": super::health::reasons(&service) })),
             () = tokio::time::sleep_until(end) => return,
-        }
-        if service.stopping.load(std::sync::atomic::Ordering::SeqCst) {
-            return;
+            _ = stopping.wait_for(|stopping| *stopping) => return,
         }
     }
 }

@@ -8,7 +8,6 @@
 //! | `GET /v1/lookbacks`, `/v1/lookbacks/{id}` | how far they are, and what they met |
 //! | `POST /v1/lookbacks` | begins one |
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -98,7 +97,7 @@ async fn begin(service: &Service, new: NewLookback, entries: Vec<Entry>, more: b
         let state = blocking(move || run(&job, id, &entries, from_ms)).await;
         let state = match state {
             Ok(whole) if whole && !more => "done",
-            Ok(_) if service.stopping.load(Ordering::SeqCst) => "ended",
+            Ok(_) if service.is_stopping() => "ended",
             Ok(_) => "cut",
             Err(error) => {
                 tracing::error!(lookback = id, %error, "looking back failed");
@@ -115,7 +114,7 @@ async fn begin(service: &Service, new: NewLookback, entries: Vec<Entry>, more: b
 fn run(service: &Service, id: i64, entries: &[Entry], from_ms: i64) -> Result<bool> {
     let (mut matcher, mut met, mut whole) = (Matcher::default(), Vec::new(), true);
     for (number, entry) in (1..).zip(entries) {
-        if service.stopping.load(Ordering::SeqCst) {
+        if service.is_stopping() {
             return Ok(false);
         }
         whole &= look_for(service, entry, from_ms, &mut matcher, &mut met)?;

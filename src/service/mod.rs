@@ -30,7 +30,7 @@
 //! | `problem` | errors as HTTP tells them |
 //!
 //! Shutdown is the data ending: no more connections, then no more frames, the lanes finish what they have, its events run out, the store commits
-//! them and closes.
+//! them and closes. All of it has `limits.drain_s` from the signal on: what is not done then ends like at a power cut, which loses nothing that was acknowledged.
 
 pub mod access;
 mod activity;
@@ -77,15 +77,18 @@ pub mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::body::{Body, HttpBody};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, head, patch, post, put};
+use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
@@ -105,6 +108,20 @@ use crate::pipeline::{LaneSettings, Lanes};
 use crate::rail::anomaly::Anomaly;
 use crate::site::{Lane, Site};
 use crate::watchlist::snapshot::Watchlist;
+
+/// Of the time that stopping may take, connections have this share; what they have brought is finished in the other.
+const CONNECTIONS_SHARE: f64 = 0.5;
+/// At the end of that time whatever still runs is let go.
+const LET_GO: Duration = Duration::from_millis(500);
+
+/// What the service says of itself while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It takes frames, at this address.
+    Ready(SocketAddr),
+    /// It was told to stop, and begins to.
+    Stopping,
+}
 
 /// What requests need. Cheap to clone.
 #[derive(Clone)]
@@ -126,7 +143,7 @@ pub(crate) struct Service {
     opened: Arc<viewer::Scans>,
     fetched: Arc<[sources::Fetched]>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
-    stopping: Arc<AtomicBool>,
+    stopping: watch::Sender<bool>,
     /// The number of the newest change of a case, while a screen is open.
     newest_change: watch::Sender<i64>,
     /// One permit for each byte of a frame that is being received or looked at.
@@ -139,6 +156,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Whether it was told to stop.
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     /// The index of a lane.
     fn lane(&self, id: &str) -> std::result::Result<usize, Problem> {
         let known = self.site.lanes.iter().position(|lane| lane.id == id);
@@ -152,11 +174,11 @@ impl Service {
     }
 }
 
-/// Runs the service until it is told to stop (SIGTERM, SIGINT); calls `ready` with its address once it takes frames.
+/// Runs the service until it is told to stop (SIGTERM, SIGINT); `told` hears how it is doing.
 ///
 /// # Errors
 /// `Caller` for an address that cannot be had, `Machine` and `Damaged` for a store that does not open, `Model` where a network does not load.
-pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+pub fn serve(site: Site, told: impl Fn(News)) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| Error::io(&error).in_("tokio"))?;
     let recorder = metrics::install()?;
     let engine = Engine::load()?;
@@ -224,26 +246,38 @@ pub fn serve(site: Site, ready: impl FnOnce(SocketAddr)) -> Result<()> {
         opened: Arc::default(),
         fetched,
         recorder,
-        stopping: Arc::default(),
+        stopping: watch::Sender::new(false),
         newest_change: watch::Sender::new(0),
         room: Arc::new(Semaphore::new(frames::MOST_BYTES_AT_ONCE)),
         hashing: sessions::hashing(),
         rates: Arc::default(),
         signer,
     };
-    let served = runtime.block_on(run(service.clone(), tls, ready));
-    // No more frames; what is under way gets its answer before the connections go.
+    let drain = Duration::from_secs(service.site.limits.drain_s);
+    let served = runtime.block_on(run(service.clone(), tls, told));
+    let until = *served.as_ref().unwrap_or(&Instant::now()) + drain - 2 * LET_GO;
+    let (say, drained) = sync_channel(1);
+    let closing = move || _ = say.send(close(&service, portals, relay));
+    std::thread::Builder::new().name("closing".to_owned()).spawn(closing).map_err(|error| Error::io(&error).in_("starting a thread"))?;
+    let drained = drained.recv_timeout(until.saturating_duration_since(Instant::now()));
+    runtime.shutdown_timeout(LET_GO);
+    match drained {
+        Ok(true) => {}
+        Err(RecvTimeoutError::Timeout) => tracing::warn!("what was under way is not finished within limits.drain_s; nothing that was acknowledged is lost"),
+        Ok(false) | Err(RecvTimeoutError::Disconnected) => return Err(Error::new(Fault::Machine, "a thread panicked; see the log")),
+    }
+    served.map(|_| ())
+}
+
+/// Finishes what was accepted; whether all threads ended well. Requests under way get their answers from it.
+fn close(service: &Service, portals: Portals, relay: JoinHandle<()>) -> bool {
     let finished = service.door.close().map(|lanes| std::thread::spawn(move || lanes.finish()));
     portals.finish();
-    trail::tell(&service, 0);
+    trail::tell(service, 0);
     let drained = finished.is_none_or(|thread| thread.join().is_ok()) && relay.join().is_ok();
     service.door.tell_shed();
     service.custody.close();
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    if !drained {
-        return Err(Error::new(Fault::Machine, "a thread panicked; see the log"));
-    }
-    served
+    drained
 }
 
 /// Each lane's passages as they were left, and the number of its next frame. What of their reads meets a list is told again: a crash may have come
@@ -274,7 +308,8 @@ fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Resu
     Ok((all, next))
 }
 
-async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+/// Serves until the signal; answers when that came.
+async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: impl Fn(News)) -> Result<Instant> {
     let listen = service.site.listen;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -291,19 +326,22 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, ready: impl FnOnce(So
     replay::start(&service, &stopped);
     sources::start(&service, &stopped);
     portal_files::start(&service, &stopped);
-    ready(address);
+    told(News::Ready(address));
     if let Some(tls) = &tls {
         tokio::spawn(tls::watch(Arc::clone(tls), stopped.clone()));
     }
     let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
     signal().await;
+    let signalled = Instant::now();
+    told(News::Stopping);
     tracing::info!("stopping: what was accepted is finished first");
-    service.stopping.store(true, Ordering::SeqCst);
+    service.stopping.send_replace(true);
     service.uploads.stop();
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(Duration::from_secs(service.site.limits.drain_s), connections).await;
-    Ok(())
+    // Those that are not over then still get what the lanes find while these finish.
+    let _ = tokio::time::timeout(Duration::from_secs(service.site.limits.drain_s).mul_f64(CONNECTIONS_SHARE), connections).await;
+    Ok(signalled)
 }
 
 /// Waits for SIGTERM or SIGINT.
@@ -381,12 +419,8 @@ fn router(service: Service) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "Not found", "there is nothing at this address"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", "this address takes other methods: see `Allow`"))
         .layer(DefaultBodyLimit::max(limit))
-        .layer(middleware::from_fn_with_state(service.clone(), bounded))
         .merge(outward())
-        // A train does not come again: these are bounded by themselves, and not by what waits in lanes.
         .route("/v1/portals", get(portals::portals))
-        .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
-        .route("/v1/portals/{id}/columns", post(portals::columns))
         .route("/v1/portals/{id}/scans/{scan}/{paper}", post(portals::paper))
         .route("/v1/cases", get(cases::queue))
         .route("/v1/cases/{id}", get(cases::case))
@@ -397,7 +431,6 @@ fn router(service: Service) -> Router {
         .route("/v1/events", get(live::events))
         .route("/v1/figures/accuracy", get(cases::accuracy))
         .route("/v1/figures/hours", get(cases::hours))
-        .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .route("/v1/scans/{scan}", get(portals::scan))
         .merge(viewed())
         .route("/login", get(sessions::page))
@@ -414,6 +447,11 @@ fn router(service: Service) -> Router {
         .route("/v1/audit/verification", get(trail::verification))
         .route("/v1/holds", get(trail::holds).post(trail::hold))
         .route("/v1/holds/{id}", delete(trail::release))
+        .layer(middleware::from_fn_with_state(service.clone(), bounded))
+        // A train does not come again: these end by themselves when the service stops, once what has come is synced.
+        .route("/v1/portals/{id}/scans", get(portals::listed).post(portals::scans))
+        .route("/v1/portals/{id}/columns", post(portals::columns))
+        .route("/v1/uploads/{upload}", head(portals::offset).patch(portals::go_on).delete(portals::call_off))
         .layer(middleware::from_fn_with_state(service.clone(), access::guard))
         .layer(middleware::from_fn(trace::named))
         .with_state(service)
@@ -466,12 +504,40 @@ fn outward() -> Router<Service> {
         .route("/docs", get(openapi::page))
 }
 
-/// Refuses what cannot be dealt with any more: the service is stopping.
-async fn bounded(State(service): State<Service>, request: Request, next: Next) -> Response {
-    if request.method() == axum::http::Method::POST && service.stopping.load(Ordering::SeqCst) {
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response();
+/// Refuses what cannot be dealt with any more: the service is stopping. Who is still sending when it begins to is told at once, too.
+async fn bounded(State(service): State<Service>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let refuse = || {
+        if let Some(route) = &route {
+            frames::turned_away(&service, &method, route.as_str(), &path, door::Refused::Shed);
+        }
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5).into_response()
+    };
+    if method == Method::POST && service.is_stopping() {
+        return refuse();
     }
-    next.run(request).await
+    // Held by the body, which goes when it has come, or when nobody wants more of it.
+    let comes = Arc::new(());
+    let coming = Arc::downgrade(&comes);
+    let request = request.map(|body| match body.is_end_stream() {
+        true => body,
+        false => Body::new(body.map_frame(move |piece| {
+            let _held = &comes;
+            piece
+        })),
+    });
+    let mut stopping = service.stopping.subscribe();
+    let cut = async {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+        if coming.strong_count() == 0 {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = cut => refuse(),
+    }
 }
 
 /// Reads a file that stands in for a camera.

@@ -2,18 +2,24 @@
 //! written elsewhere than into the site's folder.
 
 use std::collections::BTreeSet;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::camera::{Connection, Shot, pictures, testdata, unlike};
 use super::ledger::Ledger;
-use super::server::{SOUGHT, Site};
+use super::server::{SOUGHT, Site, signal};
 
 #[test]
 fn a_stop_under_load_finishes_what_was_accepted() {
     let site = Site::new(4, "");
     let (server, ledger, over) = (site.start(), Ledger::default(), AtomicBool::new(false));
+    // A camera over a bad link: half of its frame has come when the server is told to stop. And one that has not said what it wants.
+    let mut half = Connection::open(server.address).expect("connects");
+    half.send(b"POST /v1/lanes/lane-0/frames HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n\xff\xd8").expect("sends");
+    let mut unsaid = Connection::open(server.address).expect("connects");
+    unsaid.send(b"POST /v1/lanes/lane-0/fra").expect("sends");
     let (took, well) = std::thread::scope(|scope| {
         for lane in site.lanes() {
             let (ledger, over, address) = (&ledger, &over, server.address);
@@ -38,9 +44,40 @@ fn a_stop_under_load_finishes_what_was_accepted() {
         stopped
     });
     println!("stopping under load took {took:?}: {:?}", ledger.tally());
-    // Ten seconds for what is under way (limits.drain_s), and as much again for a machine that does other things.
-    assert!(well && took < Duration::from_secs(20), "stopping took {took:?}: {}", site.log());
+    // limits.drain_s, for all of it.
+    assert!(well && took < Duration::from_secs(10), "stopping took {took:?}: {}", site.log());
+    let reply = half.reply().expect("an answer");
+    reply.assert_problem();
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("5")), "{}", reply.text());
     assert!(ledger.check(&site.data, SOUGHT) >= 20);
+    // It was sent, and is counted; who had no answer may be as well.
+    let store = rusqlite::Connection::open(garita::custody::database(&site.data)).expect("a store");
+    let shed: i64 = store.query_row("SELECT coalesce(sum(frames), 0) FROM shed", [], |row| row.get(0)).expect("asks");
+    let tally = ledger.tally();
+    assert!((tally.shed + 1..=tally.shed + 1 + tally.unanswered).contains(&shed.cast_unsigned()), "{shed} are shed in the store: {tally:?}");
+}
+
+#[test]
+fn systemd_hears_of_a_stop_when_it_begins() {
+    let site = Site::new(1, "");
+    let socket = UnixDatagram::bind(site.path("systemd")).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+    let hear = || {
+        let mut text = [0; 1024];
+        let length = socket.recv(&mut text).expect("something is said");
+        String::from_utf8_lossy(&text[..length]).trim().to_owned()
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
+    command.env("NOTIFY_SOCKET", site.path("systemd"));
+    let mut server = site.start_under(command);
+    assert_eq!(hear(), "READY=1");
+    // Whoever has not said yet what they want holds the end up for a while.
+    let mut unsaid = Connection::open(server.address).expect("connects");
+    unsaid.send(b"GET /heal").expect("sends");
+    assert_eq!(server.get("/healthz").status, 200);
+    signal(server.pid, "TERM");
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(server.runs(), "it was said after the end");
 }
 
 #[test]
