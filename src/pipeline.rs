@@ -417,6 +417,12 @@ impl Lanes {
         self.slot(lane).first = first;
     }
 
+    /// A thread that has ended though it should run, by name; only a panic does that. Nothing comes out of the lanes any more then.
+    pub fn dead(&self) -> Option<&str> {
+        let dead = self.threads.iter().find(|thread| thread.is_finished())?;
+        Some(dead.thread().name().unwrap_or("of the lanes"))
+    }
+
     fn slot(&self, lane: usize) -> MutexGuard<'_, Slot> {
         self.slots[lane].lock().expect("no worker panics while it holds a slot")
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use garita::service::WELL_EVERY;
 use garita::site::{EXAMPLE, Site};
 use serde_json::Value;
 
@@ -128,6 +129,13 @@ fn the_unit_stops_later_than_the_service_drains() {
     let unit = read("deploy/garita.service");
     let stop: u64 = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap().parse().unwrap();
     assert!(stop > site.limits.drain_s, "{stop} s, {} s", site.limits.drain_s);
+}
+
+#[test]
+fn the_unit_waits_for_more_than_one_sign_of_life() {
+    let unit = read("deploy/garita.service");
+    let watchdog: u64 = unit.lines().find_map(|line| line.strip_prefix("WatchdogSec=")).unwrap().parse().unwrap();
+    assert!(watchdog >= 6 * WELL_EVERY.as_secs(), "{watchdog} s");
 }
 
 #[test]

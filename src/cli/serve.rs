@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             tell_systemd(NotifyState::Ready);
             let _ = super::say(&format!("garita serves at {scheme}://{address}/ (lanes, hits, metrics); Ctrl-C ends it\n"));
         }
+        News::Well => tell_systemd(NotifyState::Watchdog),
         News::Stopping => tell_systemd(NotifyState::Stopping),
     })?;
     Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -73,6 +73,7 @@ pub enum ScanNews<'a> {
 /// The rail worker, running.
 pub struct Portals {
     calls: Sender<Call>,
+    alive: Weak<()>,
     thread: JoinHandle<()>,
 }
 
@@ -80,6 +81,7 @@ pub struct Portals {
 #[derive(Debug, Clone)]
 pub struct Waker {
     calls: Sender<Call>,
+    alive: Weak<()>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,11 @@ impl Waker {
     pub fn wake(&self) {
         // A call that was not taken yet does for both.
         let _ = self.calls.try_send(Call::Wake);
+    }
+
+    /// Whether the worker is there; it ends before its time by a panic alone.
+    pub fn is_heard(&self) -> bool {
+        self.alive.strong_count() > 0
     }
 }
 
@@ -109,7 +116,10 @@ impl Portals {
         told: impl FnMut(ScanNews<'_>) + Send + 'static,
     ) -> Result<Portals> {
         let (calls, called) = bounded(1);
+        let life = Arc::new(());
+        let alive = Arc::downgrade(&life);
         let body = move || {
+            let _life = life;
             let worker = Worker {
                 custody,
                 portals,
@@ -123,12 +133,12 @@ impl Portals {
             };
             worker.run(&called);
         };
-        Ok(Portals { calls, thread: spawn("rail worker".to_owned(), body)? })
+        Ok(Portals { calls, alive, thread: spawn("rail worker".to_owned(), body)? })
     }
 
     /// What calls it.
     pub fn waker(&self) -> Waker {
-        Waker { calls: self.calls.clone() }
+        Waker { calls: self.calls.clone(), alive: self.alive.clone() }
     }
 
     /// Ends the worker after the car that it looks at; what is not done waits for the next start.

@@ -12,11 +12,14 @@
 //! *Once.* A frame is known by its idempotency key, else by its contents with what its sender says of time and count. The same frame again, ten at once, or after
 //! a crash gets the answer of the first one: those under way are joined, those in the store are looked up.
 //!
+//! *Dead threads.* Should one that a frame goes through panic, nothing comes out any more: whoever waits is told so ([`Answer::Stopped`]), and whoever comes
+//! ([`Door::dead`]).
+//!
 //! *Clocks.* Order is the order of coming in. Gaps are measured by a clock that never jumps. A capture time that is further from this machine's than
 //! [`MAX_CLOCK_OFF_MS`] is not believed, and said so in the log, once a minute.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -136,6 +139,8 @@ struct Desk {
     shed: Vec<Mutex<Shed>>,
     /// The minute in which the log said last that a lane's camera has another time.
     clock_said_ms: Vec<AtomicI64>,
+    /// What relays the lanes' events has panicked.
+    relay_panicked: AtomicBool,
     custody: Custody,
     begun: Instant,
 }
@@ -173,7 +178,18 @@ impl Door {
         let gates = next.iter().map(gate).collect();
         let shed = (0..=ids.len()).map(|_| Mutex::default()).collect();
         let clock_said_ms = ids.iter().map(|_| AtomicI64::new(i64::MIN)).collect();
-        Door { desk: Arc::new(Desk { lanes: Mutex::new(Some(Arc::new(lanes))), ids, gates, counts, shed, clock_said_ms, custody, begun: Instant::now() }) }
+        let desk = Desk {
+            lanes: Mutex::new(Some(Arc::new(lanes))),
+            ids,
+            gates,
+            counts,
+            shed,
+            clock_said_ms,
+            relay_panicked: AtomicBool::new(false),
+            custody,
+            begun: Instant::now(),
+        };
+        Door { desk: Arc::new(desk) }
     }
 
     /// Hands a frame in, and waits until its fate is known for good.
@@ -223,8 +239,16 @@ impl Door {
         self.desk.gates.iter().map(|gate| lock(gate).under_way.len()).sum()
     }
 
-    /// To be called every second or so: lets passages end in lanes that get no frames, and tells the store what was shed.
+    /// A thread that has ended though frames go through it, by name.
+    pub fn dead(&self) -> Option<String> {
+        self.desk.dead()
+    }
+
+    /// To be called every second or so: lets passages end in lanes that get no frames, tells the store what was shed, and whoever waits in vain that it is so.
     pub fn tick(&self, now_ms: i64) {
+        if let Some(thread) = self.desk.dead() {
+            self.desk.give_up(&Answer::Stopped(without(&thread)));
+        }
         let clock_ms = self.desk.clock_ms();
         let lanes = self.desk.lanes();
         for lane in 0..self.desk.ids.len() {
@@ -259,7 +283,24 @@ impl Door {
 
     /// Takes the lanes' events until they end, and gives each to the store. For a thread of its own.
     pub fn relay(&self, events: &Receiver<LaneEvent>) {
+        let _tells = TellsPanic(&self.desk.relay_panicked);
         events.iter().for_each(|event| self.desk.relay(event));
+    }
+}
+
+/// What is said of frames that need a thread which has ended.
+pub(super) fn without(thread: &str) -> String {
+    format!("thread {thread} has panicked, and garita must be started again: see the log")
+}
+
+/// Should the relay panic, the door says so instead of looking well.
+struct TellsPanic<'a>(&'a AtomicBool);
+
+impl Drop for TellsPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -271,6 +312,25 @@ enum Entered {
 impl Desk {
     fn lanes(&self) -> Option<Arc<Lanes>> {
         lock(&self.lanes).clone()
+    }
+
+    fn dead(&self) -> Option<String> {
+        if self.relay_panicked.load(Ordering::SeqCst) {
+            return Some("relay".to_owned());
+        }
+        self.lanes()?.dead().map(str::to_owned)
+    }
+
+    /// Answers everybody who waits.
+    fn give_up(&self, answer: &Answer) {
+        for (lane, gate) in self.gates.iter().enumerate() {
+            let waiting = {
+                let mut gate = lock(gate);
+                gate.by_key.clear();
+                std::mem::take(&mut gate.under_way)
+            };
+            waiting.into_values().for_each(|first| self.tell(lane, first, answer));
+        }
     }
 
     /// Milliseconds of a clock that never jumps. Starts well above 0, so that reads given back at start are not in its future.
@@ -326,6 +386,9 @@ impl Desk {
             Err(error) => return Entered::Known(Answer::Stopped(error.to_string())),
         }
         let Some(lanes) = self.lanes() else { return Entered::Known(Answer::Stopped("the service is stopping".to_owned())) };
+        if let Some(thread) = self.dead() {
+            return Entered::Known(Answer::Stopped(without(&thread)));
+        }
         let sequence = gate.next_sequence;
         gate.next_sequence += 1;
         let (answer, waiting) = oneshot::channel();

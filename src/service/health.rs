@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::Service;
 use super::access::{Person, Role};
+use super::door::without;
 use super::portals::PortalTold;
 use super::problem::Problem;
 use crate::custody::State as StoreState;
@@ -39,6 +40,7 @@ pub(super) fn reasons(service: &Service) -> Vec<String> {
     if service.is_stopping() {
         reasons.push("stopping".to_owned());
     }
+    reasons.extend(service.dead().as_deref().map(without));
     match service.custody.state() {
         StoreState::Open => {}
         StoreState::Full(why) => reasons.push(format!("store full: {why}")),

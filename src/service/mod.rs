@@ -109,6 +109,11 @@ use crate::rail::anomaly::Anomaly;
 use crate::site::{Lane, Site};
 use crate::watchlist::snapshot::Watchlist;
 
+/// How often the service says that it is well, while it is.
+pub const WELL_EVERY: Duration = Duration::from_secs(5);
+/// How often it does what goes by the clock.
+const TICK: Duration = Duration::from_millis(250);
+
 /// Of the time that stopping may take, connections have this share; what they have brought is finished in the other.
 const CONNECTIONS_SHARE: f64 = 0.5;
 /// At the end of that time whatever still runs is let go.
@@ -119,6 +124,8 @@ const LET_GO: Duration = Duration::from_millis(500);
 pub enum News {
     /// It takes frames, at this address.
     Ready(SocketAddr),
+    /// Its threads run; said every [`WELL_EVERY`].
+    Well,
     /// It was told to stop, and begins to.
     Stopping,
 }
@@ -161,6 +168,15 @@ impl Service {
         *self.stopping.borrow()
     }
 
+    /// A thread that has ended though it should run, by name. Nothing brings it back but a new start.
+    fn dead(&self) -> Option<String> {
+        // Then they end.
+        if self.is_stopping() {
+            return None;
+        }
+        self.door.dead().or_else(|| (!self.waker.is_heard()).then(|| "rail worker".to_owned()))
+    }
+
     /// The index of a lane.
     fn lane(&self, id: &str) -> std::result::Result<usize, Problem> {
         let known = self.site.lanes.iter().position(|lane| lane.id == id);
@@ -178,7 +194,7 @@ impl Service {
 ///
 /// # Errors
 /// `Caller` for an address that cannot be had, `Machine` and `Damaged` for a store that does not open, `Model` where a network does not load.
-pub fn serve(site: Site, told: impl Fn(News)) -> Result<()> {
+pub fn serve(site: Site, told: impl Fn(News) + Send + Sync + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| Error::io(&error).in_("tokio"))?;
     let recorder = metrics::install()?;
     let engine = Engine::load()?;
@@ -254,7 +270,7 @@ pub fn serve(site: Site, told: impl Fn(News)) -> Result<()> {
         signer,
     };
     let drain = Duration::from_secs(service.site.limits.drain_s);
-    let served = runtime.block_on(run(service.clone(), tls, told));
+    let served = runtime.block_on(run(service.clone(), tls, Arc::new(told)));
     let until = *served.as_ref().unwrap_or(&Instant::now()) + drain - 2 * LET_GO;
     let (say, drained) = sync_channel(1);
     let closing = move || _ = say.send(close(&service, portals, relay));
@@ -309,14 +325,14 @@ fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Resu
 }
 
 /// Serves until the signal; answers when that came.
-async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: impl Fn(News)) -> Result<Instant> {
+async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: Arc<impl Fn(News) + Send + Sync + 'static>) -> Result<Instant> {
     let listen = service.site.listen;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| Error::new(Fault::Caller, format!("{error}; name another address (`listen` in the site file, or GARITA_LISTEN)")).in_(listen))?;
     let address = listener.local_addr().map_err(|error| Error::io(&error).in_(listen))?;
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(tick(service.clone(), stopped.clone()));
+    tokio::spawn(tick(service.clone(), stopped.clone(), Arc::clone(&told)));
     tokio::spawn(trail::export(service.clone(), stopped.clone()));
     tokio::spawn(lists::watch(service.clone(), stopped.clone()));
     tokio::spawn(silence::watch(service.clone(), stopped.clone()));
@@ -356,9 +372,9 @@ async fn signal() {
     }
 }
 
-/// What happens by the clock: passages end in silence, what was shed is written down, what has had its time is deleted, gauges are set.
-async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
-    let mut every = tokio::time::interval(Duration::from_millis(250));
+/// What happens by the clock: passages end in silence, what was shed is written down, what has had its time is deleted, gauges are set, and that all is well is told.
+async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<impl Fn(News)>) {
+    let mut every = tokio::time::interval(TICK);
     let mut ticks = 0u64;
     loop {
         tokio::select! {
@@ -366,7 +382,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return,
         }
         ticks += 1;
-        let (service, sweep) = (service.clone(), ticks.is_multiple_of(40));
+        let sweep = ticks.is_multiple_of(40);
         if sweep {
             let service = service.clone();
             // A long train takes a while to become a scan: nothing else waits for it.
@@ -376,7 +392,9 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
                 proposals::expire(&service, now_ms()).await;
             });
         }
+        let ticking = service.clone();
         let ticked = tokio::task::spawn_blocking(move || {
+            let service = ticking;
             let now_ms = now_ms();
             service.door.tick(now_ms);
             if sweep {
@@ -399,7 +417,11 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>) {
             metrics::store(&service.custody.state());
             metrics::memory();
         });
+        // Had it come to a halt in there, nobody would be told that it is well.
         let _ = ticked.await;
+        if ticks.is_multiple_of((WELL_EVERY.as_millis() / TICK.as_millis()) as u64) && service.dead().is_none() {
+            told(News::Well);
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `devices` | who may post |
 //! | `outside` | stopping under load, and the log |
 //! | `opinions` | what cameras read by themselves |
+//! | `threads` | one that has died |
 
 mod camera;
 mod clocks;
@@ -33,6 +34,7 @@ mod overload;
 mod proxy;
 mod server;
 mod slow;
+mod threads;
 
 /// A number from the environment, for the long form; `usual` without one.
 fn number(variable: &str, usual: u64) -> u64 {
