@@ -163,6 +163,13 @@ impl Meter {
     }
 }
 
+/// From a frame's last byte to its acknowledgement, p99 of wall time, milliseconds; from the issue. Held by `benches/service`, metered as `ack`.
+pub const ACK_MS: u64 = 50;
+/// From a frame's last byte to its hit, likewise; metered as `hit`.
+pub const HIT_MS: u64 = 500;
+
+const _: () = assert!(LANE[Stage::Frame as usize].p99_us as u64 <= 1_000 * ACK_MS && ACK_MS <= HIT_MS, "what is looked at can be acknowledged in time");
+
 /// A search by an exact text or its beginning, over ten million passages, p99 of wall time, milliseconds; from the issue. Held by `benches/search.rs`.
 pub const SEARCH_TEXT_MS: u64 = 200;
 /// A search with wildcards or edits, likewise; what did not fit says so.

@@ -45,6 +45,17 @@ pub struct FrameTimes {
     pub rectify: Duration,
     /// All plates read, the unsure ones carefully.
     pub read: Duration,
+    /// All reads to passages; told by [`Lanes`] alone, as the next.
+    pub passage: Duration,
+    /// All reads against the watchlists.
+    pub matching: Duration,
+}
+
+impl FrameTimes {
+    /// From bytes to hit.
+    pub fn frame(&self) -> Duration {
+        self.decode + self.detect + self.refine + self.rectify + self.read + self.passage + self.matching
+    }
 }
 
 /// One worker's sessions and buffers: everything that turns a frame's bytes into reads.
@@ -494,7 +505,7 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
             let said = early[lane].swap_remove(due);
             next[lane] += 1;
             let what = match said.what {
-                What::Looked { frame, outcome: Ok(times), mut reads, ends } => {
+                What::Looked { frame, outcome: Ok(mut times), mut reads, ends } => {
                     if ends.before {
                         passages[lane].finish(&mut settled);
                         if !teller.tell(lane, &mut settled) {
@@ -502,11 +513,15 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
                         }
                     }
                     let Buffer { reads: seen, tracks } = &mut reads.buffer;
+                    let begun = Instant::now();
                     passages[lane].observe(&frame, seen, tracks, &mut settled);
+                    times.passage = begun.elapsed();
                     if ends.after {
                         passages[lane].finish(&mut settled);
                     }
+                    let begun = Instant::now();
                     let sightings = teller.sightings(&frame, &reads);
+                    times.matching = begun.elapsed();
                     if !teller.send(LaneEvent::Analysed { frame, reads, times }) || !sightings.into_iter().all(|sighting| teller.send(sighting)) {
                         return;
                     }

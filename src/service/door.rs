@@ -479,8 +479,9 @@ impl Desk {
             }
             LaneEvent::BadFrame { frame, error } => self.keep(frame, Vec::new(), Err(error)),
             LaneEvent::Sighting { lane, track, sequence, clock_ms, hits } => {
-                let after_ms = Some(self.clock_ms() - clock_ms);
-                let record = SightingRecord { lane: self.ids[lane].clone(), track, sequence, hits, now_ms: now_ms(), after_ms };
+                let after_ms = self.clock_ms() - clock_ms;
+                metrics::hit(after_ms);
+                let record = SightingRecord { lane: self.ids[lane].clone(), track, sequence, hits, now_ms: now_ms(), after_ms: Some(after_ms) };
                 self.custody.put(Record::Sighting(Box::new(record)));
             }
             LaneEvent::Passage(passage, hits) => {

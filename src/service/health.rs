@@ -53,7 +53,9 @@ pub(super) fn reasons(service: &Service) -> Vec<String> {
 /// In Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus' text format", content_type = "text/plain", body = String)))]
 pub(super) async fn metrics(State(service): State<Service>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render()).into_response()
+    let lists = service.lists.states();
+    let lists = super::metrics::lists(lists.iter().map(|(name, _, version, _)| (name.as_str(), version.as_str())));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], service.recorder.render() + &lists).into_response()
 }
 
 /// How the service is doing.

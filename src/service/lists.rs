@@ -14,7 +14,7 @@ use super::door::now_ms;
 use super::problem::Problem;
 use super::queries::missing;
 use super::uploads::blocking;
-use super::{Service, lookback, metrics, proposals};
+use super::{Service, lookback, proposals};
 use crate::audit::{self, Act, Action};
 use crate::custody::proposals::{self as kept, Proposal};
 use crate::custody::record::Fate;
@@ -72,7 +72,6 @@ impl Lists {
                         (Snapshot::of_entries(&[], &[])?, None, Some(error.to_string()))
                     }
                 };
-                metrics::list(&list.name, None, &version(&snapshot));
                 let state = Mutex::new(ListState { stamp, looked: Instant::now(), error });
                 Ok(One { list: list.clone(), watchlist: Arc::new(Watchlist::new(snapshot)), state })
             })
@@ -144,7 +143,6 @@ impl Lists {
         }
         decide()?;
         ready.rename()?;
-        metrics::list(&one.list.name, Some(&version(&before)), &version(&Snapshot::new(Arc::clone(&index))));
         one.watchlist.replace(Arc::clone(&index));
         (state.stamp, state.error) = (stamp(&one.list.file), None);
         tracing::info!(list = one.list.name, entries = index.len(), proposal = proposal.id, "list in force");
@@ -264,7 +262,6 @@ impl One {
         match load(&self.list, snapshot::load_index_gently) {
             Ok(snapshot) => {
                 tracing::info!(list = self.list.name, entries = snapshot.len(), "list in force");
-                metrics::list(&self.list.name, Some(&version(&self.watchlist.load())), &version(&snapshot));
                 let before = Arc::clone(&self.watchlist.load());
                 self.watchlist.replace(Arc::clone(snapshot.base()));
                 (state.stamp, state.error) = (found, None);

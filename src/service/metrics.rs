@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::budget;
+use crate::budget::{self, Stage};
 use crate::custody::State;
 use crate::custody::evidence::{hex, sha256};
 use crate::error::{Error, Fault, Result};
@@ -16,6 +16,10 @@ use crate::pipeline::portals::ScanNews;
 
 /// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
 const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// The stage from a frame's last byte to its acknowledgement, and the one to its hit.
+const ACK: &str = "ack";
+const HIT: &str = "hit";
 
 /// Starts recording for the process; later calls share the first one's recorder.
 ///
@@ -42,8 +46,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_histogram!("garita_stage_seconds", "How long a stage took, by stage; its budget is garita_budget_seconds");
     describe_gauge!("garita_budget_seconds", "The latency budget (p99) of a stage");
     describe_gauge!("garita_model_info", "1 for each model in use, by name and SHA-256 of its weights");
-    describe_gauge!("garita_list_info", "1 for the version of each list in force: its newest source's");
-    describe_gauge!("garita_queue_depth", "What waits, by queue");
+    describe_gauge!("garita_queue_depth", "What waits, by queue: frames under way, records for the store, scans for their inspection");
     describe_counter!("garita_scans_total", "Scans, by portal and outcome: received, replayed, refused at the door; inspected, bad afterwards");
     describe_counter!("garita_passing_cars_total", "Cars told while their train was passing, by portal");
     describe_gauge!("garita_portal_image_quality", "How well a portal saw in its newest scan, by portal and figure");
@@ -71,6 +74,9 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_lane_down", "1 while a lane sees nothing, by lane");
     for budget in budget::LANE {
         gauge!("garita_budget_seconds", "stage" => budget.stage.name()).set(f64::from(budget.p99_us) / 1e6);
+    }
+    for (stage, budget_ms) in [(ACK, budget::ACK_MS), (HIT, budget::HIT_MS)] {
+        gauge!("garita_budget_seconds", "stage" => stage).set(budget_ms as f64 / 1e3);
     }
     Ok(installed.insert(handle).clone())
 }
@@ -158,18 +164,26 @@ pub(super) fn source_active(source: &'static str, lane: &str, active: bool) {
 
 pub(super) fn stages(times: &FrameTimes, reads: usize) {
     let each = reads.max(1) as f64;
-    stage("decode", times.decode.as_secs_f64());
-    stage("detect", times.detect.as_secs_f64());
-    stage("refine", times.refine.as_secs_f64());
+    stage(Stage::Decode.name(), times.decode.as_secs_f64());
+    stage(Stage::Detect.name(), times.detect.as_secs_f64());
+    stage(Stage::Refine.name(), times.refine.as_secs_f64());
+    stage(Stage::Passage.name(), times.passage.as_secs_f64());
+    stage(Stage::Frame.name(), times.frame().as_secs_f64());
     if reads > 0 {
-        stage("rectify", times.rectify.as_secs_f64() / each);
-        stage("read", times.read.as_secs_f64() / each);
+        stage(Stage::Rectify.name(), times.rectify.as_secs_f64() / each);
+        stage(Stage::Read.name(), times.read.as_secs_f64() / each);
+        stage(Stage::Match.name(), times.matching.as_secs_f64() / each);
     }
 }
 
 /// From the last byte to the commit.
 pub(super) fn acknowledged(took: Duration) {
-    stage("ack", took.as_secs_f64());
+    stage(ACK, took.as_secs_f64());
+}
+
+/// From a frame's coming in until what it meets is handed to the store.
+pub(super) fn hit(after_ms: i64) {
+    stage(HIT, after_ms as f64 / 1e3);
 }
 
 fn stage(name: &'static str, seconds: f64) {
@@ -241,15 +255,18 @@ pub(super) fn frames_of(lane: &str) {
 
 /// Which weights read here.
 pub(super) fn models(models: &Models) {
-    for (model, weights) in [("detector", &models.detector), ("refiner", &models.refiner), ("reader", &models.reader)] {
+    let rail: &[u8] = include_bytes!("../../models/rail.onnx");
+    for (model, weights) in [("detector", &*models.detector), ("refiner", &*models.refiner), ("reader", &*models.reader), ("rail", rail)] {
         gauge!("garita_model_info", "model" => model, "sha256" => hex(&sha256(weights))).set(1.0);
     }
 }
 
-/// Which version of a list is in force; the one before is not any more.
-pub(super) fn list(name: &str, before: Option<&str>, version: &str) {
-    if let Some(before) = before {
-        gauge!("garita_list_info", "list" => name.to_owned(), "version" => before.to_owned()).set(0.0);
+/// Name and version of the lists in force, as Prometheus reads them. Not kept by the recorder, which would tell every version that ever was for as long as the process runs.
+pub(super) fn lists<'l>(lists: impl Iterator<Item = (&'l str, &'l str)>) -> String {
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let mut told = "# HELP garita_list_info 1 for the version of each list in force: its newest source's\n# TYPE garita_list_info gauge\n".to_owned();
+    for (name, version) in lists {
+        told += &format!("garita_list_info{{list=\"{}\",version=\"{}\"}} 1\n", escaped(name), escaped(version));
     }
-    gauge!("garita_list_info", "list" => name.to_owned(), "version" => version.to_owned()).set(1.0);
+    told
 }

@@ -382,7 +382,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<im
             _ = stopped.changed() => return,
         }
         ticks += 1;
-        let sweep = ticks.is_multiple_of(40);
+        let (looks, sweep) = (ticks % 4 == 1, ticks.is_multiple_of(40));
         if sweep {
             let service = service.clone();
             // A long train takes a while to become a scan: nothing else waits for it.
@@ -414,6 +414,11 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<im
             }
             metrics::queue("frames", service.door.under_way());
             metrics::queue("store", service.custody.waiting());
+            if looks {
+                let waiting = "SELECT count(*) FROM scan WHERE state = 'waiting'";
+                let waiting = service.custody.ask(|connection| connection.prepare_cached(waiting)?.query_row([], |row| row.get::<_, i64>(0)));
+                waiting.into_iter().for_each(|scans| metrics::queue("scans", scans as usize));
+            }
             metrics::store(&service.custody.state());
             metrics::memory();
         });

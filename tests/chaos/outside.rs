@@ -127,21 +127,59 @@ fn the_dashboard_asks_for_what_is_served() {
     assert_eq!(post("/v1/lanes/lane-1/edge-reads", "application/json", read.as_bytes()), 201);
     assert_eq!(post("/v1/portals/bridge/scans", "image/tiff", &std::fs::read(testdata().join("rail/G-3.tif")).expect("testdata")), 201);
     let dashboard = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana-dashboard.json")).expect("a dashboard");
-    let names = dashboard.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-    let asked: BTreeSet<&str> = names.filter(|name| name.starts_with("garita_") || name.starts_with("process_")).collect();
-    assert!(asked.len() > 10, "{asked:?}");
+    let mut asked = BTreeSet::new();
+    selectors(&serde_json::from_str(&dashboard).expect("JSON"), &mut asked);
+    assert!(asked.len() > 20 && asked.iter().any(|(_, labels)| !labels.is_empty()), "{asked:?}");
+    // What the service is asked by hand.
+    asked.insert(("garita_queue_depth".to_owned(), vec!["queue=\"scans\"".to_owned()]));
+    asked.insert(("garita_model_info".to_owned(), vec!["model=\"rail\"".to_owned()]));
     let (mut missing, begun) = (asked.clone(), std::time::Instant::now());
     // The train is inspected and a gauge is set a while later.
     while !missing.is_empty() && begun.elapsed() < Duration::from_secs(60) {
         let metrics = server.get("/metrics").text();
-        missing = asked
-            .iter()
-            .copied()
-            .filter(|name| !metrics.lines().any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))))
-            .collect();
+        missing.retain(|(name, labels)| !series(&metrics, name).any(|series| labels.iter().all(|label| series.contains(label.as_str()))));
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(missing.is_empty(), "the dashboard asks for {missing:?}, which is not served");
+    // What is divided by each other has the same stages.
+    let metrics = server.get("/metrics").text();
+    let stages = |name| series(&metrics, name).filter_map(|series| series.split("stage=\"").nth(1)?.split('"').next()).collect::<BTreeSet<&str>>();
+    assert_eq!(stages("garita_stage_seconds_bucket"), stages("garita_budget_seconds"));
+    // A list that was replaced leaves nothing behind.
+    let lists = |metrics: &str| series(metrics, "garita_list_info").map(str::to_owned).collect::<Vec<String>>();
+    let before = lists(&metrics);
+    site.write_list("plate,list,priority,reason\nXPX802H,wanted,0,again\n");
+    let replaced = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        lists(&server.get("/metrics").text()) != before
+    });
+    let after = lists(&server.get("/metrics").text());
+    assert!(replaced && before.len() == 1 && after.len() == 1, "{before:?}, {after:?}");
+}
+
+/// The labels of a metric's series in what `/metrics` said.
+fn series<'m>(metrics: &'m str, name: &str) -> impl Iterator<Item = &'m str> {
+    let of = move |line: &'m str| line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+    metrics.lines().filter_map(of).map(|rest| rest.rsplit_once(' ').map_or(rest, |(labels, _)| labels)).collect::<Vec<&str>>().into_iter()
+}
+
+/// What a dashboard's queries ask for: names, each with the labels whose values it says.
+fn selectors(value: &serde_json::Value, found: &mut BTreeSet<(String, Vec<String>)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            if let Some(query) = map.get("expr").and_then(serde_json::Value::as_str) {
+                for (at, _) in query.match_indices("garita_").chain(query.match_indices("process_")) {
+                    let end = query[at..].find(|character: char| !character.is_ascii_alphanumeric() && character != '_').map_or(query.len(), |end| at + end);
+                    let labels = query[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(labels, _)| labels);
+                    let said = labels.split(',').filter(|label| label.contains("=\"") && !label.contains('$'));
+                    found.insert((query[at..end].to_owned(), said.map(str::to_owned).collect()));
+                }
+            }
+            map.values().for_each(|value| selectors(value, found));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| selectors(value, found)),
+        _ => {}
+    }
 }
 
 #[test]
