@@ -2,7 +2,7 @@
 //! causes, and in the answer's `trace-id`.
 
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -15,7 +15,8 @@ pub(super) async fn named(request: Request, next: Next) -> Response {
     async move {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        if response.status().is_server_error() {
+        // That frames are shed, the disk is full or the service stops is said by what knows it, once and not with each answer.
+        if response.status().is_server_error() && !matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
             tracing::warn!(status, "answered")
         } else {
             tracing::debug!(status, "answered")

@@ -183,6 +183,23 @@ fn selectors(value: &serde_json::Value, found: &mut BTreeSet<(String, Vec<String
 }
 
 #[test]
+fn a_clock_that_is_off_is_said_once_a_minute() {
+    let site = Site::new(1, "");
+    let server = site.start();
+    let (mut connection, begun) = (Connection::open(server.address).expect("connects"), std::time::Instant::now());
+    let picture = pictures("lane000-").swap_remove(2);
+    for number in 0..10 {
+        let mut shot = Shot::new("lane-0", number.to_string(), unlike(&picture, number));
+        shot.captured_ms = Some(1_000_000_000_000);
+        assert_eq!(shot.post(&mut connection).expect("an answer").status, 201);
+    }
+    let minutes = begun.elapsed().as_secs() as usize / 60 + 2;
+    assert!(server.stop().1, "{}", site.log());
+    let said = site.log().lines().filter(|line| line.contains("clock is off")).count();
+    assert!((1..=minutes).contains(&said), "{said} times: {}", site.log());
+}
+
+#[test]
 fn nothing_is_written_outside_the_sites_folder() {
     let site = Site::new(4, "");
     let (server, over) = (site.start(), AtomicBool::new(false));
