@@ -1,13 +1,13 @@
 //! `garita serve`: the service of a site.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
 use sd_notify::NotifyState;
 
-use garita::error::Result;
+use garita::error::{Error, Fault, Result};
 use garita::service::News;
 use garita::site::{LogFormat, LogLevel, Site};
 
@@ -19,9 +19,16 @@ pub(crate) struct Args {
     site: Option<PathBuf>,
 }
 
+/// What to do where the demo site has nothing to replay.
+const NO_TESTDATA: &str = "there is no testdata/ here, which garita replays without a site file: run it in the repository, or begin a site: \
+    `garita config example > garita.toml`, `garita serve --site garita.toml`";
+
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let site = Site::load(args.site.as_deref(), garita::site::environment())?;
+    let site = Site::load(args.site.as_deref(), garita::site::environment()).map_err(|error| match &args.site {
+        None if !Path::new("testdata").is_dir() => Error::new(Fault::Caller, NO_TESTDATA),
+        _ => error,
+    })?;
     log(&site);
     let scheme = if site.tls.is_some() { "https" } else { "http" };
     garita::service::serve(site, move |news| match news {

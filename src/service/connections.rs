@@ -144,6 +144,7 @@ async fn serve<Stream>(
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (router, mut request) = (router.clone(), request.map(Body::new));
         request.extensions_mut().insert(ConnectInfo(peer));
+        super::frames::with_slash(request.uri_mut());
         certificate.map(|certificate| request.extensions_mut().insert(certificate));
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -96,6 +96,14 @@ pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<Strin
     credentials.sender(&service.site)?.may_use_lane(lane)?;
     service.door.trigger(lane);
     Ok((StatusCode::ACCEPTED, Json(Triggered { lane: id })))
+}
+
+/// Plate Recognizer's clients write its address with the last slash and without it.
+pub(super) fn with_slash(address: &mut Uri) {
+    if address.path() == "/v1/plate-reader" {
+        let query = address.query().map_or_else(String::new, |query| format!("?{query}"));
+        *address = format!("/v1/plate-reader/{query}").parse().unwrap_or_default();
+    }
 }
 
 /// What Plate Recognizer's clients are answered.

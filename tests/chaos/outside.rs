@@ -183,6 +183,16 @@ fn selectors(value: &serde_json::Value, found: &mut BTreeSet<(String, Vec<String
 }
 
 #[test]
+fn without_a_site_file_it_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
+    let output = command.arg("serve").current_dir(folder.path()).env_remove("GARITA_SITE").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("run it in the repository") && said.contains("garita config example"), "{said}");
+}
+
+#[test]
 fn a_clock_that_is_off_is_said_once_a_minute() {
     let site = Site::new(1, "");
     let server = site.start();
