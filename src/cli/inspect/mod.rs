@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for folder in [&args.draw, &args.thickness].into_iter().flatten() {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
-    let watchlist = args.watchlist.as_deref().map(crate::cli::load_watchlist).transpose()?;
+    let watchlist = args.watchlist.as_deref().map(|path| crate::cli::load_watchlist(path, jiff::Timestamp::now())).transpose()?;
     let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought: Sought::default(), network: network()? };
     let mut failed = false;
     for path in scan_files(&args.scans, args.follow)? {
