@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use garita::custody::evidence;
 use garita::custody::record::{Fate, FrameRecord, Record, StoredRead};
+use garita::custody::scans;
 use garita::custody::{Custody, Settings, State};
 use garita::error::{Error, Fault};
 use proptest::prelude::*;
@@ -253,6 +254,33 @@ fn numbers_go_on() {
     let unknown = custody.lane_state("south").unwrap();
     assert_eq!((unknown.next_sequence, unknown.next_track), (0, 0));
     custody.close();
+}
+
+/// Nor do the numbers that senders and receivers were told, of frames, passages, hits and scans.
+#[test]
+fn numbers_of_rows_never_come_back() {
+    let folder = tempdir().unwrap();
+    let fill = |custody: &Custody, round: u64| {
+        let frame = keep(custody, "north", round, Some(round));
+        custody.put(passage_at("north", round, round, vec![hit(&text(round))], BEGIN_MS));
+        settle(custody);
+        let scan = custody.change(move |transaction| scans::begin_passing(transaction, "bridge", &[round as u8; 32], None, &format!("{round:032x}"), BEGIN_MS));
+        let Fate::Kept(scan) = scan else { panic!("{scan:?}") };
+        [frame, count(custody, "SELECT max(id) FROM passage"), count(custody, "SELECT max(id) FROM hit"), scan]
+    };
+    let mut before = [0; 4];
+    for round in 0..3 {
+        let custody = open(folder.path());
+        let now = fill(&custody, round);
+        assert!(now.iter().zip(before).all(|(now, before)| *now > before), "{now:?} after {before:?}");
+        before = now;
+        sweep(&custody, BEGIN_MS + 1_000 * DAY_MS);
+        assert_eq!(custody.change(move |transaction| scans::give_up_passing(transaction, &format!("{round:032x}"))), Fate::Kept(1));
+        let left = "SELECT (SELECT count(*) FROM frame) + (SELECT count(*) FROM passage) + (SELECT count(*) FROM hit) + (SELECT count(*) FROM scan)";
+        assert_eq!(count(&custody, left), 0);
+        custody.close();
+        assert_sound(folder.path());
+    }
 }
 
 /// Passages go after their days, those with hits after theirs, and what they shared stays as long as one of them.

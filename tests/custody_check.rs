@@ -7,7 +7,9 @@ use std::process::Command;
 
 use garita::custody::check::{Report, check};
 use garita::custody::copy::copy;
-use garita::custody::record::Record;
+use garita::custody::keeping::{self, Held, NewHold};
+use garita::custody::record::{Fate, Record};
+use garita::custody::scans::{self, NewScan};
 use garita::custody::{Custody, database, evidence, schema};
 use garita::error::Fault;
 use rusqlite::Connection;
@@ -111,6 +113,138 @@ fn files_that_nobody_knows_of() {
     open(folder).close();
     assert_eq!(assert_sound(folder).left, 0, "the start deletes it");
     assert!(!stranger.exists() && !folder.join("journal/00000007.frames").exists() && !folder.join("evidence").join(evidence::UNNAMED).exists());
+}
+
+/// Keeps a scan as an upload does that is over.
+fn keep_scan(custody: &Custody, number: u8) -> (i64, PathBuf) {
+    let upload = format!("{number:032x}");
+    let name = format!("{upload}.tif");
+    let path = custody.folder().join("scans").join(&name);
+    std::fs::write(&path, [number; 100]).unwrap();
+    let scan = NewScan {
+        portal: "bridge".to_owned(),
+        key: [number; 32],
+        name: None,
+        upload,
+        file: (name, evidence::sha256(&[number; 100]), 100),
+        cut_short: None,
+        consist: None,
+        now_ms: BEGIN_MS,
+    };
+    match custody.change(move |transaction| scans::insert(transaction, &scan)) {
+        Fate::Kept(id) => (id, path),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the database of a closed store was, and how it comes to be that again.
+fn database_of(folder: &Path) -> impl Fn() {
+    let path = database(folder);
+    let content = std::fs::read(&path).unwrap();
+    move || {
+        for name in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{name}", path.display()));
+        }
+        std::fs::write(&path, &content).unwrap();
+    }
+}
+
+#[test]
+fn scans_that_no_row_names() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let custody = open(folder);
+    keep_scan(&custody, 1);
+    custody.close();
+    let put_back = database_of(folder);
+    let custody = open(folder);
+    let (_, newer) = keep_scan(&custody, 2);
+    custody.close();
+    // An older database: the newer scan was acknowledged, and may be nowhere else.
+    put_back();
+    let name = newer.strip_prefix(folder).unwrap().display().to_string();
+    broken(folder, &[5], &name);
+    open(folder).close();
+    assert!(newer.exists());
+    broken(folder, &[5], &name);
+    // Its upload still has the same file: it never was acknowledged.
+    let upload = folder.join(format!("uploads/{:032x}.part", 2));
+    std::fs::hard_link(&newer, &upload).unwrap();
+    std::fs::write(upload.with_extension("upload"), "{}").unwrap();
+    assert_eq!(assert_sound(folder).left, 1);
+    open(folder).close();
+    assert!(!newer.exists() && upload.exists());
+    std::fs::remove_file(&upload).unwrap();
+    std::fs::remove_file(upload.with_extension("upload")).unwrap();
+    // A scan that had its time, whose file a crash has left.
+    let custody = open(folder);
+    let (id, old) = keep_scan(&custody, 3);
+    assert_eq!(custody.change(move |transaction| scans::forget(transaction, &[id], BEGIN_MS)), Fate::Kept(1));
+    custody.close();
+    assert_eq!(assert_sound(folder).left, 1);
+    open(folder).close();
+    assert!(!old.exists());
+    assert_eq!(assert_sound(folder).left, 0);
+}
+
+#[test]
+fn strays_elsewhere() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    filled(folder);
+    let upload = format!("uploads/{:032x}", 1);
+    for name in ["notes.txt".to_owned(), "scans/notes.txt".to_owned(), "uploads/notes.txt".to_owned(), format!("{upload}.part"), format!("{upload}.stream")] {
+        std::fs::write(folder.join(&name), "mine").unwrap();
+        broken(folder, &[5], &name);
+        std::fs::remove_file(folder.join(&name)).unwrap();
+    }
+    // An upload under way is none, nor what is over by its own account.
+    std::fs::write(folder.join(format!("{upload}.upload")), "{}").unwrap();
+    std::fs::write(folder.join(format!("{upload}.part")), "mine").unwrap();
+    assert_eq!(assert_sound(folder).left, 0);
+    std::fs::rename(folder.join(format!("{upload}.upload")), folder.join(format!("{upload}.over"))).unwrap();
+    assert_eq!(assert_sound(folder).left, 1);
+    std::fs::rename(folder.join(format!("{upload}.over")), folder.join(format!("{upload}.upload"))).unwrap();
+    std::fs::write(folder.join(format!("{upload}.upload")), "{").unwrap();
+    broken(folder, &[5], &format!("{upload}.upload"));
+}
+
+/// Rows that are gone, of a scan, a case, or the audit trail.
+#[test]
+fn rows_that_are_missing() {
+    for (change, invariant, subject) in [
+        ("DELETE FROM read", 4, "passage north/0"),
+        ("DELETE FROM read WHERE track = 1 AND frame = 14", 4, "passage north/1"),
+        ("UPDATE numbered SET last = 1 WHERE kind = 'frame'", 3, "frame 30"),
+        ("DELETE FROM car", 4, "scan 1 of portal bridge"),
+        ("DELETE FROM car WHERE position = 2", 4, "scan 1 of portal bridge"),
+        ("UPDATE scan SET summary = NULL", 4, "scan 1 of portal bridge"),
+        ("UPDATE review SET state = 'rejected'", 9, "hit 1"),
+        ("UPDATE review SET state = 'supervisor'", 9, "hit 1"),
+        ("UPDATE car_case SET state = 'rejected'", 9, "car 1 of scan 1"),
+        ("DELETE FROM audit", 8, "the audit trail"),
+    ] {
+        let folder = tempdir().unwrap();
+        let folder = folder.path();
+        let custody = open(folder);
+        fill(&custody);
+        let (scan, _) = keep_scan(&custody, 1);
+        let filled = custody.change(move |transaction| {
+            transaction.execute("UPDATE scan SET state = 'inspected', inspected_ms = 1, summary = '{\"cars\":2}' WHERE id = ?1", [scan])?;
+            for position in [1, 2] {
+                transaction.execute("INSERT INTO car (scan, position, told) VALUES (?1, ?2, '{}')", [scan, position])?;
+            }
+            transaction.execute("INSERT INTO car_case (scan, position, state, priority, two_person, stored_ms) VALUES (?1, 1, 'open', 1, 0, 1)", [scan])?;
+            let hold = NewHold { kind: Held::Scan, subject: scan.to_string(), reason: "court".to_owned(), case_number: "7".to_owned() };
+            keeping::hold(transaction, "jdoe", &hold, BEGIN_MS).map(|id| id.unwrap_or(0))
+        });
+        assert!(matches!(filled, Fate::Kept(_)), "{filled:?}");
+        custody.close();
+        assert_sound(folder);
+        raw(folder).execute_batch(change).unwrap();
+        let report = broken(folder, &[invariant], subject);
+        assert!(report.findings.len() <= 2, "{change}: {:#?}", report.findings);
+    }
 }
 
 /// A table made anew without its constraints, by somebody with a database tool.
@@ -268,7 +402,8 @@ fn an_old_store_opens() {
     assert_eq!((count(&custody, "SELECT count(*) FROM passage"), count(&custody, "SELECT count(*) FROM hit")), (2, 1));
     let state = custody.lane_state("north").unwrap();
     assert_eq!((state.next_sequence, state.next_track), (30, 3));
-    keep(&custody, "north", 30, Some(2));
+    assert_eq!(count(&custody, "SELECT last FROM numbered WHERE kind = 'frame'"), 30);
+    assert_eq!(keep(&custody, "north", 30, Some(2)), 31);
     custody.put(passage("north", 2, 30, Vec::new()));
     settle(&custody);
     custody.close();

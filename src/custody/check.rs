@@ -5,15 +5,15 @@
 //! | 1 | the database is whole (`integrity_check`) and in WAL mode. That nothing acknowledged is missing cannot be seen from what is there; `tests/custody_faults.rs` holds that |
 //! | 2 | every byte that a row names: journal, evidence and scans, by SHA-256 |
 //! | 3 | no two rows where there may be one; no number that could come back |
-//! | 4 | reads, tracks, passages, evidence and hits fit together |
-//! | 5 | no file that nobody knows of; what the next start or sweep deletes is counted as `left` |
+//! | 4 | reads, tracks, passages, evidence and hits fit together, and scans with their cars; no read of a vehicle that has passed is missing |
+//! | 5 | no file that nobody knows of: in the journal, evidence, scans, uploads, and the store's own folder; what the next start or sweep deletes is counted as `left` |
 //! | 6 | cannot be seen afterwards; `tests/custody_faults.rs` holds it |
 //! | 7 | version, tables and indexes are those of this garita |
-//! | 8 | every record of the audit trail ([`crate::audit::verify`]); that its last ones are gone is seen only against a checkpoint (`garita audit verify`) |
-//! | 9 | every hit is a case, nobody has decided twice on one, and none that wants two persons is confirmed by fewer |
+//! | 8 | every record of the audit trail ([`crate::audit::verify`]), and that there are any beside what is never done without one; that its last ones are gone is seen only against a checkpoint (`garita audit verify`) |
+//! | 9 | every hit is a case, nobody has decided twice on one, none that wants two persons is confirmed by fewer, and no case, of a hit or a car, stands where nobody's decision has put it |
 //!
 //! *Cost.* It reads the database some three times and every other byte once: about the time that `sha256sum` takes for the folder, some 10 s a GB from a cold disk.
-//! It holds some 40 bytes of memory a piece of evidence.
+//! It holds some 40 bytes of memory a piece of evidence, 100 a scan.
 //!
 //! *While a server runs*: one read transaction, so the rows are those of one instant; the `deletion` lock, so that no file goes meanwhile (the server deletes with its
 //! next sweep instead); files are listed before the rows are asked, and evidence that is being written is in its list. Nothing waits for it, but the write-ahead
@@ -24,12 +24,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::evidence::{self, Sha};
-use super::{database, journal, reader, schema, sqlite};
+use super::{database, journal, reader, schema, sqlite, strays};
 use crate::audit::verify::verify;
 use crate::error::{Error, Fault, Result};
 
@@ -93,12 +93,16 @@ pub fn check(folder: &Path) -> Result<Report> {
     let mut check = Check { folder, report: Report::default(), buffer: vec![0; 1 << 20] };
     let segments = check.list_segments()?;
     let files = check.list_evidence()?;
+    let scans = check.list_scans()?;
+    let uploads = check.list_uploads()?;
+    check.list_store()?;
     let unsettled: HashSet<Sha> = evidence::unsettled(&folder.join("evidence")).map_err(|error| Error::io(&error).in_("evidence"))?.into_iter().collect();
     let connection = reader(folder)?;
     let version = connection.execute_batch("BEGIN").map_err(|error| sqlite(&error)).and_then(|()| schema::version(&connection));
     match version {
         Ok(version) if version == schema::VERSION => {
-            check.rows(&connection, &segments, &files, &unsettled).map_err(|error| sqlite(&error).in_(path.display()))?;
+            let listed = Listed { segments, evidence: files, unsettled, scans, uploads };
+            check.rows(&connection, &listed).map_err(|error| sqlite(&error).in_(path.display()))?;
         }
         Ok(version) => check.find(7, "garita.db", format!("is of version {version}, not {}: start garita once, which brings it there", schema::VERSION)),
         Err(error) if error.fault == Fault::Unsupported => check.find(7, "garita.db", error.message),
@@ -111,6 +115,23 @@ pub fn check(folder: &Path) -> Result<Report> {
 
 /// One part of the check.
 type Section<'section> = &'section dyn Fn(&mut Check<'_>) -> rusqlite::Result<()>;
+
+/// Files as they lay there before the rows were asked.
+struct Listed {
+    segments: Vec<i64>,
+    evidence: Vec<Sha>,
+    unsettled: HashSet<Sha>,
+    /// And whether the upload that each came as was there.
+    scans: Vec<(String, bool)>,
+    uploads: Vec<UploadFile>,
+}
+
+/// A file of an upload.
+struct UploadFile {
+    id: String,
+    ending: String,
+    length: u64,
+}
 
 struct Check<'folder> {
     folder: &'folder Path,
@@ -161,14 +182,52 @@ impl Check<'_> {
         Ok(digests)
     }
 
-    fn rows(&mut self, connection: &Connection, segments: &[i64], files: &[Sha], unsettled: &HashSet<Sha>) -> rusqlite::Result<()> {
-        let sections: [(&str, Section<'_>); 8] = [
+    /// Names in `scans/`.
+    fn list_scans(&mut self) -> Result<Vec<(String, bool)>> {
+        let mut scans = Vec::new();
+        for file in list(&self.folder.join("scans"))? {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let linked = strays::is_linked(self.folder, &name);
+            scans.push((name, linked));
+        }
+        Ok(scans)
+    }
+
+    fn list_uploads(&mut self) -> Result<Vec<UploadFile>> {
+        let mut uploads = Vec::new();
+        for file in list(&self.folder.join("uploads"))? {
+            match file.file_name().and_then(|name| strays::upload_file(name.to_str()?)) {
+                Some((id, ending)) => {
+                    // Gone meanwhile: its upload is over.
+                    let Ok(found) = std::fs::metadata(&file) else { continue };
+                    uploads.push(UploadFile { id: id.to_owned(), ending: ending.to_owned(), length: found.len() });
+                }
+                None => self.find(5, shown(self.folder, &file), "is nothing of an upload: move it elsewhere"),
+            }
+        }
+        Ok(uploads)
+    }
+
+    /// What lies beside the store's folders.
+    fn list_store(&mut self) -> Result<()> {
+        for file in list(self.folder)? {
+            let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if !STORE.contains(&name.as_str()) {
+                self.find(5, shown(self.folder, &file), "is nothing of garita's: move it elsewhere");
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, connection: &Connection, listed: &Listed) -> rusqlite::Result<()> {
+        let sections: [(&str, Section<'_>); 9] = [
             ("the schema", &|check| check.schema(connection)),
             ("the database", &|check| check.integrity(connection)),
             ("the numbers of rows", &|check| check.count(connection)),
-            ("the journal", &|check| check.frames(connection, segments)),
-            ("evidence", &|check| check.evidence(connection, files, unsettled)),
-            ("scans", &|check| check.scans(connection)),
+            ("the journal", &|check| check.frames(connection, &listed.segments)),
+            ("evidence", &|check| check.evidence(connection, &listed.evidence, &listed.unsettled)),
+            ("scans", &|check| check.scans(connection, &listed.scans)),
+            ("uploads", &|check| check.uploads(connection, &listed.uploads)),
             ("rows that belong together", &|check| check.contradictions(connection)),
             ("the audit trail", &|check| check.audit(connection)),
         ];
@@ -237,8 +296,18 @@ impl Check<'_> {
 
     /// 8: nobody has changed what was recorded.
     fn audit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if let Some(wrong) = verify(connection, &[])?.wrong {
+        let verdict = verify(connection, &[])?;
+        if let Some(wrong) = verdict.wrong {
             self.find(8, format!("audit record {}", wrong.record), format!("{}: somebody or the disk changed it; compare with a backup", wrong.message));
+        } else if verdict.right == 0 {
+            for (table, act) in RECORDED {
+                let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+                if rows > 0 {
+                    let message = format!("is empty, beside {rows} rows of {table}: nobody {act} unrecorded; compare with a backup");
+                    self.find(8, "the audit trail", message);
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -315,10 +384,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// 2 for scans.
-    fn scans(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// 2 and 5 for scans.
+    fn scans(&mut self, connection: &Connection, files: &[(String, bool)]) -> rusqlite::Result<()> {
         let mut statement = connection.prepare("SELECT portal, id, file, length, digest FROM scan WHERE file IS NOT NULL")?;
         let mut rows = statement.query([])?;
+        let mut named = HashSet::new();
         while let Some(row) = rows.next()? {
             let subject = format!("scan {} of portal {}", row.get::<_, i64>(1)?, row.get::<_, String>(0)?);
             let (name, length, digest) = (row.get::<_, String>(2)?, row.get::<_, i64>(3)? as u64, row.get::<_, Sha>(4)?);
@@ -328,8 +398,55 @@ impl Check<'_> {
                 Ok(_) => self.find(2, subject, format!("scans/{name}: not the bytes that came in; {RESTORE}")),
                 Err(error) => self.find(2, subject, format!("scans/{name}: {error}; {RESTORE}")),
             }
+            named.insert(name);
+        }
+        for (name, linked) in files.iter().filter(|(name, _)| !named.contains(name)) {
+            let path = self.folder.join("scans").join(name);
+            if *linked || strays::is_deleted(connection, name)? {
+                self.report.left += 1;
+            } else if path.exists() {
+                self.find(
+                    5,
+                    shown(self.folder, &path),
+                    "no row names it: perhaps a scan of which an older garita.db does not know; find out which rows are missing",
+                );
+            }
         }
         Ok(())
+    }
+
+    /// 5 for uploads. What a server has begun or ended since the files were listed is looked at once more.
+    fn uploads(&mut self, connection: &Connection, files: &[UploadFile]) -> rusqlite::Result<()> {
+        let folder = self.folder.join("uploads");
+        let there = |id: &str, ending: &str| folder.join(format!("{id}.{ending}")).exists();
+        for UploadFile { id, ending, length } in files {
+            let row = "SELECT file IS NULL FROM scan WHERE upload = ?1";
+            let passing: Option<bool> = connection.prepare_cached(row)?.query_row([id], |row| row.get(0)).optional()?;
+            let wrong = match (ending.as_str(), passing) {
+                ("tmp" | "over", _) | ("part" | "stream", Some(false)) => {
+                    self.report.left += 1;
+                    continue;
+                }
+                ("upload", _) if self.is_note(id) => continue,
+                ("upload", _) => "is damaged: nobody knows what came",
+                _ if *length == 0 || there(id, "over") => continue,
+                ("part", _) | ("stream", Some(true)) if there(id, "upload") => continue,
+                ("stream", None) if there(id, "upload") => "no row knows the train whose columns these are: find out which rows are missing",
+                _ => "nothing is known of what came: move it elsewhere",
+            };
+            if there(id, ending) {
+                self.find(5, format!("uploads/{id}.{ending}"), wrong);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what is known of an upload can be read, or is gone by now.
+    fn is_note(&self, id: &str) -> bool {
+        match std::fs::read(self.folder.join("uploads").join(format!("{id}.upload"))) {
+            Ok(note) => serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&note).is_ok(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 
     /// 3 and 4: rows that contradict each other.
@@ -365,6 +482,39 @@ impl Check<'_> {
     }
 }
 
+/// What may lie in the store's own folder: the database and its logs, what is locked, folders, what the service keeps beside them, and what the system makes at the
+/// top of a disk.
+const STORE: [&str; 15] = [
+    "garita.db",
+    "garita.db-wal",
+    "garita.db-shm",
+    "garita.db-journal",
+    "lock",
+    "deletion",
+    "journal",
+    "evidence",
+    "quarantine",
+    "uploads",
+    "scans",
+    "lists",
+    "first-password",
+    "audit.key",
+    "lost+found",
+];
+
+/// Tables of what is never done without a record in the audit trail, in the same commit; and what it is.
+const RECORDED: [(&str, &str); 9] = [
+    ("person", "is made"),
+    ("disposition", "decides"),
+    ("finding_disposition", "decides"),
+    ("note", "writes a note"),
+    ("annotation", "draws"),
+    ("hold", "holds something"),
+    ("proposal", "proposes a list"),
+    ("lookback", "looks back"),
+    ("opening", "opens a case"),
+];
+
 /// Columns that no two rows of a table have in common.
 const ONCE: [(&str, &str); 6] = [
     ("frame", "lane, key"),
@@ -376,7 +526,7 @@ const ONCE: [(&str, &str); 6] = [
 ];
 
 /// Questions to which there must be no answer: the invariant, what names the culprits, what is wrong with them.
-const NEVER: [(u8, &str, &str); 14] = [
+const NEVER: [(u8, &str, &str); 21] = [
     (9, "SELECT 'hit ' || id FROM hit WHERE NOT EXISTS (SELECT 1 FROM review WHERE review.hit = hit.id)", "is no case: nobody is asked about it"),
     (9, "SELECT 'hit ' || hit FROM disposition WHERE undone_ms IS NULL GROUP BY hit, person HAVING count(*) > 1", "was decided twice by one person"),
     (
@@ -385,6 +535,50 @@ const NEVER: [(u8, &str, &str); 14] = [
            AND (SELECT count(DISTINCT person) FROM disposition WHERE disposition.hit = hit.id AND verdict = 'confirmed' AND undone_ms IS NULL)
              < CASE json_extract(hit.entry, '$.two_person') WHEN 1 THEN 2 ELSE 1 END",
         "counts as confirmed, but not by as many persons as its entry wants",
+    ),
+    (
+        9,
+        "SELECT 'hit ' || hit FROM review WHERE state = 'rejected'
+           AND NOT EXISTS (SELECT 1 FROM disposition WHERE disposition.hit = review.hit AND verdict = 'rejected' AND undone_ms IS NULL)",
+        "counts as rejected, but nobody has rejected it",
+    ),
+    (
+        9,
+        "SELECT 'hit ' || hit FROM review WHERE state IN ('second', 'supervisor')
+           AND NOT EXISTS (SELECT 1 FROM disposition WHERE disposition.hit = review.hit AND undone_ms IS NULL)",
+        "waits for a second person, but nobody was the first",
+    ),
+    (
+        9,
+        "SELECT 'car ' || position || ' of scan ' || scan FROM car_case WHERE state IN ('confirmed', 'rejected')
+           AND NOT EXISTS (SELECT 1 FROM finding_disposition AS d WHERE d.scan = car_case.scan AND d.position = car_case.position
+                           AND d.verdict = car_case.state AND undone_ms IS NULL)",
+        "counts as decided, but nobody has decided so on a finding of it",
+    ),
+    (
+        4,
+        "SELECT 'scan ' || id || ' of portal ' || portal FROM scan WHERE state = 'inspected' AND (summary IS NULL OR inspected_ms IS NULL)",
+        "is inspected, but nothing is said of it",
+    ),
+    (
+        4,
+        "SELECT 'scan ' || id || ' of portal ' || portal FROM scan
+         WHERE summary IS NOT NULL AND (SELECT count(*) FROM car WHERE car.scan = scan.id) <> coalesce(summary ->> 'cars', -1)",
+        "has not as many cars as its inspection found",
+    ),
+    (
+        3,
+        "SELECT kind || ' ' || id FROM (
+           SELECT 'frame' AS kind, max(id) AS id FROM frame UNION ALL SELECT 'passage', max(id) FROM passage UNION ALL SELECT 'hit', max(id) FROM hit
+           UNION ALL SELECT 'scan', max(id) FROM scan UNION ALL SELECT 'scan_hit', max(id) FROM scan_hit UNION ALL SELECT 'edge_read', max(id) FROM edge_read)
+         LEFT JOIN numbered USING (kind) WHERE id > coalesce(last, 0)",
+        "has a number that was never given: another one may get it",
+    ),
+    (
+        4,
+        "SELECT 'passage ' || lane || '/' || track FROM passage
+         WHERE stored_reads <> (SELECT count(*) FROM read WHERE read.lane = passage.lane AND read.track = passage.track)",
+        "has not as many reads as when it had passed",
     ),
     (
         3,

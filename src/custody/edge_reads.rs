@@ -59,8 +59,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, record: &EdgeReadRecord) -> 
     let picture = record.picture.as_ref().filter(|_| alone);
     transaction
         .prepare_cached(
-            "INSERT INTO edge_read (lane, key, text, written, confidence, jurisdiction, direction, captured_ms, received_ms, frame, track, passage, ours, digest, length, entries)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO edge_read (id, lane, key, text, written, confidence, jurisdiction, direction, captured_ms, received_ms, frame, track, passage, ours, digest, length, entries)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'edge_read'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             record.lane,

@@ -9,15 +9,18 @@
 //! 2. *Every row's bytes are there.* A frame's row names a segment, offset and length inside the journal, or none once they were deleted on purpose; an
 //!    evidence row names a file by the SHA-256 of its contents, complete and synced under that name; a scan's row likewise.
 //! 3. *Once.* A lane holds one frame per idempotency key and per sequence, one passage per track; a passage holds one hit per entry; a portal holds one
-//!    scan per idempotency key. A lane's numbers never come back, even when what bore them has had its time.
-//! 4. *A read belongs to one track, and a track is open, or has passed (one passage), or was never read.* Open tracks are given back to the lane at start.
+//!    scan per idempotency key. A lane's numbers never come back, even when what bore them has had its time; nor do those of frames, passages, hits, scans and edge reads.
+//! 4. *A read belongs to one track, and a track is open, or has passed (one passage), or was never read.* Open tracks are given back to the lane at start. A
+//!    passage keeps the reads that were stored when it had passed; a scan that was inspected has its summary, and the cars that it speaks of.
 //! 5. *Bytes without a row are nobody's.* They come from a crash between sync and commit, or between commit and deletion, and are deleted at start and with
-//!    the next sweep. Every such file is known: a segment that no row names, or evidence in the list of the unsettled ([`evidence`]).
-//! 6. *A store that failed to sync never acknowledges again* until it is opened anew: what the disk holds is unknown after that. A full disk is not that: what did
-//!    not fit is refused and rolled back, and the store heals when space returns.
+//!    the next sweep. Every such file is known: a segment that no row names, evidence in the list of the unsettled ([`evidence`]), a scan whose upload still has
+//!    it, or of which the audit trail says that it was deleted ([`strays`]). What else lies there is deleted by nobody, and is told.
+//! 6. *A store that failed to sync never acknowledges again* until it is opened anew, be it the writer's sync or that of an upload: what the disk holds is unknown
+//!    after that. A full disk is not that: what did not fit is refused and rolled back, and the store heals when space returns.
 //! 7. *The schema is the newest.* Older files are migrated at start, in one transaction each version; newer ones are refused.
-//! 8. *What was recorded stays.* Every record of the audit trail goes with its digest and the record before it ([`crate::audit`]); none is ever changed or deleted.
-//! 9. *Every hit is a case, decided by the rules* of [`crate::review`]: nobody twice, two persons where the entry wants two.
+//! 8. *What was recorded stays.* Every record of the audit trail goes with its digest and the record before it ([`crate::audit`]); none is ever changed or deleted,
+//!    and nobody decides, holds or proposes anything without one.
+//! 9. *Every hit is a case, decided by the rules* of [`crate::review`]: nobody twice, two persons where the entry wants two. No case, nor a car's, is decided by nobody.
 //!
 //! # How
 //!
@@ -55,6 +58,7 @@ mod rows;
 pub mod scans;
 pub mod schema;
 pub mod search;
+pub mod strays;
 pub mod told;
 pub mod writer;
 
@@ -155,7 +159,7 @@ impl Custody {
         schema::migrate(&mut connection).map_err(|error| error.in_(path.display()))?;
         // After the migrations, which may have more to sort than fits.
         schema::keep_in_memory(&connection).map_err(|error| error.in_(path.display()))?;
-        scans::sweep_unowned(&connection, &folder.join("scans"))?;
+        strays::sweep_scans(&connection, folder)?;
         std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io(&error).in_(folder.display()))?;
         let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;
         let (queue, records) = bounded(WAITING_RECORDS);
@@ -180,6 +184,15 @@ impl Custody {
     /// Records that wait for the writer.
     pub fn waiting(&self) -> usize {
         lock(&self.shared.queue).as_ref().map_or(0, Sender::len)
+    }
+
+    /// Takes nothing in any more, until it is opened anew: the sync of a file that others keep in the store's folder failed (invariant 6).
+    pub fn stop(&self, why: &str) {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, State::Stopped(_)) {
+            tracing::error!(why, "the store stops");
+            *state = State::Stopped(why.to_owned());
+        }
     }
 
     /// Whether it takes anything in.

@@ -105,10 +105,15 @@ pub(super) fn refuse_headless(folder: &Path) -> Result<()> {
             files += std::fs::read_dir(&shelf).map_err(said)?.count();
         }
     }
+    for name in ["scans", "uploads"] {
+        let folder = folder.join(name);
+        files += std::fs::read_dir(&folder).map_err(|error| Error::io(&error).in_(folder.display()))?.count();
+    }
     if files == 0 {
         return Ok(());
     }
-    let message =
-        format!("holds {files} files of frames and evidence, but no database (garita.db): put it back, restore a backup, or name another data folder");
+    let message = format!(
+        "holds {files} files of frames, evidence, scans and uploads, but no database (garita.db): put it back, restore a backup, or name another data folder"
+    );
     Err(Error::new(Fault::Damaged, message).in_(folder.display()))
 }

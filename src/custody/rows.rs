@@ -17,8 +17,8 @@ pub(super) fn insert_frame(transaction: &Transaction<'_>, frame: &FrameRecord, p
     let fault = frame.error.as_ref().map(|error| error.fault.name());
     transaction
         .prepare_cached(
-            "INSERT INTO frame (lane, sequence, key, digest, sender_sequence, captured_ms, received_ms, skipped, segment, at, length, fault, error)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO frame (id, lane, sequence, key, digest, sender_sequence, captured_ms, received_ms, skipped, segment, at, length, fault, error)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'frame'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             frame.lane,
@@ -85,9 +85,10 @@ pub(super) fn insert_passage(
     let voted = StoredRead::of(&crate::lane::read::PlateRead { text: passage.text, posterior: passage.posterior, ..passage.best });
     transaction
         .prepare_cached(
-            "INSERT INTO passage (lane, track, text, confidence, jurisdiction, jurisdiction_confidence, reads, first_ms, last_ms, sequence, best, seen,
-                                  stored_ms, sought)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, EXISTS (SELECT 1 FROM hit WHERE lane = ?1 AND track = ?2) OR ?14)",
+            "INSERT INTO passage (id, lane, track, text, confidence, jurisdiction, jurisdiction_confidence, reads, first_ms, last_ms, sequence, best, seen,
+                                  stored_ms, sought, stored_reads)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'passage'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                     EXISTS (SELECT 1 FROM hit WHERE lane = ?1 AND track = ?2) OR ?14, (SELECT count(*) FROM read WHERE lane = ?1 AND track = ?2))",
         )?
         .execute(params![
             lane,
@@ -187,8 +188,8 @@ fn insert_hit(
     let stored_ms = after_ms.map_or(now_ms.max(received_ms), |after_ms| received_ms + after_ms.max(0));
     let inserted = transaction
         .prepare_cached(
-            "INSERT INTO hit (lane, track, passage, state, sequence, list, text, jurisdiction, class, edits, probability, priority, entry, received_ms, stored_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+            "INSERT INTO hit (id, lane, track, passage, state, sequence, list, text, jurisdiction, class, edits, probability, priority, entry, received_ms, stored_ms)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'hit'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![

@@ -9,15 +9,13 @@
 //! outside. It counts only if no paper has come since it began ([`ScanRow::revision`]); otherwise the scan is still waiting, and is inspected again.
 //!
 //! *Files.* A scan's file has its second name, in `scans/`, before the commit of its row; the first one, in `uploads/`, goes after it. So a file in `scans/`
-//! without a row is nobody's (invariant 5), and what was acknowledged of the upload is still there.
+//! without a row, whose upload is still there, was never acknowledged. Whose it is otherwise, [`super::strays`] says.
 
-use std::path::Path;
-
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::evidence::Sha;
 use super::record::{Fate, Record};
-use super::{Custody, keeping, outbox, sqlite};
+use super::{Custody, keeping, outbox};
 use crate::audit::{self, Act, Action};
 use crate::error::{Error, Fault, Result};
 use crate::rail::inspect::{CarReport, ScanReport};
@@ -248,8 +246,8 @@ pub fn insert(transaction: &Transaction<'_>, scan: &NewScan) -> rusqlite::Result
     }
     transaction
         .prepare_cached(
-            "INSERT INTO scan (portal, key, name, upload, state, file, digest, length, received_ms, cut_short) VALUES (?1, ?2, ?3, ?4, 'waiting', ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO scan (id, portal, key, name, upload, state, file, digest, length, received_ms, cut_short)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'scan'), ?1, ?2, ?3, ?4, 'waiting', ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         )?
         .execute(params![scan.portal, scan.key, scan.name, scan.upload, file, digest, *length as i64, scan.now_ms, scan.cut_short])?;
     number(transaction, &scan.portal, &scan.key)
@@ -258,7 +256,10 @@ pub fn insert(transaction: &Transaction<'_>, scan: &NewScan) -> rusqlite::Result
 /// Begins a scan whose columns come while the train passes, unless the portal has one of this key; answers the number of the one that it has.
 pub fn begin_passing(transaction: &Transaction<'_>, portal: &str, key: &Sha, name: Option<&str>, upload: &str, now_ms: i64) -> rusqlite::Result<i64> {
     transaction
-        .prepare_cached("INSERT INTO scan (portal, key, name, upload, state, received_ms) VALUES (?1, ?2, ?3, ?4, 'passing', ?5) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO scan (id, portal, key, name, upload, state, received_ms)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'scan'), ?1, ?2, ?3, ?4, 'passing', ?5) ON CONFLICT DO NOTHING",
+        )?
         .execute(params![portal, key, name, upload, now_ms])?;
     number(transaction, portal, key)
 }
@@ -410,8 +411,8 @@ fn insert_hit(transaction: &Transaction<'_>, scan: i64, position: Option<usize>,
     }
     transaction
         .prepare_cached(
-            "INSERT INTO scan_hit (scan, position, state, subject, seen, list, text, jurisdiction, class, edits, probability, priority, entry, stored_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO scan_hit (id, scan, position, state, subject, seen, list, text, jurisdiction, class, edits, probability, priority, entry, stored_ms)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'scan_hit'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             scan,
@@ -452,15 +453,14 @@ fn tell_cars(transaction: &Transaction<'_>, scan: i64, cars: &[CarReport], now_m
 }
 
 /// Forgets scans with everything that was found and said of them, unless somebody holds them, and tells the audit trail; the files are to be deleted after the
-/// commit.
+/// commit, and the trail names them: a crash in between leaves them to the next start.
 pub fn forget(transaction: &Transaction<'_>, ids: &[i64], now_ms: i64) -> rusqlite::Result<i64> {
-    let mut gone = Vec::new();
+    let (mut gone, mut files) = (Vec::new(), Vec::new());
     for id in ids {
-        let free = format!("SELECT 1 FROM scan WHERE id = ?1 AND {}", keeping::SCAN_IS_FREE);
-        if !transaction.prepare_cached(&free)?.exists([id])? {
-            continue;
-        }
+        let free = format!("SELECT file FROM scan WHERE id = ?1 AND {}", keeping::SCAN_IS_FREE);
+        let Some(file) = transaction.prepare_cached(&free)?.query_row([id], |row| row.get::<_, Option<String>>(0)).optional()? else { continue };
         gone.push(*id);
+        files.extend(file);
         transaction.prepare_cached("DELETE FROM car WHERE scan = ?1")?.execute([id])?;
         transaction.prepare_cached("DELETE FROM scan_hit WHERE scan = ?1")?.execute([id])?;
         let papers = "DELETE FROM paper WHERE EXISTS (SELECT 1 FROM scan WHERE scan.id = ?1 AND scan.portal = paper.portal AND scan.key = paper.key)";
@@ -468,28 +468,10 @@ pub fn forget(transaction: &Transaction<'_>, ids: &[i64], now_ms: i64) -> rusqli
         transaction.prepare_cached("DELETE FROM scan WHERE id = ?1")?.execute([id])?;
     }
     if !gone.is_empty() {
-        let details = serde_json::json!({ "scans": gone });
+        let details = serde_json::json!({ "scans": gone, "files": files });
         audit::append(transaction, &Act { who: "garita".to_owned(), action: Action::Deleted, subject: "scans".to_owned(), details, now_ms })?;
     }
     Ok(gone.len() as i64)
-}
-
-/// Deletes files in `scans/` that no row names: from a crash before the commit of the row; what was acknowledged of them is in `uploads/` (invariant 5).
-pub(super) fn sweep_unowned(connection: &Connection, folder: &Path) -> Result<()> {
-    let said = |error: std::io::Error| Error::io(&error).in_(folder.display());
-    for file in std::fs::read_dir(folder).map_err(said)? {
-        let file = file.map_err(said)?;
-        let named = match file.file_name().to_str() {
-            Some(name) => {
-                connection.prepare_cached("SELECT 1 FROM scan WHERE file = ?1").and_then(|mut one| one.exists([name])).map_err(|error| sqlite(&error))?
-            }
-            None => false,
-        };
-        if !named {
-            std::fs::remove_file(file.path()).map_err(said)?;
-        }
-    }
-    Ok(())
 }
 
 /// What a fate that is not "kept" means to whoever asked for a change.

@@ -148,8 +148,13 @@ impl Writer {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_state(&self, state: State) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    /// Who has stopped stays so (invariant 6), whoever stopped it; answers the state that it is in now.
+    fn set_state(&self, state: State) -> State {
+        let mut now = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*now, State::Stopped(_)) {
+            *now = state;
+        }
+        now.clone()
     }
 
     /// Keeps a group, or refuses all of it.
@@ -174,11 +179,13 @@ impl Writer {
         match self.keep(&mut awaited, &mut answers, &mut bad) {
             Ok(()) => {
                 self.held.clear();
-                self.set_state(State::Open);
+                let state = self.set_state(State::Open);
                 for (name, bytes, why) in bad {
                     self.quarantine.keep(name, &bytes, &why);
                 }
-                answers.into_iter().for_each(|(done, fate)| done(fate));
+                // Somebody's sync may have failed meanwhile: it is not acknowledged, though it may be there.
+                let fate = |fate| if state == State::Open { fate } else { Fate::of(&state) };
+                answers.into_iter().for_each(|(done, kept)| done(fate(kept)));
             }
             Err(failure) => {
                 self.journal.give_up();
@@ -191,7 +198,7 @@ impl Writer {
                     Failure::Stopped(why) => State::Stopped(why),
                 };
                 tracing::error!(?state, refused = awaited.len() + answers.len(), waiting = self.held.len(), "the store refuses");
-                self.set_state(state.clone());
+                let state = self.set_state(state);
                 awaited.into_iter().for_each(|record| record.refuse(&state));
                 answers.into_iter().for_each(|(done, _)| done(Fate::of(&state)));
             }
@@ -292,7 +299,7 @@ impl Writer {
     fn heal(&mut self) {
         if matches!(self.state(), State::Full(_)) && self.has_space().is_ok() {
             match self.held.is_empty() {
-                true => self.set_state(State::Open),
+                true => _ = self.set_state(State::Open),
                 false => self.group(Vec::new()),
             }
         }
