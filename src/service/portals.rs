@@ -168,7 +168,7 @@ pub(super) async fn offset(State(service): State<Service>, Path(id): Path<String
 
 /// An upload that is no longer one may be a scan.
 async fn ended(service: &Service, id: String) -> Response {
-    match scan_of_upload(service, id).await {
+    match scan_of_upload(service, id.clone()).await {
         Ok(Some(row)) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             set(&mut response, UPLOAD_COMPLETE, "?1");
@@ -177,7 +177,7 @@ async fn ended(service: &Service, id: String) -> Response {
             set(&mut response, "cache-control", "no-store");
             response
         }
-        Ok(None) => uploads::gone().into_response(),
+        Ok(None) => service.uploads.gone(&id).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
@@ -208,7 +208,7 @@ async fn append(service: &Service, id: String, request: Request) -> Result<Respo
     let digest = fields::sha256(headers, REPR_DIGEST)?;
     let Some(upload) = service.uploads.get(&id) else {
         // The answer that it was finished may have been lost.
-        let row = scan_of_upload(service, id).await?.ok_or_else(uploads::gone)?;
+        let row = scan_of_upload(service, id.clone()).await?.ok_or_else(|| service.uploads.gone(&id))?;
         return Ok(whole(service, &row, true));
     };
     if let Some(portal) = service.site.portals.iter().position(|portal| portal.id == upload.about.portal) {
@@ -240,7 +240,7 @@ pub(super) async fn call_off(State(service): State<Service>, Path(id): Path<Stri
             service.uploads.forget(&upload, "its sender called it off").await;
             StatusCode::NO_CONTENT.into_response()
         }
-        None => uploads::gone().into_response(),
+        None => service.uploads.gone(&id).into_response(),
     }
 }
 

@@ -8,6 +8,9 @@
 //! 4. *A scan is complete, its digest compared and its file synced under its second name in `scans/` before its row; the upload goes after the commit.*
 //! 5. *What is not finished goes* when nothing has come for `retention.uploads_s`; a train whose columns stop coming for its portal's
 //!    `silence_s` is taken to have passed, and what came of it is kept: its cars were told.
+//! 6. *Whoever leaves uploads behind keeps nobody out.* Of each portal so many may be under way; beyond that the one silent longest gives way, trains last.
+//! 7. *A sync that fails for anything but space stops the store*, as the writer's own does (invariant 6 of [`crate::custody`]).
+//! 8. *What nobody knows is not deleted.* After a start only that goes which is over, or had not begun; a train that is over is renamed `ID.over` before its row goes.
 //!
 //! Nothing is held in memory but the piece that is being written. The digest is taken of the file when it is complete: of what lies there, not of what went by.
 
@@ -15,7 +18,7 @@ mod ends;
 mod files;
 mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,16 +37,16 @@ use self::turn::{Inside, Turn};
 pub(crate) use self::turn::{Upload, key_of_name};
 use super::door::now_ms;
 use super::problem::Problem;
+use crate::custody::Custody;
 use crate::custody::evidence::Sha;
 use crate::custody::record::Fate;
 use crate::custody::scans::{self, ScanRow};
-use crate::custody::{Custody, State};
 use crate::error::{Error, Fault, Result};
 use crate::pipeline::portals::Waker;
 use crate::rail::scan::stream;
 use crate::site::Limits;
 
-/// Uploads that may be under way at once, half ones included.
+/// Uploads that may be under way at once at one portal, half ones included. A portal has some.
 const MOST_UPLOADS: usize = 256;
 /// Free space is looked at again after this many bytes.
 const SPACE_EVERY: u64 = 16 << 20;
@@ -126,6 +129,8 @@ struct Shared {
     limits: Limits,
     waker: Waker,
     open: Mutex<HashMap<String, Arc<Upload>>>,
+    /// Uploads that gave way to newer ones, and why; the newest last, at most [`MOST_UPLOADS`].
+    gave_way: Mutex<VecDeque<(String, String)>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -133,8 +138,11 @@ impl Uploads {
     /// Takes up what was under way when the service ended.
     pub(crate) fn open(custody: &Custody, limits: Limits, waker: Waker) -> Result<Uploads> {
         let (folder, scans) = (custody.folder().join("uploads"), custody.folder().join("scans"));
-        let shared = Shared { folder, scans, custody: custody.clone(), limits, waker, open: Mutex::default(), stopping: watch::Sender::new(false) };
+        let custody = custody.clone();
+        let shared = Shared { folder, scans, custody, limits, waker, open: Mutex::default(), gave_way: Mutex::default(), stopping: watch::Sender::new(false) };
         let uploads = Uploads { shared: Arc::new(shared) };
+        ::metrics::describe_gauge!("garita_uploads_open", "Uploads under way, half ones included, by portal");
+        ::metrics::describe_counter!("garita_uploads_gave_way_total", "Uploads that gave way to newer ones, because too many of their portal were under way");
         uploads.recover()?;
         Ok(uploads)
     }
@@ -157,8 +165,9 @@ impl Uploads {
     /// Begins an upload; it is there for good when this answers.
     pub(crate) async fn create(&self, about: About) -> std::result::Result<Arc<Upload>, Halt> {
         self.refuses(about.length.unwrap_or(0))?;
-        if lock(&self.shared.open).len() >= MOST_UPLOADS {
-            let detail = format!("{MOST_UPLOADS} uploads are under way; finish or DELETE some");
+        // A train that passes passes now: it is never refused for what others have left behind.
+        if !self.make_room(&about.portal).await && about.kind == Kind::Scan {
+            let detail = format!("{MOST_UPLOADS} uploads of portal {} are being written just now", about.portal);
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many uploads", detail).retry(60).into());
         }
         let id = format!("{:032x}", rand::random::<u128>());
@@ -206,13 +215,35 @@ impl Uploads {
             inside: tokio::sync::Mutex::new(inside),
         });
         lock(&self.shared.open).insert(id, Arc::clone(&upload));
+        self.tell(&upload.about.portal);
         upload
+    }
+
+    fn unregister(&self, upload: &Upload) {
+        lock(&self.shared.open).remove(&upload.id);
+        self.tell(&upload.about.portal);
+    }
+
+    /// How many uploads of a portal are under way.
+    fn under_way(&self, portal: &str) -> usize {
+        lock(&self.shared.open).values().filter(|upload| upload.about.portal == portal).count()
+    }
+
+    fn tell(&self, portal: &str) {
+        ::metrics::gauge!("garita_uploads_open", "portal" => portal.to_owned()).set(self.under_way(portal) as f64);
+    }
+
+    /// Why there is no upload with this id.
+    pub(crate) fn gone(&self, id: &str) -> Problem {
+        let why = lock(&self.shared.gave_way).iter().find(|(of, _)| of == id).map(|(_, why)| why.clone());
+        why.map_or_else(gone, |why| Problem::new(StatusCode::GONE, "Gave way", why))
     }
 
     /// Bytes that are there for good; whoever writes now is ended first.
     pub(crate) async fn offset(&self, upload: &Upload) -> std::result::Result<u64, Halt> {
         upload.come();
         let inside = upload.inside.lock().await;
+        self.shared.refuses_stopped()?;
         if inside.ended { Err(gone().into()) } else { Ok(inside.length) }
     }
 
@@ -311,7 +342,7 @@ impl Uploads {
                 }
             }
         };
-        if let Err(problem) = turn.sync(upload).await {
+        if let Err(problem) = turn.sync(&self.shared, upload).await {
             return Err(Halt { problem, offset: Some(turn.inside.length) });
         }
         ended.map_err(|problem| Halt { problem, offset: Some(turn.inside.length) })
@@ -323,9 +354,7 @@ impl Uploads {
         if *shared.stopping.borrow() {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5));
         }
-        if let State::Stopped(why) = shared.custody.state() {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30));
-        }
+        shared.refuses_stopped()?;
         let space = rustix::fs::statvfs(&shared.folder).map_err(|error| disk(&error.into()))?;
         if (space.f_bavail * space.f_frsize).saturating_sub(bytes) < shared.limits.free_bytes {
             return Err(full(format!("less than {} bytes would stay free (limits.free_bytes of the site file)", shared.limits.free_bytes)));
@@ -335,7 +364,7 @@ impl Uploads {
 }
 
 /// No such upload.
-pub(crate) fn gone() -> Problem {
+fn gone() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "No such upload", "it was finished, deleted, or never begun")
 }
 
@@ -343,10 +372,18 @@ fn full(detail: String) -> Problem {
     Problem::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", detail).retry(30)
 }
 
+fn stopped(why: String) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30)
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+}
+
 fn disk(error: &std::io::Error) -> Problem {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => full("the disk is full; what came before that is there".to_owned()),
-        _ => Error::new(Fault::Machine, error.to_string()).in_("uploads").into(),
+    match is_full(error) {
+        true => full("the disk is full; what came before that is there".to_owned()),
+        false => Error::new(Fault::Machine, error.to_string()).in_("uploads").into(),
     }
 }
 
@@ -355,7 +392,7 @@ pub(crate) fn kept(fate: Fate) -> std::result::Result<i64, Problem> {
     match fate {
         Fate::Kept(id) => Ok(id),
         Fate::Full(why) => Err(full(why)),
-        Fate::Stopped(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store stopped", why).retry(30)),
+        Fate::Stopped(why) => Err(stopped(why)),
         Fate::Failed(error) => Err(error.into()),
     }
 }

@@ -1,9 +1,10 @@
 //! R3, R4: a full disk, and a disk that fails to sync.
 
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::camera::{Connection, Shot, pictures, unlike};
+use super::camera::{Connection, Shot, pictures, testdata, unlike};
 use super::have;
 use super::ledger::Ledger;
 use super::server::{SOUGHT, Server, Site, signal};
@@ -112,6 +113,83 @@ fn a_full_disk_heals_by_its_own_retention() {
     assert_eq!(post(0), 201);
 }
 
+/// A disk that fails to sync, for a running server.
+struct Broken {
+    strace: Child,
+    log: PathBuf,
+}
+
+impl Broken {
+    /// All syncs fail, or those of one file.
+    fn of(site: &Site, server: &Server, file: Option<&Path>) -> Broken {
+        let log = site.path("strace");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o"]).arg(&log).args(["-e", "trace=fsync,fdatasync,sync_file_range"]);
+        command.args(["-e", "inject=fsync,fdatasync,sync_file_range:error=EIO", "-p", &server.pid.to_string()]);
+        if let Some(file) = file {
+            command.arg("-P").arg(file);
+        }
+        let strace = command.stderr(Stdio::null()).spawn().expect("strace, probed before");
+        // To every thread: the one that writes is not the first.
+        let traced = |thread: &Path| std::fs::read_to_string(thread.join("status")).is_ok_and(|status| !status.contains("TracerPid:\t0"));
+        let attached = within_seconds(60, || {
+            let mut threads = std::fs::read_dir(format!("/proc/{}/task", server.pid)).expect("it runs").map(|thread| thread.expect("a thread").path());
+            threads.all(|thread| traced(&thread))
+        });
+        assert!(attached, "strace did not attach");
+        Broken { strace, log }
+    }
+
+    /// Syncs work again.
+    fn mend(mut self) {
+        signal(self.strace.id(), "INT");
+        let _ = self.strace.wait();
+        let traced = std::fs::read_to_string(&self.log).expect("a trace");
+        assert!(traced.contains("EIO") && traced.contains("INJECTED"), "nothing was injected: {traced}");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_to_sync_an_upload_is_not_trusted_again() {
+    if !have("strace", Command::new("strace").args(["-f", "-e", "trace=fsync", "true"])) {
+        return;
+    }
+    let site = Site::new(1, "[[portal]]\nid = \"bridge\"");
+    let server = site.start();
+    let scan = std::fs::read(testdata().join("rail/G-3.tif")).expect("testdata");
+    let send = |server: &Server, method: &str, path: &str, fields: &[(&str, &str)], body: &[u8]| {
+        Connection::open(server.address).and_then(|mut connection| connection.request(method, path, fields, body)).expect("an answer")
+    };
+    let begun = send(&server, "POST", "/v1/portals/bridge/scans", &[("Upload-Complete", "?0")], &scan[..1_000]);
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let upload = begun.header("location").expect("where it goes on").to_owned();
+    let id = upload.rsplit('/').next().expect("an id");
+    let go_on = |server: &Server| {
+        let fields = [("Content-Type", "application/partial-upload"), ("Upload-Offset", "1000"), ("Upload-Complete", "?1")];
+        send(server, "PATCH", &upload, &fields, &scan[1_000..])
+    };
+    let broken = Broken::of(&site, &server, Some(&site.data.join("uploads").join(format!("{id}.part"))));
+    let refused = go_on(&server);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    refused.assert_problem();
+    let said = server.get("/readyz");
+    assert!(said.status == 503 && said.text().contains("stopped"), "{}", said.text());
+    broken.mend();
+    // Neither that upload goes on, nor another one, nor is a frame taken; and the log says why.
+    assert_eq!(go_on(&server).status, 503);
+    assert_eq!(send(&server, "POST", "/v1/portals/bridge/scans", &[], &scan).status, 503);
+    assert_eq!(post(&server, &Ledger::default(), 0), 503);
+    assert!(site.log().contains("the store stops"), "{}", site.log());
+    server.kill();
+    // Opened anew, what was told is there, and no more.
+    let server = site.start();
+    let there = send(&server, "HEAD", &upload, &[], &[]);
+    assert_eq!((there.status, there.header("upload-offset")), (204, Some("1000")));
+    let done = go_on(&server);
+    assert_eq!((done.status, &done.json()["length"]), (201, &scan.len().into()), "{}", done.text());
+    assert!(server.stop().1, "{}", site.log());
+}
+
 #[test]
 fn a_disk_that_fails_to_sync_is_not_trusted_again() {
     if !have("strace", Command::new("strace").args(["-f", "-e", "trace=fsync", "true"])) {
@@ -123,29 +201,12 @@ fn a_disk_that_fails_to_sync_is_not_trusted_again() {
     for number in 0..5 {
         assert_eq!(post(&server, &ledger, number), 201);
     }
-    let (strace_log, broken) = (site.path("strace"), "inject=fsync,fdatasync,sync_file_range:error=EIO");
-    let strace = Command::new("strace")
-        .args(["-f", "-o"])
-        .arg(&strace_log)
-        .args(["-e", "trace=fsync,fdatasync,sync_file_range", "-e", broken, "-p", &server.pid.to_string()])
-        .stderr(Stdio::null())
-        .spawn();
-    let mut strace = strace.expect("strace, probed above");
-    // To every thread: the one that writes is not the first.
-    let traced = |thread: &std::path::Path| std::fs::read_to_string(thread.join("status")).is_ok_and(|status| !status.contains("TracerPid:\t0"));
-    let attached = within_seconds(60, || {
-        let mut threads = std::fs::read_dir(format!("/proc/{}/task", server.pid)).expect("it runs").map(|thread| thread.expect("a thread").path());
-        threads.all(|thread| traced(&thread))
-    });
-    assert!(attached, "strace did not attach");
+    let broken = Broken::of(&site, &server, None);
     assert_eq!(post(&server, &ledger, 5), 503);
     let said = server.get("/readyz");
     assert!(said.status == 503 && said.text().contains("stopped"), "{}", said.text());
     // The disk works again, as far as anybody can tell. It is not believed.
-    signal(strace.id(), "INT");
-    let _ = strace.wait();
-    let traced = std::fs::read_to_string(&strace_log).expect("a trace");
-    assert!(traced.contains("EIO") && traced.contains("INJECTED"), "nothing was injected: {traced}");
+    broken.mend();
     for number in [5, 6, 0] {
         assert_eq!(post(&server, &ledger, number), 503);
     }

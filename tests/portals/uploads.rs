@@ -242,6 +242,84 @@ fn half_uploads_go_when_their_time_is_over() {
     assert_eq!(server.files("uploads"), [""; 0]);
 }
 
+/// Who begins uploads and leaves them keeps nobody out: not at another portal, not at the same one, and no train.
+#[test]
+fn uploads_left_behind_give_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), "[[portal]]\nid = \"bridge\"\n[[portal]]\nid = \"tunnel\"");
+    let begin = |portal: &str| server.post(&format!("/v1/portals/{portal}/scans"), &[("Upload-Complete", "?0")], b"");
+    let first = begin("bridge");
+    let all: Vec<Answer> = std::thread::scope(|scope| {
+        let posts: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..32).map(|_| begin("bridge")).collect::<Vec<_>>())).collect();
+        posts.into_iter().flat_map(|post| post.join().expect("answered")).collect()
+    });
+    assert!(all.iter().all(|answer| answer.status == 201), "{:?}", all.iter().find(|answer| answer.status != 201));
+    let last = begin("bridge");
+    assert_eq!(server.metric("garita_uploads_open{portal=\"bridge\"}"), Some(256.0));
+    assert_eq!(server.metric("garita_uploads_gave_way_total{portal=\"bridge\"}"), Some(2.0));
+    // The first was silent longest, and whoever comes back to it is told why.
+    let gone = patch(&server, first.field("location"), 0, "?1", b"x");
+    assert_eq!(gone.status, 410);
+    assert!(gone.text().contains("256 uploads of portal bridge were under way"), "{}", gone.text());
+    assert_eq!(all.iter().chain([&last]).filter(|answer| head(&server, answer.field("location")).status == 204).count(), 256);
+    assert_eq!(begin("tunnel").status, 201);
+    let train = server.post("/v1/portals/bridge/columns", &[("Upload-Complete", "?0")], b"");
+    assert_eq!((train.status, head(&server, train.field("location")).status), (201, 204), "{}", train.text());
+    let scan = rail("G-3.tif");
+    assert_eq!(server.post("/v1/portals/bridge/scans", &[], &scan).status, 201);
+    assert_eq!(head(&server, train.field("location")).status, 204, "a train gives way last");
+}
+
+/// An older `garita.db` under newer scans: what it does not know is not deleted, and is told.
+#[test]
+fn what_an_older_database_does_not_know_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, older) = (folder.path().join("data"), folder.path().join("older"));
+    let mut server = Server::start(folder.path(), "");
+    let first = server.post("/v1/portals/bridge/scans", &[], &noise(50_000, 1));
+    assert_eq!(first.status, 201);
+    server.kill();
+    let database = |from: &std::path::Path, to: &std::path::Path| {
+        for name in ["garita.db", "garita.db-wal"] {
+            let _ = std::fs::remove_file(to.join(name));
+            let _ = std::fs::copy(from.join(name), to.join(name));
+        }
+        let _ = std::fs::remove_file(to.join("garita.db-shm"));
+    };
+    std::fs::create_dir(&older).expect("made");
+    database(&data, &older);
+    let mut server = Server::start(folder.path(), "");
+    assert_eq!(server.post("/v1/portals/bridge/scans", &[], &noise(50_000, 2)).status, 201);
+    let begun = server.post("/v1/portals/bridge/scans", &[("Upload-Complete", "?0")], b"half");
+    server.kill();
+    database(&older, &data);
+    // And columns that somebody was told are there.
+    let id = begun.field("location").rsplit('/').next().expect("an id").to_owned();
+    let train = format!("{:032x}", 7);
+    let note = std::fs::read_to_string(data.join(format!("uploads/{id}.upload"))).expect("a note");
+    std::fs::write(data.join(format!("uploads/{train}.upload")), note.replace("\"scan\"", "\"columns\"")).expect("written");
+    std::fs::write(data.join(format!("uploads/{train}.stream")), b"columns").expect("written");
+    let (scans, uploads) = (server.files("scans"), server.files("uploads"));
+    assert_eq!((scans.len(), uploads.len()), (2, 4));
+    let mut server = Server::start(folder.path(), "");
+    assert_eq!((head(&server, begun.field("location")).offset(), server.files("scans"), server.files("uploads")), (4, scans.clone(), uploads));
+    server.kill();
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("a log");
+    let report = garita::custody::check::check(&data).expect("a store");
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.invariant, finding.subject.clone())).collect();
+    let newer = scans.iter().find(|name| found.iter().any(|(_, subject)| subject.ends_with(*name))).expect("the newer scan is told");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.contains(&(5, format!("uploads/{train}.stream"))), "{found:?}");
+    assert!(log.contains(newer) && log.contains(&train), "{log}");
+    // Without any database nothing is begun anew.
+    for name in ["garita.db", "garita.db-wal", "garita.db-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
+    let refused = garita::custody::Custody::open(&data, garita::custody::Settings::default()).err().expect("its database is missing");
+    assert!(refused.message.contains("no database"), "{refused}");
+    assert_eq!(server.files("scans"), scans);
+}
+
 #[test]
 fn what_is_no_scan_is_bad_says_why_and_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
-use super::{About, Halt, Kind, disk, gone};
+use super::{About, Halt, Kind, Shared, disk, gone};
 use crate::custody::evidence::{Sha, hex, sha256};
 use crate::service::problem::Problem;
 
@@ -39,22 +39,27 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Makes what was written durable. Where that fails, what was durable before is all that there is.
-    pub(super) async fn sync(&mut self, upload: &Upload) -> std::result::Result<(), Problem> {
+    /// Makes what was written durable. Where there is no space for that, what was durable before is all that there is; after any other failure nobody knows,
+    /// and the store stops.
+    pub(super) async fn sync(&mut self, shared: &Shared, upload: &Upload) -> std::result::Result<(), Problem> {
         let inside = &mut *self.inside;
         // Space may have run out in the middle of a piece: what fits of it is there.
         let flushed = inside.file.flush().await;
-        let synced = inside.file.sync_data().await;
-        let length = inside.file.metadata().await.map(|metadata| metadata.len());
-        match (synced, length) {
-            (Ok(()), Ok(length)) => {
+        let synced = match shared.refuses_stopped() {
+            Ok(()) => shared.synced(inside.file.sync_data().await),
+            // A second try of a sync that failed says "done" of what is lost.
+            stopped => stopped,
+        };
+        let length = inside.file.metadata().await.map(|metadata| metadata.len()).map_err(|error| disk(&error));
+        match synced.and(length) {
+            Ok(length) => {
                 inside.length = length;
                 upload.offset.store(length as i64, Ordering::Relaxed);
                 flushed.map_err(|error| disk(&error))
             }
-            (synced, length) => {
+            Err(problem) => {
                 let _ = inside.file.set_len(inside.length).await;
-                Err(disk(&synced.err().or(length.err()).unwrap_or_else(|| std::io::Error::other("the upload's file could not be synced"))))
+                Err(problem)
             }
         }
     }
