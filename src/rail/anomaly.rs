@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::infer::{Engine, Network};
 
 /// Input channels.
-const CHANNELS: usize = 12;
+const CHANNELS: usize = 15;
 /// Rows of a tile: 6.1 m from the top of the array.
 const ROWS: usize = 96;
 /// Cells of a tile along the car: 20.5 m.
@@ -234,8 +234,14 @@ impl Channels {
             let (mean, of) = (square_mean(difference, h, w, k), square_mean(&variance, h, w, k));
             mean.iter().zip(&of).map(|(d, v)| (d * (2 * k + 1) as f32 / v.sqrt() / unit).clamp(-4.0, 4.0)).collect()
         };
-        let sure =
-            [surely(&unexplained.over, 1, 4.0), surely(&unexplained.lopsided, 1, 4.0), surely(&unexplained.both, 1, 4.0), surely(&unexplained.both, 3, 8.0)];
+        let sure = [
+            surely(&unexplained.over, 1, 4.0),
+            surely(&unexplained.lopsided, 1, 4.0),
+            surely(&unexplained.both, 1, 4.0),
+            surely(&unexplained.both, 3, 8.0),
+            surely(&unexplained.lonely, 1, 4.0),
+            surely(&unexplained.lonely, 3, 8.0),
+        ];
         self.planes.resize_with(CHANNELS, Vec::new);
         for plane in &mut self.planes {
             plane.clear();
@@ -259,6 +265,9 @@ impl Channels {
                     squash(here - up[index]),
                     height,
                     if self.inside[index] { (end / 75.0).min(1.5) } else { 0.0 },
+                    squash(unexplained.lonely[index]),
+                    sure[4][index],
+                    sure[5][index],
                 ];
                 for (plane, value) in self.planes.iter_mut().zip(values) {
                     plane.push(value);
@@ -326,6 +335,9 @@ mod tests {
             (2.246_501, [0.433_254_2, 3.355_419_6, 0.014_707_8]),
             (4_021.320_001, [0.416_333_3, 0.149_666_7, 0.811]),
             (1_852.360_003, [0.36, 0.48, 0.0]),
+            (73.118_288, [0.951_541_6, 4.0, 0.011_110_8]),
+            (-743.615_134, [4.0, 4.0, 0.042_529_0]),
+            (-432.733_935, [4.0, 4.0, 0.000_133_5]),
         ];
         for (k, (sum, cells)) in expected.into_iter().enumerate() {
             let total: f64 = channels.planes[k].iter().map(|v| f64::from(*v)).sum();

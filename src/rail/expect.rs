@@ -1,8 +1,8 @@
 //! What a car makes one expect of itself, in cells of 64 mm: its long members along rows and up columns, and its other end.
 //!
-//! Goal: what is hidden stands on floors and sills that are as thick as it is, so a detector must see what is *more than the car itself is built of*. Two
-//! expectations, neither of which knows any kind of car: what a row has along the whole car plus what a column has from the floor to the roof; and the mirrored
-//! car, about the axis that fits best. What neither explains is news.
+//! Goal: what is hidden stands on floors and sills that are as thick as it is, so a detector must see what is *more than the car itself is built of*. Three
+//! expectations, none of which knows any kind of car: what a row has along the whole car plus what a column has from the floor to the roof; the mirrored car,
+//! about the axis that fits best; and, since cars repeat themselves (posts, bays, wheels), the columns elsewhere in the car that are most like a column.
 //!
 //! 64 mm rather than the image's 32: four times the quanta, and the smallest thing that can be found (`shared/rail.md` 2.3: 0.1 m) is still two cells wide.
 //! Transmissions are averaged before the logarithm, so that opaque cells do not weigh by their noise.
@@ -16,6 +16,12 @@ use super::car::{CELL_MM, CarImage};
 pub const COARSE_MM: f32 = 2.0 * CELL_MM as f32;
 /// Above this height over the rail columns have something of their own, mm: below it are trucks, sills and floors.
 const BODY_MM: f32 = 1200.0;
+
+/// How many columns that are most like one make the expectation of it.
+const LIKE: usize = 8;
+/// Columns nearer than this (1.3 m) are not asked what one would be like, nor those farther than [`NOT_FARTHER`] (41 m: one car and a half).
+const NOT_NEARER: usize = 21;
+const NOT_FARTHER: usize = 640;
 
 /// A car in cells of 64 mm. Arrays are `[row, column]`, row 0 topmost; thickness in g/cm² of steel.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +40,7 @@ pub struct Coarse {
     pub inside: Vec<bool>,
 }
 
-/// What neither expectation explains, g/cm².
+/// What the car's own expectations leave unexplained, g/cm².
 #[derive(Debug, Clone, Default)]
 pub struct Unexplained {
     /// More than rows and columns have.
@@ -43,6 +49,8 @@ pub struct Unexplained {
     pub lopsided: Vec<f32>,
     /// The smaller of both where they agree in sign, 0 elsewhere.
     pub both: Vec<f32>,
+    /// More or less than the mean of the eight columns of the car that are most like this one.
+    pub lonely: Vec<f32>,
 }
 
 impl Coarse {
@@ -100,7 +108,54 @@ impl Coarse {
             }
         }
         let both = over.iter().zip(&lopsided).map(|(a, b)| a.min(*b).max(0.0) + a.max(*b).min(0.0)).collect();
-        Unexplained { over, lopsided, both }
+        let lonely = self.x.iter().zip(self.alike()).map(|(x, like)| x - like).collect();
+        Unexplained { over, lopsided, both, lonely }
+    }
+
+    /// What each column would be by the [`LIKE`] columns that are most like it, `[row, column]`; itself where the car is too short to have any.
+    ///
+    /// Like: the smallest sum of squares of asinh(x/4), smoothed, over the column and those two before and behind it, either way round. What is hidden is like itself,
+    /// hence [`NOT_NEARER`]; it makes a column unlike all others by about as much, and so hardly changes which are most like it.
+    fn alike(&self) -> Vec<f32> {
+        let (w, h) = (self.width, self.height);
+        let squashed: Vec<f32> = self.x.iter().map(|x| (x / 4.0).asinh()).collect();
+        let smooth = square_mean(&squashed, h, w, 1);
+        // A column lies in one piece: they are compared by the hundred thousand.
+        let columns: Vec<f32> = (0..w).flat_map(|column| (0..h).map(move |row| (row, column))).map(|(row, column)| smooth[row * w + column]).collect();
+        let apart = |a: usize, b: usize| -> f32 { columns[a * h..][..h].iter().zip(&columns[b * h..][..h]).map(|(a, b)| (a - b) * (a - b)).sum() };
+        let line = |a: usize| -> Vec<f32> {
+            let window = a.saturating_sub(NOT_FARTHER + 4)..(a + NOT_FARTHER + 5).min(w);
+            (0..w).map(|b| if window.contains(&b) { apart(a, b) } else { f32::INFINITY }).collect()
+        };
+        let mut lines: std::collections::VecDeque<Vec<f32>> = (0..3.min(w)).map(line).collect();
+        let mut like = vec![0.0; w * h];
+        let mut best: Vec<(f32, usize)> = Vec::new();
+        for a in 0..w {
+            // `lines` holds the distances of columns a-2 to a+2, as far as the car has them.
+            if a > 0 && a + 2 < w {
+                lines.push_back(line(a + 2));
+            }
+            if a > 2 {
+                lines.pop_front();
+            }
+            let first = a.saturating_sub(2);
+            let (before, here, behind) = (&lines[0], &lines[a - first], &lines[(a + 2).min(w - 1) - first]);
+            best.clear();
+            let near = a.saturating_sub(NOT_FARTHER)..(a + NOT_FARTHER + 1).min(w);
+            best.extend(near.filter(|b| a.abs_diff(*b) >= NOT_NEARER).map(|b| {
+                let (left, right) = (b.saturating_sub(2), (b + 2).min(w - 1));
+                (here[b] + (before[left] + behind[right]).min(before[right] + behind[left]), b)
+            }));
+            if best.len() > LIKE {
+                best.select_nth_unstable_by(LIKE - 1, |a, b| a.0.total_cmp(&b.0));
+                best.truncate(LIKE);
+            }
+            for row in 0..h {
+                let sum: f32 = best.iter().map(|(_, b)| self.x[row * w + b]).sum();
+                like[row * w + a] = if best.is_empty() { self.x[row * w + a] } else { sum / best.len() as f32 };
+            }
+        }
+        like
     }
 
     /// What rows have along the car and columns from floor to roof.

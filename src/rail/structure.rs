@@ -4,8 +4,9 @@
 //! wall with goods behind it, 0.15 to 0.9 m deep, is a plateau there that the other end does not have. Posts are narrower than the narrowest window;
 //! doors are in the middle.
 //!
-//! *Floor and roof*: a layer of goods under a false floor or above a false ceiling is some metres long and thicker than the wall beside it. How thick a floor or roof
-//! line is anyway, normal cars of the kind say.
+//! *Floor and roof*: a layer of goods under a false floor or above a false ceiling is some metres long and thicker than the wall beside it and than the same rows of the
+//! rest of the car. Where it runs from end to end this rule is silent: how thick a roof line is by itself differs between builders, and limits in millimetres
+//! called every clean boxcar of another simulator tampered with.
 //!
 //! Score of an end: the window's mean excess over what both comparisons explain, over its error (counting, and how much columns of this car differ anyway).
 
@@ -94,7 +95,7 @@ pub fn roof(image: &CarImage, shape: &Shape, residual: &Residual) -> Vec<Suspect
     })
 }
 
-/// The thickest run of [`LAYER_MM`] in a layer of rows, per cell along the car, against the middle of the car's wall. Score: mm.
+/// The thickest run of [`LAYER_MM`] in a layer of rows, per cell along the car, against the middle of the car's wall and the rest of the layer. Score: mm.
 fn layer(image: &CarImage, shape: &Shape, residual: &Residual, detector: &'static str, rows: impl Fn(usize) -> Range<usize>) -> Vec<Suspect> {
     let h = image.height;
     let length = (LAYER_MM / CELL_MM) as usize;
@@ -116,8 +117,10 @@ fn layer(image: &CarImage, shape: &Shape, residual: &Residual, detector: &'stati
         (super::residual::quantile(&mut run, 0.3), start)
     });
     let Some((mm, start)) = best.max_by(|a, b| a.0.total_cmp(&b.0)) else { return Vec::new() };
-    let excess = f64::from(mm) - residual.wall_mm;
-    if excess <= 0.0 {
+    // What most of the rest of the car has in these rows.
+    let mut rest: Vec<f32> = along[..start].iter().chain(&along[start + length..]).copied().collect();
+    let excess = f64::from(mm) - residual.wall_mm.max(f64::from(super::residual::quantile(&mut rest, 0.7)));
+    if rest.len() < length / 2 || excess <= 0.0 {
         return Vec::new();
     }
     let x = body.start + start..body.start + start + length;

@@ -2,7 +2,9 @@
 //!
 //! Thresholds do not travel between sites or sources (`shared/rail.md` 4.5: a frozen 5 % became 20.8 %), so they are data: `garita calibrate rail` makes them
 //! from the normal cars of a site, and what ships is made from simulated ones. A score's false-alarm rate is the fraction of normal cars of its kind
-//! that score as high; beyond the highest tenth an exponential tail stands in, because 300 cars say little about 1 in 1,000.
+//! that score as high; beyond the highest tenth an exponential tail stands in, because 300 cars say little about 1 in 1,000. For the detectors of one
+//! image ([`SHARED_TAIL`]) a kind has its own median and spread, and the tail is that of all kinds together, in such units: the highest four of forty flat cars are
+//! no tail. On tuning trains (119 clean, 118 tampered empties) that made 50 % found at 1 % false alarms into 52, and steadier.
 //!
 //! An alarm of its own ([`Thresholds::drift`]) says when a scan's cars no longer score like the normal ones.
 
@@ -17,6 +19,9 @@ use crate::error::{Error, Fault, Result};
 const MOST_SCORES: usize = 500;
 /// Fewer normal cars of a kind than this borrow from all kinds: the tail's tenth would be two cars.
 const LEAST_SCORES: usize = 20;
+
+/// Detectors whose tail is shared by all kinds of car. What compares with an earlier scan has none: of most kinds nothing is ever seen, of others clutter.
+const SHARED_TAIL: [&str; 2] = ["network", "opaque"];
 
 /// What was seen of a normal car.
 #[derive(Debug, Clone)]
@@ -85,7 +90,7 @@ impl Thresholds {
             for with_earlier in [true, false].into_iter().filter(|&with| compared || !with) {
                 let detectors = car.highest.iter().filter(|(detector, _)| with_earlier || !detector.starts_with("earlier"));
                 let all = super::inspect::combined(detectors.map(|&(detector, score)| (detector, made.false_alarm_rate(detector, car.kind, car.empty, score))));
-                together.entry(cell(together_name(with_earlier), car.kind.name(), car.empty)).or_default().push(all as f32);
+                together.entry(cell(together_name(with_earlier), "all", car.empty)).or_default().push(all as f32);
             }
         }
         made.scores.extend(together);
@@ -121,31 +126,39 @@ impl Thresholds {
 
     /// Fraction of normal cars that score as high or higher, 0..=1; 1 where nothing is known.
     pub fn false_alarm_rate(&self, detector: &str, kind: Kind, empty: bool, score: f64) -> f64 {
-        let own = self.scores.get(&cell(detector, kind.name(), empty)).filter(|scores| scores.len() >= LEAST_SCORES);
-        match own {
-            Some(scores) => tail(scores, score),
-            None => {
-                let suffix = if empty { "/empty" } else { "/loaded" };
-                let mut pooled: Vec<f32> = Vec::new();
-                for (cell, scores) in &self.scores {
-                    if cell.split('/').next() == Some(detector) && cell.ends_with(suffix) {
-                        pooled.extend_from_slice(scores);
-                    }
-                }
-                pooled.sort_by(f32::total_cmp);
-                if pooled.len() < LEAST_SCORES { 1.0 } else { tail(&pooled, score) }
-            }
+        let known = |scores: &&Vec<f32>| scores.len() >= LEAST_SCORES;
+        let suffix = if empty { "/empty" } else { "/loaded" };
+        let cells = || self.scores.iter().filter(|(cell, _)| cell.split('/').next() == Some(detector) && cell.ends_with(suffix)).map(|(_, scores)| scores);
+        let Some(own) = self.scores.get(&cell(detector, kind.name(), empty)).filter(known) else {
+            let mut pooled: Vec<f32> = cells().flatten().copied().collect();
+            pooled.sort_by(f32::total_cmp);
+            return if pooled.len() < LEAST_SCORES { 1.0 } else { tail(&pooled, score) };
+        };
+        if !SHARED_TAIL.contains(&detector) {
+            return tail(own, score);
         }
+        let spread = |scores: &[f32]| scores[(scores.len() - 1) * 9 / 10] - scores[scores.len() / 2];
+        let mut spreads: Vec<f32> = cells().filter(known).map(|scores| spread(scores)).collect();
+        spreads.sort_by(f32::total_cmp);
+        // A kind whose few cars happen to score alike has a spread nevertheless.
+        let least = (0.4 * spreads[spreads.len() / 2]).max(0.1);
+        let unit = |scores: &[f32]| (scores[scores.len() / 2], spread(scores).max(least));
+        let mut pooled: Vec<f32> = Vec::new();
+        for scores in cells().filter(known) {
+            let (median, spread) = unit(scores);
+            pooled.extend(scores.iter().map(|score| (score - median) / spread));
+        }
+        pooled.sort_by(f32::total_cmp);
+        let (median, spread) = unit(own);
+        tail(&pooled, (score - f64::from(median)) / f64::from(spread))
     }
 
-    /// Fraction of normal cars of a kind whose detectors together say as much (`inspect::combined`), with an earlier scan to compare with or without; what
-    /// the detectors say themselves where that is not known.
-    pub fn car_rate(&self, kind: Kind, empty: bool, earlier: bool, combined: f64) -> f64 {
-        let cell = together_name(earlier);
-        if self.scores.keys().any(|key| key.split('/').next() == Some(cell)) {
-            self.false_alarm_rate(cell, kind, empty, combined)
-        } else {
-            10.0_f64.powf(-combined).min(1.0)
+    /// Fraction of normal cars whose detectors together say as much (`inspect::combined`), with an earlier scan to compare with or without: of all kinds together,
+    /// because each detector's rate is of the car's kind already; what the detectors say themselves where that is not known.
+    pub fn car_rate(&self, empty: bool, earlier: bool, combined: f64) -> f64 {
+        match self.scores.get(&cell(together_name(earlier), "all", empty)) {
+            Some(scores) if scores.len() >= LEAST_SCORES => tail(scores, combined),
+            _ => 10.0_f64.powf(-combined).min(1.0),
         }
     }
 
