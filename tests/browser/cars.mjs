@@ -22,7 +22,7 @@ async function dual(server, told) {
 const chosenRow = (page) => page.locator('.row[aria-selected="true"]');
 
 test('cars of a passing train come to the queue and to the train while it grows', () => serving('portal', async (server) => {
-  const truth = JSON.parse(await beside(server, 'passing/S-36.json'));
+  const truth = JSON.parse(await beside(server, 'passing/S-65.json'));
   const [head, columns] = [await beside(server, 'passing.head'), await beside(server, 'passing.columns')];
   const begun = await fetch(`${server.url}/v1/portals/bridge/columns`, { method: 'POST', headers: { 'idempotency-key': 'train 9', 'upload-complete': '?0' }, body: head });
   assert.equal(begun.status, 201);
