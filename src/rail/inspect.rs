@@ -222,7 +222,9 @@ pub fn examine(
             kept.push((rate, suspect));
         }
     }
-    let findings: Vec<Finding> = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(suspect.detector, *rate), *rate)).collect();
+    let mut findings: Vec<Finding> = kept.iter().map(|(rate, suspect)| suspect.finding(&image, probability(suspect.detector, *rate), *rate)).collect();
+    // Rare is not probable: what normal cars hardly ever have on their floors is hardly ever something hidden.
+    findings.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     // Nothing is in the car only if none of what may be in it is: an officer is not told "empty" beside a finding that is more likely than not.
     let in_it = findings.iter().filter(|finding| finding.kind != "density-").map(|finding| finding.probability).fold(0.0, f64::max);
     let empty_probability = empty_probability.min(1.0 - in_it);
