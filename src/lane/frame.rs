@@ -2,8 +2,8 @@
 //!
 //! A damaged frame must be "bad frame: why" and never "no plate". What that takes was measured (`tests/bad_frames.rs` keeps it true): the JPEG
 //! decoder in its default mode accepts files cut at 25, 50 or 99 %, and in strict mode those whose data end too early before an end marker. So frames must
-//! have the end marker *and* a baseline file is decoded, strictly, without it: then data that end early are missed, and three of four flipped bits in
-//! them go unseen instead of 49 of 50. What is left only a sender's digest finds.
+//! have the end marker *and* a baseline file is decoded, strictly, without it: then it notices data that end early, and of flipped bits in
+//! them one of four instead of one of fifty. What is left only a sender's digest finds.
 //!
 //! A picture that says that it lies on its side or head (EXIF) is turned, as viewers do: boxes and crops are of what people see.
 //!
