@@ -1,34 +1,27 @@
 //! `garita serve`: the service of a site.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
 use sd_notify::NotifyState;
 
-use garita::error::{Error, Fault, Result};
+use garita::error::Result;
 use garita::service::News;
 use garita::site::{LogFormat, LogLevel, Site};
 
 /// Runs the service of a site: doors for cameras and portals, the store, the pages.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The site file; without one, a demo site on the loopback address that replays testdata/.
+    /// The site file; without one, a demo site on the loopback address that replays the pictures and the train of the demo.
     #[arg(long, value_name = "FILE", env = "GARITA_SITE")]
     site: Option<PathBuf>,
 }
 
-/// What to do where the demo site has nothing to replay.
-const NO_TESTDATA: &str = "there is no testdata/ here, which garita replays without a site file: run it in the repository, or begin a site: \
-    `garita config example > garita.toml`, `garita serve --site garita.toml`";
-
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let site = Site::load(args.site.as_deref(), garita::site::environment()).map_err(|error| match &args.site {
-        None if !Path::new("testdata").is_dir() => Error::new(Fault::Caller, NO_TESTDATA),
-        _ => error,
-    })?;
+    let site = Site::load(args.site.as_deref(), garita::site::environment())?;
     log(&site);
     let scheme = if site.tls.is_some() { "https" } else { "http" };
     garita::service::serve(site, move |news| match news {

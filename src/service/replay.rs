@@ -1,5 +1,6 @@
 //! Files that stand in for cameras: a lane's `replay`, over and over; and in the demo what it begins with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ pub(super) fn start(service: &Service, stopped: &watch::Receiver<bool>) {
             let (service, replay, mut stopped) = (service.clone(), replay.clone(), stopped.clone());
             tokio::spawn(async move {
                 if service.site.demo {
-                    begin_demo(&service, lane).await;
+                    begin_demo(&service, lane, &replay.files).await;
                 }
                 let mut every = tokio::time::interval(Duration::from_millis(replay.every_ms.max(1)));
                 for sequence in 0u64.. {
@@ -46,10 +47,10 @@ pub(super) fn start(service: &Service, stopped: &watch::Receiver<bool>) {
     }
 }
 
-/// The single pictures of `testdata/` through the demo's lane, once: hits of every kind for the queue, read by the real networks. Sent without a time, so
+/// The single pictures beside the demo's frames through its lane, once: hits of every kind for the queue, read by the real networks. Sent without a time, so
 /// that a store which has them knows them again.
-async fn begin_demo(service: &Service, lane: usize) {
-    let folder = std::path::Path::new("testdata/lane/img");
+async fn begin_demo(service: &Service, lane: usize, frames: &[PathBuf]) {
+    let Some(folder) = frames.first().and_then(|frame| frame.parent()) else { return };
     for number in 0.. {
         let path = folder.join(format!("single-{number:04}.jpg"));
         if !path.is_file() {

@@ -5,6 +5,7 @@
 //! | this one | [`Site`]: plain data, valid once it exists |
 //! | `schema` | every key, its default, its range |
 //! | `network` | addresses that begin alike |
+//! | `demo` | what the built-in example looks at |
 //! | `reader` | a TOML file and environment variables, asked key by key; keeps where each value came from |
 //!
 //! A value comes from, in this order: the environment variable of its key (`limits.frame_bytes` is `GARITA__LIMITS__FRAME_BYTES`, `gap_ms` of lane
@@ -14,6 +15,7 @@
 //!
 //! Why by hand and not by `serde`: a derived reader stops at the first mistake, and forgets where a value came from.
 
+pub mod demo;
 mod network;
 mod reader;
 mod schema;
@@ -458,7 +460,7 @@ pub struct Explained {
 }
 
 impl Site {
-    /// The site of the file at `path`, or the example over `testdata/` in the working directory if there is none; `environment` overrides it.
+    /// The site of the file at `path`, or the example over [`demo::inputs`] if there is none; `environment` overrides it.
     ///
     /// # Errors
     /// `Caller`: the first mistake, and how many more there are.
@@ -481,7 +483,8 @@ impl Site {
         match path {
             Some(path) => schema::from_file(path, environment),
             None => {
-                let mut explained = schema::from_text(EXAMPLE, "the built-in example", Path::new("testdata/site"), environment)?;
+                let inputs = demo::inputs().map_err(|error| vec![Mistake { place: error.subject, message: error.message }])?;
+                let mut explained = schema::from_text(EXAMPLE, "the built-in example", &inputs.join("site"), environment)?;
                 explained.site.demo = true;
                 Ok(explained)
             }
@@ -496,10 +499,10 @@ impl Site {
         schema::from_text(text, "site file", folder, environment)
     }
 
-    /// The built-in site on loopback: a lane and a portal that replay `testdata/` of the working directory, and a list.
+    /// The built-in site on loopback: a lane and a portal that replay [`demo::inputs`], and a list.
     ///
     /// # Errors
-    /// `Caller` where there is no `testdata/`.
+    /// `Caller` where those cannot be written.
     pub fn demo() -> Result<Site> {
         Site::load(None, environment())
     }

@@ -30,9 +30,9 @@ const APART_MS: i64 = 2 * GAP_MS;
 /// Runs lanes over testdata: passages, hits, a latency table, and a page with annotated pictures.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Folder with `lane/manifest.jsonl`, its pictures, and `lane/watchlist.csv`.
-    #[arg(long, value_name = "DIR", default_value = "testdata")]
-    testdata: PathBuf,
+    /// Folder with `lane/manifest.jsonl`, its pictures, and `lane/watchlist.csv`; without one `testdata/` here, else the executable's own in `garita-demo/`.
+    #[arg(long, value_name = "DIR")]
+    testdata: Option<PathBuf>,
     /// Where to write the page.
     #[arg(long, value_name = "FILE", default_value = "out/demo.html")]
     page: PathBuf,
@@ -54,7 +54,8 @@ struct Told {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let folder = args.testdata.join("lane");
+    let inputs = args.testdata.clone().map_or_else(garita::site::demo::inputs, Ok)?;
+    let folder = inputs.join("lane");
     let samples = manifest::read(&folder.join("manifest.jsonl"), None)?;
     let lanes = lanes_of(&samples);
     let engine = Engine::load()?;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     rest.join().map_err(|_| Error::new(Fault::Machine, "a lane's thread panicked"))?;
     told.passages.sort_by_key(|(passage, _)| (passage.lane, passage.seen_ms.0));
     let names: Vec<&str> = lanes.iter().map(|(name, _)| name.as_str()).collect();
-    let trains = rail::run(&engine, &args.testdata.join("rail"))?;
+    let trains = rail::run(&engine, &inputs.join("rail"))?;
     page::write(&args.page, &names, &told, &trains.section)?;
     let shown = args.page.canonicalize().unwrap_or_else(|_| args.page.clone());
     super::say(&format!(
