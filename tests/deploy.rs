@@ -9,7 +9,7 @@ use garita::site::{EXAMPLE, Site};
 use serde_json::Value;
 
 /// Every metric of `/metrics` that the dashboard may ask for, and its labels.
-const METRICS: [(&str, &[&str]); 19] = [
+const METRICS: [(&str, &[&str]); 29] = [
     ("garita_frames_total", &["lane", "outcome"]),
     ("garita_stage_seconds_bucket", &["stage", "le"]),
     ("garita_budget_seconds", &["stage"]),
@@ -27,6 +27,16 @@ const METRICS: [(&str, &[&str]); 19] = [
     ("garita_connections_refused_total", &["limit"]),
     ("garita_edge_reads_total", &["lane", "opinion"]),
     ("garita_edge_hits_total", &["list"]),
+    ("garita_lane_down", &["lane"]),
+    ("garita_source_up", &["source", "lane"]),
+    ("garita_source_incidents_total", &["source", "lane"]),
+    ("garita_source_connects_total", &["lane"]),
+    ("garita_webhook_waiting", &["webhook"]),
+    ("garita_webhook_dead", &["webhook"]),
+    ("garita_webhook_events_total", &["webhook", "outcome"]),
+    ("garita_portal_alarms", &["portal"]),
+    ("garita_passing_cars_total", &["portal"]),
+    ("garita_portal_source_activity_gbq", &["portal"]),
     ("process_resident_memory_bytes", &[]),
     // Of every series: who was asked.
     ("", &["instance"]),

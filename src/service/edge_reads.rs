@@ -89,6 +89,11 @@ pub(super) struct Theirs {
 pub(super) async fn take(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials, request: Request) -> Answered<EdgeTaken> {
     let lane = service.lane(&id)?;
     admitted(&service, credentials, lane).inspect_err(|problem| service.door.refused(Some(lane), refused(problem)))?;
+    looked_at(&service, &id, lane, request).await.inspect_err(|_| metrics::edge_read_refused(&id))
+}
+
+/// Reads, looks at and keeps an event of a camera that is let in.
+async fn looked_at(service: &Service, id: &str, lane: usize, request: Request) -> Answered<EdgeTaken> {
     let kind = fields::text(request.headers(), "content-type")?.unwrap_or_default().to_owned();
     let name = fields::name(request.headers())?;
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
@@ -109,14 +114,14 @@ pub(super) async fn take(State(service): State<Service>, Path(id): Path<String>,
     };
     let captured_ms = theirs.captured_ms.filter(|said| (said - received_ms).abs() <= MAX_CLOCK_OFF_MS).unwrap_or(received_ms);
     let frame = looked.as_ref().map(|kept| kept.frame);
-    let row = keep(&service, &id, theirs, key, (captured_ms, received_ms), frame, digest.zip(picture)).await?;
-    let kept = ask(&service, move |connection| edge_reads::one(connection, row)).await?.ok_or_else(|| queries::missing("edge read"))?;
+    let row = keep(service, id, theirs, key, (captured_ms, received_ms), frame, digest.zip(picture)).await?;
+    let kept = ask(service, move |connection| edge_reads::one(connection, row)).await?.ok_or_else(|| queries::missing("edge read"))?;
     let opinion = match kept.comparison {
         Opinion::Agree => "agree",
         Opinion::Differ { .. } => "differ",
         _ => "only_theirs",
     };
-    metrics::edge_read(&id, opinion, &kept.entries);
+    metrics::edge_read(id, opinion, &kept.entries);
     tracing::info!(lane = id, edge_read = kept.id, frame, theirs = kept.written, opinion, "a camera's own read");
     let theirs = Theirs { text: kept.written, confidence: kept.confidence, jurisdiction: kept.jurisdiction, direction: kept.direction };
     let taken = EdgeTaken {

@@ -53,7 +53,10 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     describe_gauge!("garita_portal_source_activity_gbq", "The activity of a portal's source as its newest scan states it");
     describe_gauge!("garita_portal_alarms", "What a portal's newest scan says that its site should look into");
     describe_gauge!("garita_source_active", "1 where something came from a source within the last minute, by source and lane or portal");
-    describe_counter!("garita_edge_reads_total", "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs");
+    describe_counter!(
+        "garita_edge_reads_total",
+        "Reads that cameras made themselves, by lane and how ours compares: agree, differ, only_theirs; refused: not kept"
+    );
     describe_counter!("garita_edge_hits_total", "Entries that reads of cameras met by themselves, by list");
     describe_gauge!("garita_source_up", "1 while frames come from a camera that is pulled or a folder that is watched, by lane and source");
     describe_counter!(
@@ -104,6 +107,11 @@ pub(super) fn edge_read(lane: &str, opinion: &'static str, entries: &serde_json:
         let list = met["entry"]["list"].as_str().unwrap_or_default().to_owned();
         counter!("garita_edge_hits_total", "list" => list).increment(1);
     }
+}
+
+/// A read of a camera that was let in and is not kept: damaged, shed, or there was no room.
+pub(super) fn edge_read_refused(lane: &str) {
+    counter!("garita_edge_reads_total", "lane" => lane.to_owned(), "opinion" => "refused").increment(1);
 }
 
 pub(super) fn bad_frame(lane: &str, fault: Fault) {
@@ -238,6 +246,18 @@ pub(super) fn connection_refused(limit: &'static str) {
 /// Whether a lane sees nothing.
 pub(super) fn lane_down(lane: &str, down: bool) {
     gauge!("garita_lane_down", "lane" => lane.to_owned()).set(f64::from(u8::from(down)));
+}
+
+/// Begins the counters of a source at 0.
+pub(super) fn source(lane: &str, kind: &'static str) {
+    gauge!("garita_source_up", "lane" => lane.to_owned(), "source" => kind).set(0.0);
+    counter!("garita_source_incidents_total", "lane" => lane.to_owned(), "source" => kind).absolute(0);
+    counter!("garita_source_connects_total", "lane" => lane.to_owned()).absolute(0);
+}
+
+/// Begins a portal's counters at 0.
+pub(super) fn portal(portal: &str) {
+    counter!("garita_passing_cars_total", "portal" => portal.to_owned()).absolute(0);
 }
 
 /// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.

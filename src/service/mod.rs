@@ -214,6 +214,7 @@ pub fn serve(site: Site, told: impl Fn(News) + Send + Sync + 'static) -> Result<
     };
     metrics::models(&models);
     site.lanes.iter().for_each(|lane| metrics::lane(&lane.id));
+    site.portals.iter().for_each(|portal| metrics::portal(&portal.id));
     metrics::frames_of(door::UNKNOWN);
     let tls = site.tls.as_ref().map(tls::Tls::load).transpose()?.map(Arc::new);
     let custody = Custody::open(&site.data_dir, settings)?;

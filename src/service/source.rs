@@ -88,6 +88,7 @@ impl Source {
     /// A source of a lane, "pull" or "folder", not known yet to be up or down.
     #[must_use]
     pub fn new(lane: &str, kind: &'static str) -> Source {
+        metrics::source(lane, kind);
         Source { lane: lane.to_owned(), kind, link: watch::Sender::new(Link::Starting), well_since: Mutex::default(), counts: Counts::default() }
     }
 
