@@ -1,6 +1,6 @@
 //! Files of others become entries: streaming, in fixed memory, every bad line counted and the first ones told with line and column.
 //!
-//! One bad line never stops a list; too many do ([`Limits::bad_share`]): then the file is not what the mapping says, and the old list stays. The same
+//! One bad line never stops a list; too many do ([`Limits::bad_share`]): then the file is not what the mapping says, and nothing of it is taken. The same
 //! for a file without entries, and for one whose entries are all expired already, which is mostly last year's file, or a date format misread.
 
 use std::fmt;
@@ -123,7 +123,7 @@ pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, 
         if let Err(bad) = &result
             && bad.endless
         {
-            return Err(Error::new(Fault::Damaged, format!("line {}: {}; the old list stays", bad.line, bad.why)));
+            return Err(Error::new(Fault::Damaged, format!("line {}: {}; nothing of the file is taken", bad.line, bad.why)));
         }
         let outcome = result.map_err(told).and_then(|()| plan.read(&record, &mut entry));
         match outcome {
@@ -160,7 +160,7 @@ impl Imported {
     /// Refuses what must not replace a list.
     fn judge(&self, limits: Limits) -> Result<()> {
         let refuse = |why: String| {
-            let mut message = format!("{why}; the old list stays");
+            let mut message = format!("{why}; nothing of the file is taken");
             for bad in &self.told {
                 message.push_str(&format!("\n  {bad}"));
             }
@@ -168,16 +168,21 @@ impl Imported {
         };
         if self.bad_share() > limits.bad_share {
             let (bad, lines, share) = (self.bad, self.lines, limits.bad_share * 100.0);
-            return refuse(format!("{bad} of {lines} lines are bad, more than {share} % (--max-bad)"));
+            return refuse(format!(
+                "{bad} of {lines} lines are bad, more than {share} %: mend them, or `garita watchlist import --max-bad` makes an index of the others"
+            ));
         }
         if limits.empty {
             return Ok(());
         }
         if self.added + self.removed == 0 {
-            return refuse("has no entries (--allow-empty imports it all the same)".to_owned());
+            return refuse("has no entries (`garita watchlist import --allow-empty` takes it all the same)".to_owned());
         }
         if self.removed == 0 && self.expired == self.added {
-            return refuse(format!("all {} entries are expired already: an old file, or dates misread? (--allow-empty imports it all the same)", self.added));
+            return refuse(format!(
+                "all {} entries are expired already: an old file, or dates misread? (`garita watchlist import --allow-empty` takes it all the same)",
+                self.added
+            ));
         }
         Ok(())
     }
