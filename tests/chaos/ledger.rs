@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use garita::custody::evidence::sha256;
+use garita::custody::evidence::{Sha, sha256};
 use garita::custody::journal::{self, Place};
 use garita::custody::{database, evidence};
 use rusqlite::{Connection, OpenFlags};
@@ -15,6 +15,17 @@ use super::camera::{Reply, Shot};
 #[derive(Default)]
 pub(crate) struct Ledger {
     lines: Mutex<Vec<Line>>,
+    trains: Mutex<Vec<Train>>,
+}
+
+/// A train whose scan was acknowledged.
+pub(crate) struct Train {
+    pub(crate) portal: String,
+    /// What its sender calls it.
+    pub(crate) name: String,
+    pub(crate) scan: Vec<u8>,
+    /// Its list of cars, which was acknowledged before the scan.
+    pub(crate) consist: String,
 }
 
 struct Line {
@@ -42,6 +53,11 @@ impl Ledger {
         let line = Line { shot: shot.clone(), status: reply.as_ref().map(|reply| reply.status), replay };
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         reply
+    }
+
+    /// Writes down that a train's consist and scan were acknowledged.
+    pub(crate) fn note_train(&self, train: Train) {
+        self.trains.lock().unwrap_or_else(PoisonError::into_inner).push(train);
     }
 
     /// How the answers divide; each has exactly one kind.
@@ -105,6 +121,41 @@ impl Ledger {
         sound(&store, data, sought);
         accepted.len()
     }
+
+    /// Holds the acknowledged trains against the store in `data`: each has one row, its file has the bytes that were sent, and its consist stands word for
+    /// word. Answers how many were found.
+    ///
+    /// # Panics
+    /// Where anything is not so.
+    pub(crate) fn check_trains(&self, data: &Path) -> usize {
+        let store = Connection::open_with_flags(database(data), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a store");
+        let mut lost = Vec::new();
+        let trains = self.trains.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut find = store.prepare("SELECT id, file, digest, length, key FROM scan WHERE portal = ?1 AND name = ?2").expect("a scan table");
+        let mut papers = store.prepare("SELECT body FROM paper WHERE portal = ?1 AND key = ?2 AND kind = 'consist'").expect("a paper table");
+        for train in trains.iter() {
+            let name = format!("{} of {}", train.name, train.portal);
+            type Row = (i64, String, Sha, i64, Sha);
+            let rows = find.query_map((&train.portal, &train.name), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))).expect("asks");
+            let rows: Vec<Row> = rows.collect::<rusqlite::Result<_>>().expect("rows");
+            let [(_, file, digest, length, key)] = rows.as_slice() else {
+                lost.push(format!("{name}: {} rows", rows.len()));
+                continue;
+            };
+            if *digest != sha256(&train.scan) || *length as usize != train.scan.len() {
+                lost.push(format!("{name}: the row speaks of other contents"));
+            }
+            if std::fs::read(data.join("scans").join(file)).map_err(|error| error.to_string()).as_deref() != Ok(&train.scan) {
+                lost.push(format!("{name}: its file does not hold what was sent"));
+            }
+            let kept = papers.query_map((&train.portal, key), |row| row.get::<_, String>(0)).expect("asks");
+            if kept.collect::<rusqlite::Result<Vec<_>>>().expect("rows") != [train.consist.as_str()] {
+                lost.push(format!("{name}: its consist is not there once"));
+            }
+        }
+        assert!(lost.is_empty(), "of {} acknowledged trains are lost:\n{}", trains.len(), lost.join("\n"));
+        trains.len()
+    }
 }
 
 /// What holds in any store, whatever was sent.
@@ -113,6 +164,7 @@ fn sound(store: &Connection, data: &Path, sought: &str) {
     assert_eq!(store.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).expect("asks"), "ok");
     for (what, question) in [
         ("frames twice", "SELECT count(*) FROM (SELECT 1 FROM frame GROUP BY lane, key HAVING count(*) > 1)"),
+        ("scans twice", "SELECT count(*) FROM (SELECT 1 FROM scan GROUP BY portal, key HAVING count(*) > 1)"),
         ("passages twice", "SELECT count(*) FROM (SELECT 1 FROM passage GROUP BY lane, track HAVING count(*) > 1)"),
         ("hits twice", "SELECT count(*) FROM (SELECT 1 FROM hit GROUP BY lane, track, list, text, jurisdiction HAVING count(*) > 1)"),
         (

@@ -86,19 +86,9 @@ impl Site {
 
     /// As [`Site::start`], with a command that ends in the server's executable: `strace … garita`.
     pub(crate) fn start_under(&self, mut command: Command) -> Server {
-        let begun = Instant::now();
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).expect("opens");
         command.args(["serve", "--site"]).arg(self.path("site.toml")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("reads");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|address| address.parse().ok());
-        let Some(address) = address else {
-            let _ = child.kill();
-            panic!("no address in {line:?}; the log ends: {}", last_lines(&self.log()));
-        };
-        let pid = served_by(child.id());
-        Server { child, pid, address, ready_after: begun.elapsed() }
+        Server::started(&mut command, || self.log())
     }
 }
 
@@ -117,6 +107,21 @@ fn served_by(pid: u32) -> u32 {
 }
 
 impl Server {
+    /// Starts `command`, whose standard output is piped, and waits until it takes frames; `log` is what it has said where it does not.
+    pub(crate) fn started(command: &mut Command, log: impl Fn() -> String) -> Server {
+        let begun = Instant::now();
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("reads");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            let _ = child.kill();
+            panic!("no address in {line:?}; the log ends: {}", last_lines(&log()));
+        };
+        let pid = served_by(child.id());
+        Server { child, pid, address, ready_after: begun.elapsed() }
+    }
+
     /// kill -9, now.
     pub(crate) fn kill(mut self) {
         let _ = signal(self.pid, "KILL");

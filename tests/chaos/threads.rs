@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use garita::custody::evidence::sha256;
+use garita::custody::scans::{self, NewScan, ScanState};
 use garita::custody::{Custody, Settings};
 use garita::infer::Engine;
 use garita::lane::detect::View;
 use garita::lane::passage::Passages;
 use garita::models::{Models, Precision};
+use garita::pipeline::portals::{PortalSettings, Portals};
 use garita::pipeline::{LaneEvent, LaneSettings, Lanes};
+use garita::rail::anomaly::Anomaly;
+use garita::rail::thresholds::Thresholds;
 use garita::service::door::{Answer, Door, Incoming};
 
-use super::camera::{pictures, unlike};
+use super::camera::{pictures, testdata, unlike};
 
 const NOW_MS: i64 = 1_770_000_000_000;
 
@@ -72,4 +77,30 @@ fn frames_are_answered_when_the_relay_has_panicked() {
     assert_eq!(door.dead().as_deref(), Some("relay"));
     assert_stopped(&fate(&door, 1), "relay");
     assert_eq!((door.counts(0).shed.load(std::sync::atomic::Ordering::Relaxed), door.under_way()), (1, 0));
+}
+
+#[test]
+fn a_rail_worker_that_has_panicked_is_known_and_what_it_had_found_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let custody = Custody::open(folder.path(), Settings { free_bytes: 24 << 20, ..Settings::default() }).expect("a store");
+    let bytes = std::fs::read(testdata().join("rail/G-3.tif")).expect("testdata");
+    std::fs::write(folder.path().join("scans/one.tif"), &bytes).expect("written");
+    let file = ("one.tif".to_owned(), sha256(&bytes), bytes.len() as u64);
+    let (portal, upload) = ("bridge".to_owned(), "one".to_owned());
+    let scan = NewScan { portal, key: sha256(b"one"), name: None, upload, file, cut_short: None, consist: None, now_ms: NOW_MS };
+    let id = scans::kept(custody.change(move |transaction| scans::insert(transaction, &scan))).expect("kept");
+    let engine = Engine::load().expect("the engine");
+    let settings = PortalSettings { id: "bridge".to_owned(), thresholds: Thresholds::built_in(), two_person: false };
+    let network = Anomaly::open(&engine).expect("a network");
+    let portals = Portals::start(custody.clone(), vec![settings], Vec::new(), network, |news| panic!("{news:?}")).expect("a worker");
+    let (waker, begun) = (portals.waker(), std::time::Instant::now());
+    waker.wake();
+    while waker.is_heard() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the worker is there still");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It told of the scan after it had committed what it found.
+    assert_eq!(custody.scan(id).expect("asks").map(|scan| scan.state), Some(ScanState::Inspected));
+    waker.wake();
+    portals.finish();
 }
