@@ -41,7 +41,8 @@ fn main() -> ExitCode {
     let outcome = match task {
         "runtime" => runtime(),
         "demo" => runtime().and_then(|()| cargo(&["run", "--release", "--quiet", "--bin", "garita", "--", "demo"], rest)),
-        "tests" => runtime().and_then(|()| cargo(&["test", "--workspace"], rest)),
+        // In the profile of the demo and of what ships: one build for all.
+        "tests" => runtime().and_then(|()| cargo(&["test", "--release", "--workspace"], rest)),
         "chaos" => runtime().and_then(|()| chaos(rest)),
         _ => Err("usage: cargo xtask runtime|demo|tests|chaos [ARG …]\n  runtime  provision ONNX Runtime into .runtime/\n  demo     build and run `garita demo`\n  tests    build and run all tests\n  chaos    what must never go wrong, and the service's figures; --long: for hours; --only PART, --resume: in pieces".to_owned()),
     };
