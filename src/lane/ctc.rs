@@ -5,7 +5,7 @@
 //! search; what else a position could be is *computed*, not read off one column: the probability of the same text with that character
 //! exchanged, or left out, summed over all layouts. With forward and backward sums at hand all exchanges of a position cost a pass over the columns.
 //!
-//! Of a plate that the network looked at several times, the looks are taken for equally likely to be the right one.
+//! A plate that the network looked at several times is decoded once: the looks are taken for equally likely to be the right one.
 //!
 //! Everything is in linear f64: a certain text has a probability near 1, and the least that 128 columns of 37 equal classes give is 1e-201.
 
@@ -23,6 +23,8 @@ const LEAST: f32 = 1e-4;
 const HOPELESS: f64 = 1e-7;
 /// Layouts less probable than this share of the text's own are left out where a character is exchanged: 80 columns of them change no probability by 1e-7.
 const NEGLIGIBLE: f64 = 1e-9;
+/// The most looks at one plate that are decoded together.
+pub const MAX_LOOKS: usize = 8;
 
 /// One column: probability of blank (index 0) and of each character (index 1 + its place in the alphabet); sums to 1.
 pub type Column = [f32; CLASSES];
@@ -34,17 +36,6 @@ pub struct Decoder {
     forward: Sums,
     backward: Sums,
     exchanged: [Exchanges; MAX_POSITIONS],
-}
-
-/// The text that several looks say together.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weighed {
-    /// The text.
-    pub text: Text,
-    /// Its probability, the mean over the looks, in 0..=1.
-    pub probability: f64,
-    /// That of the next most probable of the texts that were compared; 0 where all looks said the same.
-    pub second: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -102,35 +93,32 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Which of `texts`, the best of each look, is the most probable by all `looks`, and how close the next one comes. `looks` are the columns of each time that the
-    /// network looked at the plate; a text's probability is the mean of what it is in each.
+    /// The most probable text of one plate and its probability in 0..=1; `posterior` (overwritten) gets one position per character.
+    ///
+    /// `looks` are the columns of each time that the network looked at the plate. A text's probability is the mean of what it is in each look, and so
+    /// are those of its alternatives; the texts compared are the best of each look.
     ///
     /// # Panics
-    /// With more than [`MAX_COLUMNS`] columns in a look.
-    pub fn weigh(&mut self, looks: &[Vec<Column>], texts: &[Text]) -> Weighed {
-        let mut weighed = Weighed { text: Text::default(), probability: -1.0, second: 0.0 };
-        for (index, text) in texts.iter().enumerate() {
-            if texts[..index].contains(text) {
+    /// Without a look, with more than [`MAX_LOOKS`], or with more than [`MAX_COLUMNS`] columns in one.
+    pub fn decode(&mut self, looks: &[Vec<Column>], posterior: &mut Posterior) -> (Text, f64) {
+        assert!((1..=MAX_LOOKS).contains(&looks.len()), "{} looks", looks.len());
+        assert!(looks.iter().all(|columns| columns.len() <= MAX_COLUMNS), "more than {MAX_COLUMNS} columns");
+        let mut best = (Text::default(), -1.0);
+        let mut compared = [Text::default(); MAX_LOOKS];
+        for (index, columns) in looks.iter().enumerate() {
+            let text = self.best_prefix(columns);
+            compared[index] = text;
+            if compared[..index].contains(&text) {
                 continue;
             }
-            let (symbols, length) = symbols(text);
+            let (symbols, length) = symbols(&text);
             let total: f64 = looks.iter().map(|columns| self.probability(columns, &symbols[..length])).sum();
-            let mean = (total / looks.len() as f64).min(1.0);
-            if mean > weighed.probability {
-                weighed = Weighed { text: *text, probability: mean, second: weighed.probability.max(0.0) };
-            } else {
-                weighed.second = weighed.second.max(mean);
+            let mean = total / looks.len() as f64;
+            if mean > best.1 {
+                best = (text, mean);
             }
         }
-        weighed
-    }
-
-    /// What else each character of `text` could be by all looks, one position for each, into `posterior` (overwritten).
-    ///
-    /// # Panics
-    /// As [`Decoder::weigh`].
-    pub fn alternatives(&mut self, looks: &[Vec<Column>], text: &Text, posterior: &mut Posterior) {
-        let (symbols, length) = symbols(text);
+        let (symbols, length) = symbols(&best.0);
         let symbols = &symbols[..length];
         self.exchanged[..length].fill(Exchanges::NONE);
         for columns in looks {
@@ -144,6 +132,7 @@ impl Decoder {
         self.exchanged[..length].iter().for_each(|exchanges| {
             posterior.push(exchanges.position());
         });
+        (best.0, best.1.min(1.0))
     }
 
     /// Probability of a text in one look: the sum over its layouts.
@@ -152,12 +141,7 @@ impl Decoder {
         self.forward.blank[symbols.len()][columns.len()] + self.forward.symbol[symbols.len()][columns.len()]
     }
 
-    /// The most probable text of one look.
-    ///
-    /// # Panics
-    /// With more than [`MAX_COLUMNS`] columns.
-    pub fn best(&mut self, columns: &[Column]) -> Text {
-        assert!(columns.len() <= MAX_COLUMNS, "more than {MAX_COLUMNS} columns");
+    fn best_prefix(&mut self, columns: &[Column]) -> Text {
         self.beam.clear();
         self.beam.push(Prefix { text: Text::default(), last: None, blank: 1.0, symbol: 0.0 });
         for column in columns {
@@ -348,15 +332,6 @@ mod tests {
         })
     }
 
-    /// What several looks say together, and how close the next text comes.
-    fn decode(looks: &[Vec<Column>], posterior: &mut Posterior) -> Weighed {
-        let mut decoder = Decoder::default();
-        let texts: Vec<Text> = looks.iter().map(|columns| decoder.best(columns)).collect();
-        let weighed = decoder.weigh(looks, &texts);
-        decoder.alternatives(looks, &weighed.text, posterior);
-        weighed
-    }
-
     fn classes(text: &Text) -> Vec<usize> {
         text.symbols().map(|symbol| symbol + 1).collect()
     }
@@ -365,9 +340,8 @@ mod tests {
         #[test]
         fn probability_and_alternatives_equal_enumeration(columns in columns(6)) {
             let mut posterior = Posterior::default();
-            let Weighed { text, probability, second } = decode(std::slice::from_ref(&columns), &mut posterior);
+            let (text, probability) = Decoder::default().decode(std::slice::from_ref(&columns), &mut posterior);
             let text = classes(&text);
-            prop_assert_eq!(second, 0.0);
             prop_assert!((probability - by_enumeration(&columns, &text)).abs() < 1e-6);
             for (index, position) in posterior.positions().iter().enumerate() {
                 let exchanged: Vec<f64> = (1..=3).map(|class| {
@@ -391,17 +365,13 @@ mod tests {
             let looks = [first, second];
             let mean = |text: &[usize]| looks.iter().map(|columns| by_enumeration(columns, text)).sum::<f64>() / 2.0;
             let mut posterior = Posterior::default();
-            let Weighed { text, probability, second } = decode(&looks, &mut posterior);
+            let (text, probability) = Decoder::default().decode(&looks, &mut posterior);
             let text = classes(&text);
             prop_assert!((probability - mean(&text)).abs() < 1e-6);
-            let others: Vec<f64> = looks
-                .iter()
-                .map(|look| classes(&decode(std::slice::from_ref(look), &mut Posterior::default()).text))
-                .filter(|alone| *alone != text)
-                .map(|alone| mean(&alone))
-                .collect();
-            prop_assert!(others.iter().all(|&other| other <= probability + 1e-6));
-            prop_assert!((others.iter().copied().fold(0.0, f64::max) - second).abs() < 1e-6);
+            for look in &looks {
+                let (alone, _) = Decoder::default().decode(std::slice::from_ref(look), &mut Posterior::default());
+                prop_assert!(mean(&classes(&alone)) <= probability + 1e-6);
+            }
             for (index, position) in posterior.positions().iter().enumerate() {
                 let exchanged = [1, 2, 3].map(|class| {
                     let mut other = text.clone();
@@ -418,7 +388,7 @@ mod tests {
         /// A beam is no proof over many columns; while all prefixes fit it (13 after two columns), the search is exact.
         #[test]
         fn no_text_is_more_probable(columns in columns(3)) {
-            let best = decode(std::slice::from_ref(&columns), &mut Posterior::default()).probability;
+            let (_, best) = Decoder::default().decode(std::slice::from_ref(&columns), &mut Posterior::default());
             let mut texts = vec![vec![]];
             for _ in 0..3 {
                 for text in texts.clone() {
