@@ -91,7 +91,7 @@ pub struct ReaderSettings {
     /// Which plates are looked at again.
     #[serde(default)]
     pub look_again: LookAgain,
-    /// From the decoder's probability of a text to the calibrated probability that it is exactly right.
+    /// From the decoder's probability of a text to the calibrated probability that it is exactly right, but for O, Q and 0, I and 1.
     #[serde(default)]
     pub calibration: Calibration,
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::Guard;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::error::{Error, Fault, Result};
@@ -30,7 +31,7 @@ use crate::lane::passage::{Passage, Passages, Settled};
 use crate::lane::read::{PlateRead, Reader};
 use crate::lane::refine::Refiner;
 use crate::models::Models;
-use crate::watchlist::snapshot::Watchlist;
+use crate::watchlist::snapshot::{Snapshot, Watchlist};
 
 /// How long the stages of one frame took, wall time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -226,6 +227,13 @@ pub enum LaneEvent {
         /// The number that its reads joined.
         track: u64,
     },
+    /// All that a lane's triggers up to this one have ended was told before.
+    Triggered {
+        /// Index of the lane in its site.
+        lane: usize,
+        /// The trigger's number, as [`Lanes::trigger`] answered it.
+        trigger: u64,
+    },
     /// The watchlist could not be read: hits of the passage just told may be missing.
     Watchlist(Error),
 }
@@ -275,7 +283,8 @@ const WAITING_EVENTS: usize = 64;
 pub struct LaneSettings {
     /// How its frames are looked at.
     pub view: View,
-    /// A passage is over when no read of it came for this long, milliseconds of the frames' clock.
+    /// A passage is over when no read of it came for this long, milliseconds of the frames' clock; [`NO_TRIGGER_MS`](crate::lane::passage::NO_TRIGGER_MS) where
+    /// triggers end them.
     pub gap_ms: i64,
     /// Its frames are looked at before those of lanes that are not `first`: something is happening there (a trigger, a watch).
     pub first: bool,
@@ -298,17 +307,19 @@ struct Slot {
     waiting: Option<Frame>,
     /// Triggers that came before and after the waiting frame.
     ends: Ends,
+    /// Triggers so far: the number of the last one.
+    triggers: u64,
     /// Whether its frames go first.
     first: bool,
     /// Frames and triggers handed on so far; they settle in this order.
     ticket: u64,
 }
 
-/// Where open passages end: before a frame's reads, after them.
+/// Where open passages end, before a frame's reads and after them: the number of the last trigger there.
 #[derive(Default)]
 struct Ends {
-    before: bool,
-    after: bool,
+    before: Option<u64>,
+    after: Option<u64>,
 }
 
 /// What the settler is told, in any order.
@@ -322,8 +333,8 @@ struct Said {
 enum What {
     /// A frame was looked at.
     Looked { frame: Frame, outcome: Result<FrameTimes>, reads: Reads, ends: Ends },
-    /// A trigger with no frame waiting.
-    End,
+    /// A trigger with no frame waiting, by its number.
+    End { trigger: u64 },
     /// No frame is under way, and this is the time by the frames' clock. Takes no turn.
     Quiet { clock_ms: i64 },
 }
@@ -363,7 +374,13 @@ impl Lanes {
             let tokens = [first_tokens.clone(), other_tokens.clone()];
             threads.push(spawn(format!("lane worker {number}"), move || look(worker, &slots, tokens, &said, &buffers, &views))?);
         }
-        let teller = Teller { matcher: Matcher::default(), watchlists, enrolled: lanes.iter().map(|lane| lane.enrolled.clone()).collect(), event };
+        let teller = Teller {
+            matcher: Matcher::default(),
+            versions: Vec::with_capacity(watchlists.len()),
+            watchlists,
+            enrolled: lanes.iter().map(|lane| lane.enrolled.clone()).collect(),
+            event,
+        };
         threads.push(spawn("settler".to_owned(), move || settle(&sayings, passages, teller))?);
         Ok((Lanes { slots, ready: Some([first, others]), said: Some(said), threads }, events))
     }
@@ -379,7 +396,7 @@ impl Lanes {
         if let Some(displaced) = &displaced {
             frame.skipped += displaced.skipped + 1;
         }
-        slot.ends = Ends { before: slot.ends.before || slot.ends.after, after: false };
+        slot.ends = Ends { before: slot.ends.after.or(slot.ends.before), after: None };
         slot.waiting = Some(frame);
         if displaced.is_none()
             && let Some([first, others]) = &self.ready
@@ -389,21 +406,22 @@ impl Lanes {
         displaced
     }
 
-    /// A lane's trigger: its open passages end after the frames handed over before it.
+    /// A lane's trigger: its open passages end after the frames handed over before it. Answers its number in the lane; [`LaneEvent::Triggered`] says when all that
+    /// it ended has been told.
     ///
     /// # Panics
     /// Where `lane` is not a lane of the settings.
-    pub fn trigger(&self, lane: usize) {
+    pub fn trigger(&self, lane: usize) -> u64 {
         let mut slot = self.slot(lane);
+        slot.triggers += 1;
+        let trigger = slot.triggers;
         if slot.waiting.is_some() {
-            slot.ends.after = true;
-        } else if let Some(settler) = &self.said {
-            // A settler that is behind is told with the next frame: nobody waits here.
-            match settler.try_send(Said { lane, ticket: slot.ticket, what: What::End }) {
-                Ok(()) => slot.ticket += 1,
-                Err(_) => slot.ends.before = true,
-            }
+            slot.ends.after = Some(trigger);
+        } else {
+            slot.ends.before = Some(trigger);
+            self.hand_on_trigger(lane, &mut slot);
         }
+        trigger
     }
 
     /// Says what time it is by the frames' clock in a lane that gets no frames, so that its passages end. Without effect while a frame is under way.
@@ -411,12 +429,24 @@ impl Lanes {
     /// # Panics
     /// Where `lane` is not a lane of the settings.
     pub fn quiet(&self, lane: usize, clock_ms: i64) {
-        let slot = self.slot(lane);
+        let mut slot = self.slot(lane);
+        self.hand_on_trigger(lane, &mut slot);
         if slot.waiting.is_none()
             && let Some(settler) = &self.said
         {
             // A settler that has no time for this is told again.
             let _ = settler.try_send(Said { lane, ticket: slot.ticket, what: What::Quiet { clock_ms } });
+        }
+    }
+
+    /// Tells the settler of a trigger that no waiting frame brings it. One that is behind is told with the next frame, or when it is quiet: nobody waits here.
+    fn hand_on_trigger(&self, lane: usize, slot: &mut Slot) {
+        if slot.waiting.is_none()
+            && let (Some(trigger), Some(settler)) = (slot.ends.before, &self.said)
+            && settler.try_send(Said { lane, ticket: slot.ticket, what: What::End { trigger } }).is_ok()
+        {
+            slot.ticket += 1;
+            slot.ends.before = None;
         }
     }
 
@@ -504,11 +534,11 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
         while let Some(due) = early[lane].iter().position(|said| said.ticket == next[lane]) {
             let said = early[lane].swap_remove(due);
             next[lane] += 1;
-            let what = match said.what {
+            let (what, trigger) = match said.what {
                 What::Looked { frame, outcome: Ok(mut times), mut reads, ends } => {
-                    if ends.before {
+                    if let Some(trigger) = ends.before {
                         passages[lane].finish(&mut settled);
-                        if !teller.tell(lane, &mut settled) {
+                        if !teller.tell(lane, &mut settled) || !teller.send(LaneEvent::Triggered { lane, trigger }) {
                             return;
                         }
                     }
@@ -516,7 +546,7 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
                     let begun = Instant::now();
                     passages[lane].observe(&frame, seen, tracks, &mut settled);
                     times.passage = begun.elapsed();
-                    if ends.after {
+                    if ends.after.is_some() {
                         passages[lane].finish(&mut settled);
                     }
                     let begun = Instant::now();
@@ -525,20 +555,25 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
                     if !teller.send(LaneEvent::Analysed { frame, reads, times }) || !sightings.into_iter().all(|sighting| teller.send(sighting)) {
                         return;
                     }
-                    None
+                    (None, ends.after)
                 }
                 What::Looked { frame, outcome: Err(error), ends, .. } => {
-                    if ends.before || ends.after {
+                    let trigger = ends.after.or(ends.before);
+                    if trigger.is_some() {
                         passages[lane].finish(&mut settled);
                     }
-                    Some(LaneEvent::BadFrame { frame, error })
+                    (Some(LaneEvent::BadFrame { frame, error }), trigger)
                 }
-                What::End | What::Quiet { .. } => {
+                What::End { trigger } => {
                     passages[lane].finish(&mut settled);
-                    None
+                    (None, Some(trigger))
                 }
+                What::Quiet { .. } => unreachable!("it takes no turn"),
             };
             if what.is_some_and(|what| !teller.send(what)) || !teller.tell(lane, &mut settled) {
+                return;
+            }
+            if trigger.is_some_and(|trigger| !teller.send(LaneEvent::Triggered { lane, trigger })) {
                 return;
             }
         }
@@ -555,6 +590,8 @@ fn settle(sayings: &Receiver<Said>, mut passages: Vec<Passages>, mut teller: Tel
 struct Teller {
     matcher: Matcher,
     watchlists: Vec<Arc<Watchlist>>,
+    /// The version of each list that the reads of one frame meet; empty between frames.
+    versions: Vec<Guard<Arc<Snapshot>>>,
     /// Of each lane, as its settings say.
     enrolled: Vec<Option<(usize, String)>>,
     event: Sender<LaneEvent>,
@@ -573,11 +610,11 @@ impl Teller {
             return sightings;
         }
         // All reads of a frame meet the same version of each list.
-        let watchlists: Vec<_> = self.watchlists.iter().map(|watchlist| watchlist.load()).collect();
+        self.versions.extend(self.watchlists.iter().map(|watchlist| watchlist.load()));
         for (read, &track) in reads.iter().zip(reads.tracks()) {
             let mut hits = Vec::new();
-            for watchlist in &watchlists {
-                if let Err(error) = self.matcher.hits(watchlist, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
+            for version in &self.versions {
+                if let Err(error) = self.matcher.hits(version, (&read.text, &read.posterior), read.jurisdiction, frame.captured_ms, &mut hits) {
                     sightings.push(LaneEvent::Watchlist(error));
                 }
             }
@@ -585,6 +622,8 @@ impl Teller {
                 sightings.push(LaneEvent::Sighting { lane: frame.lane, track, sequence: frame.sequence, clock_ms: frame.clock_ms, hits });
             }
         }
+        // A version that is held is one that cannot go.
+        self.versions.clear();
         sightings
     }
 

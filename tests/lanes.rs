@@ -10,7 +10,7 @@ use std::sync::Arc;
 use garita::bytes::Bytes;
 use garita::lane::detect::View;
 use garita::lane::frame::Frame;
-use garita::lane::passage::{GAP_MS, Passages};
+use garita::lane::passage::{GAP_MS, NO_TRIGGER_MS, Passages};
 use garita::models::{Models, Precision};
 use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
@@ -116,7 +116,7 @@ fn lanes_in_which_something_happens_go_first() {
     assert!(before.iter().any(|&others| others <= 2), "lanes before the one that goes first: {before:?} of {OTHERS}");
 }
 
-/// From trigger to trigger is a passage, whatever the gap; without triggers, silence ends one.
+/// A trigger ends a passage at once, and silence does.
 #[test]
 fn triggers_and_silence_end_passages() {
     let samples = common::lane_samples();
@@ -136,9 +136,44 @@ fn triggers_and_silence_end_passages() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(passages_after(3, &|lanes| lanes.trigger(0)), (0, 3));
-    assert_eq!(passages_after(2, &|lanes| lanes.trigger(0)), (1, 2));
+    assert_eq!(passages_after(3, &|lanes| _ = lanes.trigger(0)), (0, 3));
+    assert_eq!(passages_after(2, &|lanes| _ = lanes.trigger(0)), (1, 2));
     assert_eq!(passages_after(1, &|lanes| lanes.quiet(0, 1_000_000)), (2, 1));
+    drop(events);
+    lanes.finish();
+}
+
+/// Two reads of one vehicle further apart than `GAP_MS`, with quiet in between: one passage where triggers end them, two where silence does.
+#[test]
+fn between_two_triggers_is_one_passage_whatever_the_gap() {
+    let samples = common::lane_samples();
+    let sample = samples.iter().find(|sample| sample.plates.iter().any(|plate| plate.text.is_some())).expect("a frame with a plate");
+    let settings = [NO_TRIGGER_MS, GAP_MS].map(|gap_ms| LaneSettings { view: View::Whole, gap_ms, first: false, enrolled: None });
+    let (lanes, events) = start_with(settings.to_vec(), 1);
+    let reads_of_passages = |lane: usize| {
+        let mut passages: Vec<u32> = Vec::new();
+        let mut take_until = |is_last: fn(&LaneEvent) -> bool| loop {
+            let event = events.recv().expect("the lanes run");
+            if let LaneEvent::Passage(passage, _) = &event {
+                passages.push(passage.reads);
+            }
+            if is_last(&event) {
+                break;
+            }
+        };
+        for sequence in 0..2u64 {
+            let clock_ms = 3 * GAP_MS * sequence as i64;
+            let frame = Frame { lane, sequence, captured_ms: 0, clock_ms, skipped: 0, encoded: common::encoded(sample) };
+            assert!(lanes.submit(frame).is_none(), "one frame at a time is never displaced");
+            take_until(|event| matches!(event, LaneEvent::Analysed { .. }));
+            lanes.quiet(lane, clock_ms + 2 * GAP_MS);
+        }
+        assert_eq!(lanes.trigger(lane), 1);
+        take_until(|event| matches!(event, LaneEvent::Triggered { trigger: 1, .. }));
+        passages
+    };
+    assert_eq!(reads_of_passages(0), [2], "with triggers");
+    assert_eq!(reads_of_passages(1), [1, 1], "without");
     drop(events);
     lanes.finish();
 }

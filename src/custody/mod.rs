@@ -5,7 +5,8 @@
 //! `garita check` verifies each by its number ([`check`]); nothing is repaired silently. What verifying costs is said there.
 //!
 //! 1. *Acknowledged means durable.* A sender is told "kept" only after the commit (WAL, `synchronous=FULL`) of the row that holds its result, and that
-//!    commit comes after the sync of the bytes that the row names.
+//!    commit comes after the sync of the bytes that the row names. A trigger is
+//!    acknowledged only after the commit of what it ended: no track that was open before it is given back to its lane.
 //! 2. *Every row's bytes are there.* A frame's row names a segment, offset and length inside the journal, or none once they were deleted on purpose; an
 //!    evidence row names a file by the SHA-256 of its contents, complete and synced under that name; a scan's row likewise.
 //! 3. *Once.* A lane holds one frame per idempotency key and per sequence, one passage per track; a passage holds one hit per entry; a portal holds one

@@ -72,6 +72,7 @@ pub enum Record {
     /// What a camera read by itself.
     EdgeRead(Box<EdgeReadRecord>),
     /// Any other change, made in the group's transaction after its frames so far, before its sightings and passages; answers the number that [`Fate::Kept`] tells.
+    /// Once that is told, all sightings and passages that were put before it are durable too: with it, or earlier.
     Change(Change, Done),
     /// Time to delete what has had its time.
     Sweep {

@@ -331,9 +331,10 @@ pub struct Inspected {
 /// Keeps what an inspection found, all of it or nothing; answers 0, with nothing changed, where a paper has come since, or the scan no longer waits.
 pub fn insert_inspected(transaction: &Transaction<'_>, found: &Inspected, now_ms: i64) -> rusqlite::Result<i64> {
     let (id, summary) = (found.scan.id, serde_json::to_string(&found.summary).expect("plain data"));
-    let settle = "UPDATE scan SET state = 'inspected', summary = ?3, error = NULL, inspected_ms = ?4, attempts = 0
+    // What the file lacks is known only now, where nobody said it when it came.
+    let settle = "UPDATE scan SET state = 'inspected', summary = ?3, error = NULL, inspected_ms = ?4, attempts = 0, cut_short = coalesce(cut_short, ?5)
                   WHERE id = ?1 AND revision = ?2 AND state = 'waiting'";
-    if transaction.prepare_cached(settle)?.execute(params![id, found.scan.revision, summary, now_ms])? == 0 {
+    if transaction.prepare_cached(settle)?.execute(params![id, found.scan.revision, summary, now_ms, found.summary.error])? == 0 {
         return Ok(0);
     }
     transaction.prepare_cached("DELETE FROM car WHERE scan = ?1")?.execute([id])?;

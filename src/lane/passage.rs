@@ -12,7 +12,7 @@
 //! worth about three independent ones. Each read keeps a floor under every character, so that none can veto.
 //!
 //! *When it is over.* When no read has joined for `gap_ms`, by [`Frame::clock_ms`], which never jumps (held at the latest seen, should it run backwards);
-//! what camera and site call the time of day has no say in it.
+//! what camera and site call the time of day has no say in it. In a lane with triggers these say it ([`Passages::finish`]), and `gap_ms` is [`NO_TRIGGER_MS`].
 //!
 //! *After a restart.* Each track has a number that rises over a lane's life; whoever stores reads stores the track that each joined, and gives the reads of
 //! tracks that had not settled back with [`Passages::resume`]: the vehicle in view goes on being one vehicle.
@@ -38,6 +38,10 @@ const NEAR_WIDTHS: f32 = 1.5;
 /// How long no read of a vehicle may come before its passage is over, milliseconds, unless the site says otherwise. A guess: at two frames a
 /// second it bridges three frames without a read.
 pub const GAP_MS: i64 = 2_000;
+
+/// What `gap_ms` is in a lane where triggers end passages, milliseconds: a trigger that never comes must not keep a vehicle open for ever. A guess: no vehicle stands before a
+/// camera for so long without a read.
+pub const NO_TRIGGER_MS: i64 = 600_000;
 
 /// Between two frames a plate's width changes by less than this factor, unless its text says that it is the same. A guess, checked on rendered sequences.
 const MOST_GROWTH: f32 = 1.8;
@@ -294,6 +298,9 @@ fn combine<'reads>(start: &Text, reads: impl Iterator<Item = &'reads PlateRead> 
     (text, posterior, confidence)
 }
 
+/// A jurisdiction less probable than this is not named: as the reader does with one look (`jurisdiction_threshold`).
+const NAMED: f32 = 0.5;
+
 /// How much a read has to say in the vote: its confidence, so that many frames from afar do not outvote a sure one; a little in any case.
 fn say(read: &PlateRead) -> f32 {
     read.confidence.max(0.01)
@@ -355,14 +362,15 @@ fn align(text: &Text, posterior: &Posterior, matched: Option<&mut [Option<usize>
     best[text.len()][positions.len()]
 }
 
-/// The jurisdiction that most of the confidence is for, with its share of all reads that said one.
+/// The jurisdiction that the reads are for, each with as much to say as in the vote of the text: the mean of what they give it, a read that does not know giving
+/// nothing. `None` where that is less than [`NAMED`].
 fn vote_jurisdiction<'reads>(reads: impl Iterator<Item = &'reads PlateRead> + Clone) -> Option<Jurisdiction> {
-    let said = reads.filter_map(|read| read.jurisdiction);
-    let total: f32 = said.clone().map(|one| one.confidence).sum();
-    let of = |code| said.clone().filter(|one| one.code == code).map(|one| one.confidence).sum::<f32>();
-    let best = said.clone().max_by(|a, b| of(a.code).total_cmp(&of(b.code)))?;
-    let surest = said.clone().filter(|one| one.code == best.code).map(|one| one.confidence).fold(0.0, f32::max);
-    Some(Jurisdiction { code: best.code, confidence: surest * of(best.code) / total })
+    let total: f32 = reads.clone().map(say).sum();
+    let said = reads.filter_map(|read| read.jurisdiction.map(|one| (one.code, say(read) * one.confidence)));
+    let of = |code| said.clone().filter(|one| one.0 == code).map(|one| one.1).sum::<f32>() / total;
+    let (code, _) = said.clone().max_by(|a, b| of(a.0).total_cmp(&of(b.0)))?;
+    let confidence = of(code).min(1.0);
+    (confidence >= NAMED).then_some(Jurisdiction { code, confidence })
 }
 
 #[cfg(test)]
@@ -370,6 +378,7 @@ mod tests {
     use super::*;
     use crate::bytes::Bytes;
     use crate::lane::detect::PlateBox;
+    use crate::lane::read::Code;
 
     fn read(text: &str, x: f32, confidence: f32) -> PlateRead {
         let plate = PlateBox { corners: [[x, 0.0], [x + 100.0, 0.0], [x + 100.0, 50.0], [x, 50.0]], score: 0.9 };
@@ -383,6 +392,23 @@ mod tests {
             looked_again: false,
             jurisdiction: None,
         }
+    }
+
+    #[test]
+    fn a_jurisdiction_is_named_by_reads_that_are_sure() {
+        let of = |text: &str, confidence: f32, jurisdiction: Option<(&str, f32)>| {
+            let jurisdiction = jurisdiction.map(|(code, confidence)| Jurisdiction { code: Code::of(code).expect("a code"), confidence });
+            PlateRead { jurisdiction, ..read(text, 0.0, confidence) }
+        };
+        let vote = |reads: &[PlateRead]| vote_jurisdiction(reads.iter()).map(|named| (named.code.as_str().to_owned(), named.confidence));
+        // One glimpse that was hardly read does not speak for seven sure reads that do not know.
+        let mut reads = vec![of("XPX802H", 0.9, None); 7];
+        reads.push(of("5", 0.002, Some(("other", 0.993))));
+        assert_eq!(vote(&reads), None);
+        // The sure read counts, not the one that is surest of the jurisdiction alone.
+        let (code, confidence) = vote(&[of("KTE0327", 0.83, Some(("US-NC", 0.64))), of("KIE0327", 0.08, Some(("other", 0.7)))]).expect("named");
+        assert!(code == "US-NC" && (0.5..0.64).contains(&confidence), "{code} {confidence}");
+        assert_eq!(vote(&[]), None);
     }
 
     fn frame(sequence: u64) -> Frame {

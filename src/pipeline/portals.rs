@@ -268,6 +268,7 @@ impl Worker {
     fn end(&mut self, current: Inspection, thresholds: &Thresholds) -> (Arc<Inspected>, Description) {
         let Inspection { row, scan, cut_short, consist, session, identities, mut reports, .. } = current;
         let mut summary = session.report(&name_of(&row), &scan, &identities, consist.as_ref(), thresholds);
+        summary.alarms.extend(cut_short.as_ref().map(|why| format!("only a part of the train came, and cars of it are missing: {why}")));
         summary.error = cut_short;
         let hits = self.lists.of_train(consist.as_ref(), &identities, &mut reports, row.received_ms);
         let two_person = two_person(&self.portals, &row.portal);

@@ -12,6 +12,9 @@
 //! *Once.* A frame is known by its idempotency key, else by its contents with what its sender says of time and count. The same frame again, ten at once, or after
 //! a crash gets the answer of the first one: those under way are joined, those in the store are looked up.
 //!
+//! *Triggers* take their turn among their lane's frames. One is acknowledged when the store has committed what it ended: the lane tells that first, the store keeps in order,
+//! and what has ended is given back to no lane after a restart. So one that was acknowledged stays where it was.
+//!
 //! *Dead threads.* Should one that a frame goes through panic, nothing comes out any more: whoever waits is told so ([`Answer::Stopped`]), and whoever comes
 //! ([`Door::dead`]).
 //!
@@ -159,6 +162,8 @@ struct Gate {
     next_sequence: u64,
     under_way: HashMap<u64, UnderWay>,
     by_key: HashMap<Sha, u64>,
+    /// Triggers that the lane has not come to yet, in order: the lane's number of each, and who waits for it.
+    triggers: Vec<(u64, oneshot::Sender<Fate>)>,
 }
 
 struct UnderWay {
@@ -173,7 +178,7 @@ struct UnderWay {
 impl Door {
     /// A door to `lanes`, whose ids are `ids` and whose next frames' numbers are `next`.
     pub fn new(lanes: Lanes, ids: Vec<String>, next: &[u64], custody: Custody) -> Door {
-        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new() });
+        let gate = |&next_sequence| Mutex::new(Gate { next_sequence, under_way: HashMap::new(), by_key: HashMap::new(), triggers: Vec::new() });
         let counts = ids.iter().map(|_| Counts::default()).collect();
         let gates = next.iter().map(gate).collect();
         let shed = (0..=ids.len()).map(|_| Mutex::default()).collect();
@@ -216,13 +221,14 @@ impl Door {
         self.desk.refused(lane, outcome);
     }
 
-    /// A lane's trigger: the vehicle before it has passed.
+    /// A lane's trigger: the vehicle before it has passed. Waits until what it ended is durable; the number in [`Fate::Kept`] means nothing.
     ///
     /// # Panics
     /// Where `lane` is no lane of the site.
-    pub fn trigger(&self, lane: usize) {
-        if let Some(lanes) = self.desk.lanes() {
-            lanes.trigger(lane);
+    pub async fn trigger(&self, lane: usize) -> Fate {
+        match self.desk.enter_trigger(lane) {
+            Ok(fate) => fate.await.unwrap_or_else(|_| Fate::Stopped("the service is stopping".to_owned())),
+            Err(why) => Fate::Stopped(why),
         }
     }
 
@@ -247,7 +253,7 @@ impl Door {
     /// To be called every second or so: lets passages end in lanes that get no frames, tells the store what was shed, and whoever waits in vain that it is so.
     pub fn tick(&self, now_ms: i64) {
         if let Some(thread) = self.desk.dead() {
-            self.desk.give_up(&Answer::Stopped(without(&thread)));
+            self.desk.give_up(&without(&thread));
         }
         let clock_ms = self.desk.clock_ms();
         let lanes = self.desk.lanes();
@@ -285,6 +291,8 @@ impl Door {
     pub fn relay(&self, events: &Receiver<LaneEvent>) {
         let _tells = TellsPanic(&self.desk.relay_panicked);
         events.iter().for_each(|event| self.desk.relay(event));
+        // Whoever waits for a trigger that the lanes did not come to any more.
+        self.desk.gates.iter().for_each(|gate| lock(gate).triggers.clear());
     }
 }
 
@@ -321,15 +329,17 @@ impl Desk {
         self.lanes()?.dead().map(str::to_owned)
     }
 
-    /// Answers everybody who waits.
-    fn give_up(&self, answer: &Answer) {
+    /// Tells everybody who waits why it is in vain.
+    fn give_up(&self, why: &str) {
         for (lane, gate) in self.gates.iter().enumerate() {
-            let waiting = {
+            let (waiting, triggers) = {
                 let mut gate = lock(gate);
                 gate.by_key.clear();
-                std::mem::take(&mut gate.under_way)
+                (std::mem::take(&mut gate.under_way), std::mem::take(&mut gate.triggers))
             };
-            waiting.into_values().for_each(|first| self.tell(lane, first, answer));
+            let answer = Answer::Stopped(why.to_owned());
+            waiting.into_values().for_each(|first| self.tell(lane, first, &answer));
+            triggers.into_iter().for_each(|(_, waiting)| _ = waiting.send(Fate::Stopped(why.to_owned())));
         }
     }
 
@@ -403,6 +413,20 @@ impl Desk {
             self.tell(incoming.lane, displaced, &Answer::Shed { retry_after_s: SHED_RETRY_S });
         }
         Entered::Waiting(waiting)
+    }
+
+    /// Hands a trigger to its lane: where its fate will be told, or why it is not taken.
+    fn enter_trigger(&self, lane: usize) -> Result<oneshot::Receiver<Fate>, String> {
+        let lanes = self.lanes().ok_or("the service is stopping")?;
+        if let Some(thread) = self.dead() {
+            return Err(without(&thread));
+        }
+        let (fate, waiting) = oneshot::channel();
+        // Held until it is written down: the lane may come to it at once.
+        let mut gate = lock(&self.gates[lane]);
+        let trigger = lanes.trigger(lane);
+        gate.triggers.push((trigger, fate));
+        Ok(waiting)
     }
 
     /// Tells the log what was shed in the minutes before `minute_ms`, and the store (`keeps`), which it may wait for, what was shed since it was told last.
@@ -491,6 +515,12 @@ impl Desk {
                 self.custody.put(Record::Passage(Box::new(PassageRecord { lane, passage: *passage, hits, now_ms: now_ms(), after_ms })));
             }
             LaneEvent::Unread { lane, track } => self.custody.put(Record::Unread { lane: self.ids[lane].clone(), track }),
+            LaneEvent::Triggered { lane, trigger } => {
+                let waiting = lock(&self.gates[lane]).take_triggers(trigger);
+                let done = move |fate: Fate| waiting.into_iter().for_each(|waiting| _ = waiting.send(fate.clone()));
+                // Changes nothing: what the trigger ended was put before it, and is kept in the same commit or an earlier one.
+                self.custody.put(Record::Change(Box::new(|_| Ok(0)), Box::new(done)));
+            }
             LaneEvent::Watchlist(error) => tracing::error!(%error, "a watchlist could not be searched; hits may be missing"),
         }
     }
@@ -562,6 +592,12 @@ impl Gate {
         let one = self.under_way.remove(&sequence)?;
         self.by_key.remove(&one.key);
         Some(one)
+    }
+
+    /// Who waits for the triggers up to the one with this number.
+    fn take_triggers(&mut self, trigger: u64) -> Vec<oneshot::Sender<Fate>> {
+        let up_to = self.triggers.partition_point(|(number, _)| *number <= trigger);
+        self.triggers.drain(..up_to).map(|(_, waiting)| waiting).collect()
     }
 }
 

@@ -56,14 +56,14 @@ pub fn integer(headers: &HeaderMap, name: &str) -> Result<Option<u64>> {
     number.map(Some).ok_or_else(|| wrong(name, "it takes a whole number of at most 15 digits"))
 }
 
-/// The SHA-256 of a digest field; `None` where there is none, or of other algorithms only.
+/// The SHA-256 of a digest field; `None` where there is no such field.
 ///
 /// # Errors
-/// As [`text`], and `Caller` for what is no digest field.
+/// As [`text`], and `Caller` for what is no digest field, or one of other algorithms only: its sender would believe that flipped bits are found.
 pub fn sha256(headers: &HeaderMap, name: &str) -> Result<Option<Sha>> {
     let Some(text) = text(headers, name)? else { return Ok(None) };
-    let bad = || wrong(name, "`sha-256=:BASE64:` is understood (RFC 9530)");
-    let mut found = None;
+    let bad = || wrong(name, "is no digest: send sha-256=:BASE64: (RFC 9530)");
+    let mut found: Option<Sha> = None;
     for member in text.split(',') {
         let (algorithm, value) = member.trim().split_once('=').ok_or_else(bad)?;
         let encoded = value.strip_prefix(':').and_then(|value| value.strip_suffix(':')).ok_or_else(bad)?;
@@ -72,7 +72,7 @@ pub fn sha256(headers: &HeaderMap, name: &str) -> Result<Option<Sha>> {
             found = Some(bytes.try_into().map_err(|_| bad())?);
         }
     }
-    Ok(found)
+    found.map(Some).ok_or_else(|| wrong(name, "holds no sha-256, and nothing else is compared: send sha-256=:BASE64: (RFC 9530), alone or among others"))
 }
 
 /// A digest as a digest field tells it.
@@ -135,7 +135,12 @@ mod tests {
         for text in [empty.to_owned(), format!("{empty}, md5=:1B2M2Y8AsgTpgAmY7PhCfg==:"), format!("md5=:1B2M2Y8AsgTpgAmY7PhCfg==:,{empty}")] {
             assert_eq!(sha256(&headers(REPR_DIGEST, &[text.as_bytes()]), REPR_DIGEST), Ok(Some(digest)), "{text}");
         }
-        assert_eq!(sha256(&headers(REPR_DIGEST, &[b"sha-512=:AAAA:"]), REPR_DIGEST), Ok(None));
+        assert_eq!(sha256(&HeaderMap::new(), REPR_DIGEST), Ok(None));
+        // Of the standard too, but never compared here: taken in silence it would look as if it were.
+        for other in ["sha-512=:AAAA:", "md5=:1B2M2Y8AsgTpgAmY7PhCfg==:", "sha-512=:AAAA:, md5=:AAAA:", "sha-257=:AAAA:"] {
+            let refused = sha256(&headers(REPR_DIGEST, &[other.as_bytes()]), REPR_DIGEST).expect_err(other);
+            assert!(refused.fault == Fault::Caller && refused.message.contains("send sha-256=:BASE64:"), "{other}: {refused}");
+        }
         for wrong in ["sha-256", "sha-256=", "sha-256=::", "sha-256=:AAAA:", "sha-256=:%%%%:", ",", "sha-256=47DEQpj8HBSa"] {
             assert!(sha256(&headers(REPR_DIGEST, &[wrong.as_bytes()]), REPR_DIGEST).is_err(), "{wrong}");
         }

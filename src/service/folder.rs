@@ -82,8 +82,8 @@ impl Folder {
     }
 }
 
-/// Watches `folder`, and hands its files to `submit`, one after the other. Ends only by being dropped.
-pub async fn watch<F, Fut>(folder: Folder, source: &Source, submit: F)
+/// Watches `folder`, and hands its files to `submit`, one after the other; `refused` counts those that are no frame by their size alone. Ends only by being dropped.
+pub async fn watch<F, Fut>(folder: Folder, source: &Source, submit: F, refused: impl Fn())
 where
     F: Fn(Incoming) -> Fut,
     Fut: Future<Output = Answer>,
@@ -107,7 +107,7 @@ where
         };
         source.well(&folder.patience);
         for name in found {
-            match one(&folder, source, &submit, &name).await {
+            match one(&folder, source, &submit, &refused, &name).await {
                 Ok(Fate::Over) => backoff.reset(),
                 // Later ones would fare no better, and the order would be lost.
                 Ok(Fate::Later(least)) => {
@@ -133,7 +133,7 @@ enum Fate {
 }
 
 /// Takes one file to its end. An error is the folder's, not the file's.
-async fn one<F, Fut>(folder: &Folder, source: &Source, submit: &F, name: &OsString) -> Result<Fate>
+async fn one<F, Fut>(folder: &Folder, source: &Source, submit: &F, refused: &impl Fn(), name: &OsString) -> Result<Fate>
 where
     F: Fn(Incoming) -> Fut,
     Fut: Future<Output = Answer>,
@@ -152,7 +152,10 @@ where
             let incoming = Incoming { lane: folder.lane, bytes, captured_ms: taken.written_ms, sequence: None, digest: Some(digest), key: Some(key) };
             (submit(incoming).await, hex(&digest))
         }
-        Err(error) => (Answer::Bad(error), String::new()),
+        Err(error) => {
+            refused();
+            (Answer::Bad(error), String::new())
+        }
     };
     let (at, own) = (folder.clone(), name.clone());
     match answer {
@@ -214,7 +217,7 @@ fn fail(folder: &Folder, name: &OsString, digest: &str, error: &Error) -> Result
     let mut why = name.clone();
     why.push(".why.txt");
     let why = folder.failed().join(why);
-    fs::write(&why, format!("{error}\n")).map_err(|error| in_folder(&error, &why))?;
+    fs::write(&why, format!("{error}\nsend the frame again, whole, as another file\n")).map_err(|error| in_folder(&error, &why))?;
     put(&folder.taking().join(name), &folder.failed(), name, digest)
 }
 

@@ -16,6 +16,7 @@ use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
 use super::fields::{self, CONTENT_DIGEST};
 use super::problem::{Problem, ProblemBody};
+use super::uploads;
 use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
 use crate::lane::line::PlateLine;
@@ -90,11 +91,13 @@ pub(super) struct Triggered {
 
 /// A vehicle has left: what was seen before belongs to it.
 #[utoipa::path(post, path = "/v1/lanes/{id}/triggers", tag = "lanes", params(("id" = String, Path, description = "The lane's id")),
-    responses((status = 202, description = "The vehicle before it has passed", body = Triggered)))]
+    responses((status = 202, description = "The vehicle before it has passed, and what is known of it is durable", body = Triggered),
+        (status = 503, description = "The store or the analysis has stopped", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn trigger(State(service): State<Service>, Path(id): Path<String>, credentials: Credentials) -> Answered<Triggered> {
     let lane = service.lane(&id)?;
     credentials.sender(&service.site)?.may_use_lane(lane)?;
-    service.door.trigger(lane);
+    uploads::kept(service.door.trigger(lane).await)?;
     Ok((StatusCode::ACCEPTED, Json(Triggered { lane: id })))
 }
 

@@ -40,14 +40,20 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
         "garita_frames_total",
         "Frames handed in, by lane (unknown: of none of the site's, or none was told) and outcome: accepted, shed, rejected"
     );
-    describe_counter!("garita_bad_frames_total", "Rejected frames, by lane and whose fault it is");
+    describe_counter!(
+        "garita_bad_frames_total",
+        "Frames that came to the lane and could not be looked at, by lane and whose fault it is; what was refused before is in garita_frames_total alone"
+    );
     describe_counter!("garita_passages_total", "Vehicles that have passed, by lane");
     describe_counter!("garita_hits_total", "Hits of passages, by list and class");
     describe_histogram!("garita_stage_seconds", "How long a stage took, by stage; its budget is garita_budget_seconds");
     describe_gauge!("garita_budget_seconds", "The latency budget (p99) of a stage");
     describe_gauge!("garita_model_info", "1 for each model in use, by name and SHA-256 of its weights");
     describe_gauge!("garita_queue_depth", "What waits, by queue: frames under way, records for the store, scans for their inspection");
-    describe_counter!("garita_scans_total", "Scans, by portal and outcome: received, replayed, refused at the door; inspected, bad afterwards");
+    describe_counter!(
+        "garita_scans_total",
+        "Scans, by portal and outcome: received, replayed, refused at the door; afterwards inspected, cut (inspected as far as it came), bad"
+    );
     describe_counter!("garita_passing_cars_total", "Cars told while their train was passing, by portal");
     describe_gauge!("garita_portal_image_quality", "How well a portal saw in its newest scan, by portal and figure");
     describe_gauge!("garita_portal_source_activity_gbq", "The activity of a portal's source as its newest scan states it");
@@ -137,7 +143,7 @@ pub(super) fn scan_news(news: &ScanNews<'_>) {
         ScanNews::Bad(row, _) => scan(&row.portal, "bad"),
         ScanNews::Inspected(found, description) => {
             let portal = &found.scan.portal;
-            scan(portal, "inspected");
+            scan(portal, if found.summary.error.is_some() { "cut" } else { "inspected" });
             for (figure, value) in found.summary.image_quality.as_object().into_iter().flatten() {
                 match value {
                     serde_json::Value::Array(values) => {
@@ -258,6 +264,9 @@ pub(super) fn source(lane: &str, kind: &'static str) {
 /// Begins a portal's counters at 0.
 pub(super) fn portal(portal: &str) {
     counter!("garita_passing_cars_total", "portal" => portal.to_owned()).absolute(0);
+    for outcome in ["received", "replayed", "refused", "inspected", "cut", "bad"] {
+        counter!("garita_scans_total", "portal" => portal.to_owned(), "outcome" => outcome).absolute(0);
+    }
 }
 
 /// Begins a lane's counters at 0: an increase from nothing is invisible to `rate()`.

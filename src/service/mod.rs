@@ -101,12 +101,12 @@ use crate::error::{Error, Fault, Result};
 use crate::infer::Engine;
 use crate::lane::frame::Frame;
 use crate::lane::hit::Matcher;
-use crate::lane::passage::{Passages, Settled};
+use crate::lane::passage::{NO_TRIGGER_MS, Passages, Settled};
 use crate::models::{Models, Precision};
 use crate::pipeline::portals::{PortalSettings, Portals, Waker};
 use crate::pipeline::{LaneSettings, Lanes};
 use crate::rail::anomaly::Anomaly;
-use crate::site::{Lane, Site};
+use crate::site::{Lane, Mode, Site};
 use crate::watchlist::snapshot::Watchlist;
 
 /// How often the service says that it is well, while it is.
@@ -180,13 +180,13 @@ impl Service {
     /// The index of a lane.
     fn lane(&self, id: &str) -> std::result::Result<usize, Problem> {
         let known = self.site.lanes.iter().position(|lane| lane.id == id);
-        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such lane", format!("{id:?} is no lane of this site")))
+        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such lane", format!("{id:?} is no lane of this site; /v1/status lists them")))
     }
 
     /// The index of a portal.
     fn portal(&self, id: &str) -> std::result::Result<usize, Problem> {
         let known = self.site.portals.iter().position(|portal| portal.id == id);
-        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such portal", format!("{id:?} is no portal of this site")))
+        known.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "No such portal", format!("{id:?} is no portal of this site; /v1/status lists them")))
     }
 }
 
@@ -230,7 +230,7 @@ pub fn serve(site: Site, told: impl Fn(News) + Send + Sync + 'static) -> Result<
         let name = lane.enrolled.clone()?;
         Some((site.lists.iter().position(|list| list.name == name)?, name))
     };
-    let settings = |lane: &Lane| LaneSettings { view: lane.view, gap_ms: lane.gap_ms, first: lane.mode.is_urgent(), enrolled: enrolled(lane) };
+    let settings = |lane: &Lane| LaneSettings { view: lane.view, gap_ms: gap_ms(lane), first: lane.mode.is_urgent(), enrolled: enrolled(lane) };
     let lanes: Vec<LaneSettings> = site.lanes.iter().map(settings).collect();
     let (lanes, events) = Lanes::start(&engine, &models, site.workers, &lanes, passages, lists.watchlists())?;
     let ids = site.lanes.iter().map(|lane| lane.id.clone()).collect();
@@ -297,13 +297,21 @@ fn close(service: &Service, portals: Portals, relay: JoinHandle<()>) -> bool {
     drained
 }
 
+/// How long without a read ends a passage of `lane`, milliseconds: where triggers end them, no gap that its camera leaves.
+fn gap_ms(lane: &Lane) -> i64 {
+    match lane.mode {
+        Mode::Triggered => NO_TRIGGER_MS,
+        Mode::Continuous | Mode::Watch => lane.gap_ms,
+    }
+}
+
 /// Each lane's passages as they were left, and the number of its next frame. What of their reads meets a list is told again: a crash may have come
 /// between a frame's commit and its hit's.
 fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Result<(Vec<Passages>, Vec<u64>)> {
     let (mut all, mut next, mut matcher) = (Vec::new(), Vec::new(), Matcher::default());
     for (index, lane) in site.lanes.iter().enumerate() {
         let state = custody.lane_state(&lane.id)?;
-        let mut passages = Passages::new(lane.gap_ms, state.next_track);
+        let mut passages = Passages::new(gap_ms(lane), state.next_track);
         let mut settled = Settled::default();
         for open in state.open {
             // By the frames' clock it is seen just now: the time that the service was away does not count.
@@ -389,7 +397,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<im
             // A long train takes a while to become a scan: nothing else waits for it.
             tokio::spawn(async move {
                 let silence_s = |id: &str| service.site.portals.iter().find(|portal| portal.id == id).map_or(0, |portal| portal.silence_s);
-                service.uploads.expire(now_ms(), service.site.retention.uploads_s, silence_s).await;
+                service.uploads.expire(service.site.retention.uploads_s, silence_s).await;
                 proposals::expire(&service, now_ms()).await;
             });
         }

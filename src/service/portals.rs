@@ -9,7 +9,8 @@
 //! | `GET /v1/portals`, `GET /v1/portals/{id}/scans`, `GET /v1/scans/{scan}` | what there is |
 //!
 //! Uploads speak draft-ietf-httpbis-resumable-upload (`Upload-Complete`, `Upload-Offset`, `Upload-Length`, `application/partial-upload`) as far as
-//! HTTP/1.1 without interim answers carries it. `Repr-Digest: sha-256=:…:` is compared when all is there. `Idempotency-Key` names the scan: the same name
+//! HTTP/1.1 without interim answers carries it. `Repr-Digest: sha-256=:…:` is compared when all is there; a digest of other algorithms alone is refused.
+//! An upload that was given up is a 410 with the reason until the next start, then a 404 as any that never was. `Idempotency-Key` names the scan: the same name
 //! (without one, the same bytes) is the same scan of that portal, however often and on however many connections it comes.
 
 mod answers;
@@ -187,6 +188,12 @@ async fn scan_of_upload(service: &Service, id: String) -> Result<Option<ScanRow>
     Ok(blocking(move || custody.scan_of_upload(&id)).await?.filter(|row| row.state != ScanState::Passing))
 }
 
+/// What a PATCH of an upload is told that is no longer one: the scan that it became, for that answer may have been lost; else why it is gone.
+async fn finished(service: &Service, id: String) -> Result<Response, Halt> {
+    let row = scan_of_upload(service, id.clone()).await?.ok_or_else(|| service.uploads.gone(&id))?;
+    Ok(whole(service, &row, true))
+}
+
 /// Goes on with an upload.
 #[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said"), ("Upload-Offset" = u64, Header, description = "Where the body begins")),
     request_body(content = Vec<u8>, content_type = "application/partial-upload"),
@@ -199,29 +206,26 @@ async fn append(service: &Service, id: String, request: Request) -> Result<Respo
     let headers = request.headers();
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if kind != Some(b"application/partial-upload") {
-        let detail = "a PATCH of an upload is application/partial-upload";
+        let detail = "a PATCH of an upload is application/partial-upload: send it with that Content-Type";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported", detail).into());
     }
     let asked = Asked::of(headers)?;
     let offset =
         fields::integer(headers, UPLOAD_OFFSET)?.ok_or_else(|| Error::new(Fault::Caller, "is missing: say where the body begins").in_(UPLOAD_OFFSET))?;
     let digest = fields::sha256(headers, REPR_DIGEST)?;
-    let Some(upload) = service.uploads.get(&id) else {
-        // The answer that it was finished may have been lost.
-        let row = scan_of_upload(service, id.clone()).await?.ok_or_else(|| service.uploads.gone(&id))?;
-        return Ok(whole(service, &row, true));
-    };
+    let Some(upload) = service.uploads.get(&id) else { return finished(service, id).await };
     if let Some(portal) = service.site.portals.iter().position(|portal| portal.id == upload.about.portal) {
         service.activity.hear(portal, upload.about.kind.into());
     }
     asked.check(offset, service.site.limits.scan_bytes)?;
     if let Some(other) = asked.length.filter(|_| asked.length != upload.about.length && upload.about.length.is_some()) {
-        return Err(Error::new(Fault::Caller, format!("is {other}, and was {} when the upload began", upload.about.length.unwrap_or(0)))
-            .in_(UPLOAD_LENGTH)
-            .into());
+        let detail = format!("is {other}, and was {} when the upload began: leave it out, or begin anew", upload.about.length.unwrap_or(0));
+        return Err(Error::new(Fault::Caller, detail).in_(UPLOAD_LENGTH).into());
     }
     let received = service.uploads.receive(upload.clone(), offset, request.into_body(), asked.complete == Some(true), digest).await;
     match received {
+        // It ended while this one waited for its turn.
+        Err(halt) if halt.problem.status == StatusCode::NOT_FOUND => finished(service, id).await,
         Err(halt) => Ok(halted(&upload, halt)),
         Ok(Received::Whole(row, replay)) => Ok(whole(service, &row, replay)),
         Ok(Received::Partly(offset)) => {

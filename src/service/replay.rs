@@ -60,7 +60,7 @@ async fn begin_demo(service: &Service, lane: usize, frames: &[PathBuf]) {
         // One vehicle after the other, as at a gate.
         let answer = service.door.submit(Incoming { lane, bytes, captured_ms: None, sequence: None, digest: None, key: None }).await;
         match answer {
-            Answer::Kept(_) => service.door.trigger(lane),
+            Answer::Kept(_) => _ = service.door.trigger(lane).await,
             other => tracing::warn!(?other, file = %path.display(), "the demo goes without this picture"),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::door::Incoming;
+use super::door::{Incoming, Refused};
 use super::mjpeg::{self, Camera};
 use super::source::{Patience, Source};
 use super::{Service, folder};
@@ -41,8 +41,9 @@ pub(super) fn start(service: &Service, stopped: &watch::Receiver<bool>) {
             }
         };
         if let (Some(path), Some(source)) = (&settings.folder, &fetched.folder) {
-            let (folder, source, submit) = (folder::Folder::new(lane, path.clone()), Arc::clone(source), submit.clone());
-            until(stopped, async move { folder::watch(folder, &source, submit).await });
+            let (folder, source, submit, door) = (folder::Folder::new(lane, path.clone()), Arc::clone(source), submit.clone(), service.door.clone());
+            let refused = move || door.refused(Some(lane), Refused::Rejected);
+            until(stopped, async move { folder::watch(folder, &source, submit, refused).await });
         }
         if let (Some(pull), Some(source)) = (&settings.pull, &fetched.pull) {
             let (camera, source) = (camera(lane, pull), Arc::clone(source));

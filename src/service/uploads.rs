@@ -7,7 +7,7 @@
 //! 3. *One request at a time writes.* A newcomer ends the one before it: over a bad link that one is dead and does not know.
 //! 4. *A scan is complete, its digest compared and its file synced under its second name in `scans/` before its row; the upload goes after the commit.*
 //! 5. *What is not finished goes* when nothing has come for `retention.uploads_s`; a train whose columns stop coming for its portal's
-//!    `silence_s` is taken to have passed, and what came of it is kept: its cars were told.
+//!    `silence_s` is taken to have passed, and what came of it is kept: its cars were told. Silence is measured by a clock that never jumps, anew after each start.
 //! 6. *Whoever leaves uploads behind keeps nobody out.* Of each portal so many may be under way; beyond that the one silent longest gives way, trains last.
 //! 7. *A sync that fails for anything but space stops the store*, as the writer's own does (invariant 6 of [`crate::custody`]).
 //! 8. *What nobody knows is not deleted.* After a start only that goes which is over, or had not begun; a train that is over is renamed `ID.over` before its row goes.
@@ -23,7 +23,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -129,9 +129,16 @@ struct Shared {
     limits: Limits,
     waker: Waker,
     open: Mutex<HashMap<String, Arc<Upload>>>,
-    /// Uploads that gave way to newer ones, and why; the newest last, at most [`MOST_UPLOADS`].
-    gave_way: Mutex<VecDeque<(String, String)>>,
+    /// The newest last, at most [`MOST_UPLOADS`].
+    given_up: Mutex<VecDeque<GivenUp>>,
     stopping: watch::Sender<bool>,
+}
+
+/// An upload that ended without its sender, and what whoever returns to it is told.
+struct GivenUp {
+    id: String,
+    title: &'static str,
+    why: String,
 }
 
 impl Uploads {
@@ -139,7 +146,7 @@ impl Uploads {
     pub(crate) fn open(custody: &Custody, limits: Limits, waker: Waker) -> Result<Uploads> {
         let (folder, scans) = (custody.folder().join("uploads"), custody.folder().join("scans"));
         let custody = custody.clone();
-        let shared = Shared { folder, scans, custody, limits, waker, open: Mutex::default(), gave_way: Mutex::default(), stopping: watch::Sender::new(false) };
+        let shared = Shared { folder, scans, custody, limits, waker, open: Mutex::default(), given_up: Mutex::default(), stopping: watch::Sender::new(false) };
         let uploads = Uploads { shared: Arc::new(shared) };
         ::metrics::describe_gauge!("garita_uploads_open", "Uploads under way, half ones included, by portal");
         ::metrics::describe_counter!("garita_uploads_gave_way_total", "Uploads that gave way to newer ones, because too many of their portal were under way");
@@ -210,6 +217,7 @@ impl Uploads {
             id: id.clone(),
             about,
             heard_ms: AtomicI64::new(now_ms()),
+            heard: Mutex::new(Instant::now()),
             offset: AtomicI64::new(length as i64),
             comers: watch::Sender::new(0),
             inside: tokio::sync::Mutex::new(inside),
@@ -235,8 +243,8 @@ impl Uploads {
 
     /// Why there is no upload with this id.
     pub(crate) fn gone(&self, id: &str) -> Problem {
-        let why = lock(&self.shared.gave_way).iter().find(|(of, _)| of == id).map(|(_, why)| why.clone());
-        why.map_or_else(gone, |why| Problem::new(StatusCode::GONE, "Gave way", why))
+        let told = lock(&self.shared.given_up).iter().find(|upload| upload.id == id).map(|upload| (upload.title, upload.why.clone()));
+        told.map_or_else(gone, |(title, why)| Problem::new(StatusCode::GONE, title, format!("{why}; begin anew")))
     }
 
     /// Bytes that are there for good; whoever writes now is ended first.
@@ -259,7 +267,7 @@ impl Uploads {
         digest: Option<Sha>,
     ) -> std::result::Result<Received, Halt> {
         let elsewhere = move |there: u64| {
-            let detail = format!("{there} bytes are there, the request begins at {offset}");
+            let detail = format!("{there} bytes are there, and this request begins at {offset}: go on with Upload-Offset: {there}");
             Halt { problem: Problem::new(StatusCode::CONFLICT, "Another offset", detail), offset: Some(there) }
         };
         // A request of before, late over another connection, ends nobody.
@@ -291,12 +299,15 @@ impl Uploads {
         let ended: std::result::Result<(), Problem> = loop {
             let piece = tokio::select! {
                 biased;
-                _ = turn.comers.changed() => break Err(Problem::new(StatusCode::CONFLICT, "Another request", "a newer request for this upload came")),
+                _ = turn.comers.changed() => break Err(overtaken()),
                 _ = stopping.wait_for(|&stopping| stopping) => break Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Stopping", "the service is stopping").retry(5)),
                 piece = tokio::time::timeout(patience, body.frame()) => piece,
             };
             let bytes = match piece {
-                Err(_) => break Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("nothing came for {} s", patience.as_secs()))),
+                Err(_) => {
+                    let detail = format!("nothing came for {} s: go on at the Upload-Offset of this answer; without one, send it again", patience.as_secs());
+                    break Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", detail));
+                }
                 Ok(None) => break Ok(()),
                 Ok(Some(Err(_))) => break Err(Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete")),
                 Ok(Some(Ok(frame))) => match frame.into_data() {
@@ -304,7 +315,7 @@ impl Uploads {
                     Err(_) => continue,
                 },
             };
-            upload.heard_ms.store(now_ms(), Ordering::Relaxed);
+            upload.hear();
             if bytes.len() as u64 > most - length.min(most) {
                 let detail = match upload.about.length {
                     Some(said) if said <= most => format!("more than the {said} bytes of Upload-Length"),
@@ -365,7 +376,14 @@ impl Uploads {
 
 /// No such upload.
 fn gone() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "No such upload", "it was finished, deleted, or never begun")
+    let detail = "it was finished, deleted, or never begun: begin anew; what has the same Idempotency-Key is kept once";
+    Problem::new(StatusCode::NOT_FOUND, "No such upload", detail)
+}
+
+/// A newer request has come, and may write.
+fn overtaken() -> Problem {
+    let detail = "a newer request for this upload came: leave it to that one, or go on where HEAD says";
+    Problem::new(StatusCode::CONFLICT, "Another request", detail)
 }
 
 fn full(detail: String) -> Problem {

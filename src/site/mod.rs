@@ -463,8 +463,11 @@ impl Site {
     /// The site of the file at `path`, or the example over [`demo::inputs`] if there is none; `environment` overrides it.
     ///
     /// # Errors
-    /// `Caller`: the first mistake, and how many more there are.
+    /// `Caller`: the first mistake, and how many more there are. `Machine` where the example's pictures cannot be written.
     pub fn load(path: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Site> {
+        if path.is_none() {
+            demo::inputs()?;
+        }
         Site::explain(path, environment).map(|explained| explained.site).map_err(|mistakes| {
             let first = mistakes.first().expect("no site without a mistake");
             let more = match mistakes.len() - 1 {
@@ -483,8 +486,7 @@ impl Site {
         match path {
             Some(path) => schema::from_file(path, environment),
             None => {
-                let inputs = demo::inputs().map_err(|error| vec![Mistake { place: error.subject, message: error.message }])?;
-                let mut explained = schema::from_text(EXAMPLE, "the built-in example", &inputs.join("site"), environment)?;
+                let mut explained = schema::from_text(EXAMPLE, "the built-in example", &demo::place().join("site"), environment)?;
                 explained.site.demo = true;
                 Ok(explained)
             }

@@ -1,10 +1,13 @@
-//! R11: the time of day jumps, the camera's or the server's. Order stays that of coming in, one vehicle stays one passage, and nothing takes less than no time.
+//! R11: the time of day jumps, the camera's or the server's. Order stays that of coming in, one vehicle stays one passage, nothing takes less than no time,
+//! and no upload is silent for longer than it was.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use super::camera::{Connection, Shot, pictures, unlike};
+use garita::custody::evidence::{hex, sha256};
+
+use super::camera::{Connection, Reply, Shot, pictures, testdata, unlike};
 use super::have;
 use super::ledger::Ledger;
 use super::server::{SOUGHT, Server, Site};
@@ -41,6 +44,25 @@ fn patient(mut command: Command) -> Command {
     command
 }
 
+/// A server whose clock [`jump`] sets; `None`, and said, without faketime. What never jumps does not here either.
+fn under_faketime(site: &Site) -> Option<Command> {
+    let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|folder| PathBuf::from(format!("/usr/lib/{folder}/faketime/libfaketimeMT.so.1")));
+    let Some(library) = library.into_iter().find(|library| library.exists()) else {
+        have("faketime (libfaketimeMT.so.1)", &mut Command::new("false"));
+        return None;
+    };
+    jump(site, "+0");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", site.path("offset"));
+    command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    Some(command)
+}
+
+/// Sets the clock of the site's server off by this much, as faketime writes it: `+1d`.
+fn jump(site: &Site, by: &str) {
+    std::fs::write(site.path("offset.part"), by).and_then(|()| std::fs::rename(site.path("offset.part"), site.path("offset"))).expect("writes");
+}
+
 /// One passage of one vehicle, whose times make sense, and its hit.
 fn check(site: &Site, ledger: &Ledger) {
     assert_eq!(ledger.check(&site.data, SOUGHT), 8);
@@ -74,23 +96,11 @@ fn cameras_whose_clocks_jump() {
 
 #[test]
 fn servers_whose_clock_jumps() {
-    let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|folder| PathBuf::from(format!("/usr/lib/{folder}/faketime/libfaketimeMT.so.1")));
-    let Some(library) = library.into_iter().find(|library| library.exists()) else {
-        have("faketime (libfaketimeMT.so.1)", &mut Command::new("false"));
-        return;
-    };
     let (site, ledger) = (Site::new(1, ""), Ledger::default());
-    let offset = site.path("offset");
-    let jump = |by: &str| {
-        std::fs::write(offset.with_extension("part"), by).expect("writes");
-        std::fs::rename(offset.with_extension("part"), &offset).expect("renames");
-    };
-    jump("+0");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
-    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset).env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let Some(command) = under_faketime(&site) else { return };
     let server = site.start_under(patient(command));
     drive_by(&server, &ledger, |number| {
-        jump(["+0", "+1d", "-1d", "+0"][number / 2]);
+        jump(&site, ["+0", "+1d", "-1d", "+0"][number / 2]);
         None
     });
     assert!(server.stop().1, "{}", site.log());
@@ -102,16 +112,8 @@ fn servers_whose_clock_jumps() {
 
 #[test]
 fn a_jump_while_a_frame_is_under_way() {
-    let library = PathBuf::from("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
-    if !library.exists() {
-        have("faketime (libfaketimeMT.so.1)", &mut Command::new("false"));
-        return;
-    }
-    let site = Site::new(1, "");
-    let (offset, ledger) = (site.path("offset"), Ledger::default());
-    std::fs::write(&offset, "+0").expect("writes");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
-    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset).env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let (site, ledger) = (Site::new(1, ""), Ledger::default());
+    let Some(command) = under_faketime(&site) else { return };
     let server = site.start_under(command);
     // The clock is set back and forth all the while: some of the jumps fall between a frame's coming and its hit.
     let over = std::sync::atomic::AtomicBool::new(false);
@@ -121,7 +123,7 @@ fn a_jump_while_a_frame_is_under_way() {
                 if over.load(std::sync::atomic::Ordering::Relaxed) {
                     break;
                 }
-                std::fs::write(offset.with_extension("part"), by).and_then(|()| std::fs::rename(offset.with_extension("part"), &offset)).expect("writes");
+                jump(&site, by);
                 std::thread::sleep(Duration::from_millis(3));
             }
         });
@@ -142,4 +144,67 @@ fn a_jump_while_a_frame_is_under_way() {
         })
         .expect("hits");
     assert!(hits >= 40 && least >= 0 && most < 60_000, "{hits} hits told after {least} to {most} ms");
+}
+
+/// A request on a connection of its own.
+fn ask(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Reply> {
+    Connection::open(server.address)?.request(method, path, headers, body)
+}
+
+/// Bytes that are there of an upload that goes on; `None` where it does not.
+fn acknowledged(server: &Server, upload: &str) -> Option<usize> {
+    // To HEAD an error is told with a length and without a body: the connection that ends is an error here.
+    let reply = ask(server, "HEAD", upload, &[("connection", "close")], b"").ok()?;
+    let offset = reply.header("upload-offset")?.parse().ok()?;
+    (reply.header("upload-complete") == Some("?0")).then_some(offset)
+}
+
+/// What was acknowledged of half a scan and of a passing train stays, however often the day changes under it.
+#[test]
+fn uploads_while_the_clock_jumps() {
+    let site = Site::new(1, "[[portal]]\nid = \"bridge\"\n");
+    let Some(command) = under_faketime(&site) else { return };
+    let server = site.start_under(command);
+    let scan = std::fs::read(testdata().join("rail/G-3.tif")).expect("testdata");
+    // 64 counts, then t_s, v_m_s, ref_dose, flags.
+    let columns = (0..200).flat_map(|at: u32| [vec![0x20_u8; 128], [f64::from(at), 5.0, 1.0, 0.0].map(f64::to_le_bytes).concat()].concat());
+    let train: Vec<u8> = b"{\"schema\":\"rail-scan/1\",\"detectors\":64}\n".iter().copied().chain(columns).collect();
+    let mut under_way = [("scans", scan), ("columns", train)].map(|(door, bytes)| {
+        let (there, length) = (bytes.len() / 2, bytes.len().to_string());
+        let headers = [("upload-complete", "?0"), ("upload-length", length.as_str())];
+        let begun = ask(&server, "POST", &format!("/v1/portals/bridge/{door}"), &headers, &bytes[..there]).expect("an answer");
+        assert_eq!(begun.status, 201, "{}", begun.text());
+        (begun.header("location").expect("an upload").to_owned(), bytes, there)
+    });
+    let go_on = |upload: &str, offset: usize, complete: &str, body: &[u8]| {
+        let offset = offset.to_string();
+        let headers = [("content-type", "application/partial-upload"), ("upload-offset", offset.as_str()), ("upload-complete", complete)];
+        ask(&server, "PATCH", upload, &headers, body).expect("an answer")
+    };
+    // Half a scan is kept for a day of silence, a train has passed after an hour of it, and both are looked at every 10 s.
+    let mut heard = Vec::new();
+    for (by, wait_s) in [("+2d", 13), ("-2d", 1), ("+1d", 1), ("-2d", 1), ("+0", 13)] {
+        jump(&site, by);
+        std::thread::sleep(Duration::from_secs(wait_s));
+        for (upload, bytes, there) in &mut under_way {
+            assert_eq!(acknowledged(&server, upload), Some(*there), "{upload} after {by}: {}", site.log());
+            // And a little comes at this time of day.
+            let more = go_on(upload, *there, "?0", &bytes[*there..*there + 1_000]);
+            assert_eq!(more.status, 204, "{}", more.text());
+            *there += 1_000;
+        }
+        let told = server.get("/v1/portals").json();
+        let uploads = told["portals"][0]["uploads"].as_array().expect("uploads");
+        heard.extend(uploads.iter().map(|upload| upload["heard_ms"].as_i64().expect("a time")));
+    }
+    let span = heard.iter().max().expect("some") - heard.iter().min().expect("some");
+    assert!(span > 4 * DAY_MS - 60_000, "the server's clock did not jump: {span} ms");
+    for (upload, bytes, there) in &under_way {
+        let done = go_on(upload, *there, "?1", &bytes[*there..]);
+        assert_eq!(done.status, 201, "{}", done.text());
+        let told = done.json();
+        assert!(told["sha256"] == hex(&sha256(bytes)) && told["cut_short"].is_null(), "{told}");
+    }
+    assert!(server.stop().1, "{}", site.log());
+    assert!(!site.log().contains("given up"), "{}", site.log());
 }

@@ -1,6 +1,7 @@
 //! R1, R13: whatever was acknowledged survives kill -9 at any instant, exactly once.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::camera::{Connection, Shot, pictures, testdata, unlike};
 use super::ledger::{Ledger, Train};
 use super::number;
 use super::proxy::Proxy;
-use super::server::{SOUGHT, Site};
+use super::server::{SOUGHT, Server, Site};
 
 /// A camera posts one frame after the other; what had no answer it posts again, under the same key, until it has one. Half of them over a bad link.
 fn film(lane: &str, seed: u64, address: &Mutex<SocketAddr>, over: &AtomicBool, ledger: &Ledger) {
@@ -175,4 +176,48 @@ fn one_key_for_other_bytes_is_refused() {
     reply.assert_problem();
     assert_eq!(reply.status, 400, "{}", reply.text());
     assert_eq!(server.counts(), [1, 0, 1]);
+}
+
+/// An acknowledged trigger still parts two vehicles after kill -9; and what comes between two triggers of a triggered lane is one, whatever the gap.
+#[test]
+fn triggers_part_vehicles_across_kill_9() {
+    let site = Site::new(2, "");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
+        command.env("GARITA__LANE__LANE_1__MODE", "triggered");
+        site.start_under(command)
+    };
+    let picture = pictures("lane000-").swap_remove(5);
+    let post = |server: &Server, lane: &str, number: u64| {
+        let mut connection = Connection::open(server.address).expect("connects");
+        let reply = Shot::new(lane, number.to_string(), unlike(&picture, number)).post(&mut connection).expect("an answer");
+        assert_eq!(reply.status, 201, "{}", reply.text());
+    };
+    let trigger = |server: &Server, lane: &str| {
+        let mut connection = Connection::open(server.address).expect("connects");
+        let reply = connection.request("POST", &format!("/v1/lanes/{lane}/triggers"), &[], &[]).expect("an answer");
+        assert_eq!(reply.status, 202, "{}", reply.text());
+    };
+    let server = start();
+    post(&server, "lane-1", 0);
+    post(&server, "lane-0", 0);
+    trigger(&server, "lane-0");
+    server.kill();
+    let server = start();
+    post(&server, "lane-0", 1);
+    trigger(&server, "lane-0");
+    // Longer than gap_ms and some ticks.
+    std::thread::sleep(Duration::from_millis(2_000));
+    post(&server, "lane-1", 1);
+    trigger(&server, "lane-1");
+    assert!(server.stop().1, "{}", site.log());
+    let store = rusqlite::Connection::open(garita::custody::database(&site.data)).expect("a store");
+    let reads = |lane: &str| -> Vec<i64> {
+        store
+            .prepare("SELECT reads FROM passage WHERE lane = ?1 AND text = ?2 ORDER BY track")
+            .and_then(|mut passages| passages.query_map([lane, SOUGHT], |row| row.get(0))?.collect())
+            .expect("passages")
+    };
+    assert_eq!(reads("lane-0"), [1, 1], "reads of each passage, parted by a trigger");
+    assert_eq!(reads("lane-1"), [2], "reads of each passage, with no trigger in between");
 }

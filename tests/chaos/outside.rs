@@ -191,7 +191,7 @@ fn without_a_site_file_it_replays_what_the_executable_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_garita"));
     command.arg("serve").current_dir(folder.path()).env_remove("GARITA_SITE").env("GARITA_LISTEN", "127.0.0.1:0");
-    let server = Server::started(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()), || String::new());
+    let server = Server::started(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()), String::new);
     let begun = Instant::now();
     let (mut hits, mut scans) = (0, 0);
     while hits == 0 || scans == 0 {

@@ -155,6 +155,7 @@ fn another_offset_is_told_the_right_one_and_a_newcomer_ends_a_dead_request() {
     let upload = begun.field("location").to_owned();
     let wrong = patch(&server, &upload, 999, "?1", &scan[999..]);
     assert_eq!((wrong.status, wrong.offset()), (409, 1_000), "{}", wrong.text());
+    assert!(wrong.text().contains("go on with Upload-Offset: 1000"), "{}", wrong.text());
     // A request that will never end: its sender is gone and the connection does not know.
     let mut dead = begin(server.address, "PATCH", &upload, &[PARTIAL, ("Upload-Offset", "1000"), ("Upload-Complete", "?1")], 99_000);
     dead.write_all(&scan[1_000..50_000]).expect("sent");
@@ -193,6 +194,12 @@ fn what_is_refused_leaves_nothing_behind() {
     assert!(wrong.text().contains("changed on the way"), "{}", wrong.text());
     assert_eq!(post(&[("Content-Digest", &digest_field(b"another"))], &scan).status, 422);
     assert_eq!(post(&[("Repr-Digest", "sha-256=nonsense")], &scan).status, 400);
+    // Digests that nobody would compare are not taken in silence.
+    for name in ["Repr-Digest", "Content-Digest"] {
+        let other = post(&[(name, "sha-512=:AAAA:")], b"a scan");
+        assert_eq!(other.status, 400);
+        assert!(other.text().contains("send sha-256=:BASE64:"), "{}", other.text());
+    }
     assert_eq!(post(&[], b"").status, 422);
     assert_eq!(post(&[("Idempotency-Key", "a"), ("Idempotency-Key", "b")], &scan).status, 400);
     // Too slow: a whole scan is gone, an upload goes on.
@@ -235,10 +242,15 @@ fn half_uploads_go_when_their_time_is_over() {
     let begun = server.post("/v1/portals/bridge/scans", &[("Upload-Complete", "?0")], b"half");
     assert_eq!(begun.status, 201);
     let waited = std::time::Instant::now();
-    while head(&server, begun.field("location")).status != 404 {
+    while head(&server, begun.field("location")).status == 204 {
         assert!(waited.elapsed() < PATIENCE);
         std::thread::sleep(Duration::from_millis(200));
     }
+    assert_eq!(head(&server, begun.field("location")).status, 410);
+    // Whoever goes on with it is told why it is gone, and what to do.
+    let gone = patch(&server, begun.field("location"), 4, "?1", b"the rest");
+    assert_eq!(gone.status, 410);
+    assert!(gone.text().contains("retention.uploads_s") && gone.text().contains("begin anew"), "{}", gone.text());
     assert_eq!(server.files("uploads"), [""; 0]);
 }
 
@@ -336,6 +348,10 @@ fn what_is_no_scan_is_bad_says_why_and_is_kept() {
     let told = server.inspected(cut.scan());
     assert_eq!(told["state"], "inspected", "{told}");
     assert!(told["summary"]["error"].as_str().is_some_and(|error| !error.is_empty()), "{told}");
+    // Nobody said so when it came; it is known now, and an alarm of the portal.
+    assert!(told["cut_short"].as_str().is_some_and(|why| why.contains("cut off")), "{told}");
+    assert!(told["summary"]["alarms"].to_string().contains("only a part of the train came"), "{told}");
+    assert_eq!(server.metric("garita_scans_total{portal=\"bridge\",outcome=\"cut\"}"), Some(1.0));
     assert_eq!(server.files("scans").len(), 2);
     assert_eq!(server.metric("garita_scans_total{portal=\"bridge\",outcome=\"bad\"}"), Some(1.0));
 }

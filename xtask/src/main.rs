@@ -56,11 +56,21 @@ fn main() -> ExitCode {
 }
 
 /// The chaos tests' variables in the long form (`tests/chaos/main.rs`).
-const LONG: [(&str, &str); 5] =
-    [("GARITA_HANG_MS", "1000"), ("GARITA_KILLS", "1000"), ("GARITA_MUTATIONS", "10000"), ("GARITA_TRUNCATION_STEP", "1"), ("GARITA_OVERLOAD_S", "60")];
+const LONG: [(&str, &str); 7] = [
+    ("GARITA_FORBID_SKIP", "1"),
+    ("GARITA_HANG_MS", "1000"),
+    ("GARITA_KILLS", "1000"),
+    ("GARITA_MUTATIONS", "10000"),
+    ("GARITA_TRUNCATION_STEP", "1"),
+    ("GARITA_OVERLOAD_S", "60"),
+    ("GARITA_UPLOAD_MB", "1024"),
+];
 
 /// What the chaos tests and the service's figures fall into, the quickest first: modules of `tests/chaos/`, then runs of `cargo bench --bench service`.
-const TESTS: [&str; 11] = ["devices", "outside", "opinions", "lists", "disk", "clocks", "slow", "overload", "doors", "hostile", "kills"];
+const TESTS: [&str; 14] =
+    ["threads", "devices", "outside", "opinions", "lists", "disk", "clocks", "slow", "overload", "doors", "flapping", "uploads", "hostile", "kills"];
+/// Of these, what is a test elsewhere: a camera that comes and goes, an upload cut anywhere.
+const ELSEWHERE: [(&str, &str, &str); 2] = [("flapping", "flapping", ""), ("uploads", "portals", "an_upload_cut_anywhere")];
 const RUNS: [&str; 5] = ["overhead", "slow", "overload", "ready", "load"];
 
 /// Each part of the chaos tests, then of the service's figures, all optimised; the later ones also where an earlier one fails. `--only PART` (a module, or `bench-RUN`) runs those alone,
@@ -96,8 +106,10 @@ fn chaos(rest: &[String]) -> Result<(), String> {
         let passed = match part.strip_prefix("bench-") {
             Some(figure) => cargo(&["bench", "--bench", "service", "--", "--seconds", if long { "600" } else { "60" }, "--only", figure], &[]),
             None => {
+                let module = format!("{part}::");
+                let (_, test, filter) = ELSEWHERE.into_iter().find(|(name, ..)| *name == part.as_str()).unwrap_or((part, "chaos", &module));
                 let mut tests = Command::new(env!("CARGO"));
-                tests.args(["test", "--release", "--test", "chaos", &format!("{part}::"), "--", "--nocapture", "--test-threads=1"]).current_dir(root());
+                tests.args(["test", "--release", "--test", test, filter, "--", "--nocapture", "--test-threads=1"]).current_dir(root());
                 if long {
                     tests.envs(LONG);
                 }

@@ -5,12 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
 
 use super::turn::{Turn, Upload};
-use super::{About, Halt, Kind, MOST_UPLOADS, Received, Uploads, blocking, disk, kept, lock};
+use super::{About, GivenUp, Halt, Kind, MOST_UPLOADS, Received, Uploads, blocking, disk, kept, lock};
 use crate::custody::evidence::Sha;
 use crate::custody::record::Fate;
 use crate::custody::scans::{self, NewScan};
@@ -127,7 +126,7 @@ impl Uploads {
         let length = turn.inside.length;
         let goes_on = |problem| Halt { problem, offset: Some(length) };
         if let Some(said) = upload.about.length.filter(|&said| said != length) {
-            let detail = format!("{length} of the {said} bytes of Upload-Length are there");
+            let detail = format!("{length} of the {said} bytes of Upload-Length are there: send the rest with Upload-Offset: {length}");
             return Err(goes_on(Problem::new(StatusCode::BAD_REQUEST, "Not complete", detail)));
         }
         if length == 0 {
@@ -255,47 +254,63 @@ impl Uploads {
             }
             // Somebody who is writing is not silent.
             let silent = uploads.into_iter().filter(|upload| upload.inside.try_lock().is_ok());
-            let longest = silent.min_by_key(|upload| (upload.about.kind == Kind::Columns, upload.heard_ms.load(Ordering::Relaxed)));
+            let longest = silent.min_by_key(|upload| (upload.about.kind == Kind::Columns, upload.heard()));
             let Some(upload) = longest else { return false };
             let Ok(mut turn) = upload.turn().await else { continue };
-            let silent_s = (now_ms() - upload.heard_ms.load(Ordering::Relaxed)).max(0) / 1000;
+            let silent_s = upload.heard().elapsed().as_secs();
             let why = format!(
                 "{MOST_UPLOADS} uploads of portal {portal} were under way, and of this one nothing had come for {silent_s} s: it gave way to a newer one"
             );
             tracing::warn!(portal, upload = upload.id, silent_s, bytes = turn.inside.length, "an upload gives way: too many are under way at its portal");
             ::metrics::counter!("garita_uploads_gave_way_total", "portal" => portal.to_owned()).increment(1);
-            self.call_off(&upload, &mut turn, &why).await;
+            self.give_up(&upload, &mut turn, "Gave way", why).await;
             if !turn.inside.ended {
                 return false;
             }
-            let mut gave_way = lock(&self.shared.gave_way);
-            if gave_way.len() == MOST_UPLOADS {
-                gave_way.pop_front();
-            }
-            gave_way.push_back((upload.id.clone(), why));
         }
         self.under_way(portal) < MOST_UPLOADS
     }
 
-    /// Ends what nothing has come of for too long: half scans go, trains have passed. To be called every few seconds.
-    pub(crate) async fn expire(&self, now_ms: i64, keep_s: u64, silence_s: impl Fn(&str) -> u64) {
+    /// Calls an upload off that its sender did not; whoever returns to it is told `why`.
+    async fn give_up(&self, upload: &Arc<Upload>, turn: &mut Turn<'_>, title: &'static str, why: String) {
+        // Before it goes: whoever returns meanwhile is told as well. One that does not go is found before this is looked at.
+        {
+            let mut given_up = lock(&self.shared.given_up);
+            given_up.retain(|before| before.id != upload.id);
+            if given_up.len() == MOST_UPLOADS {
+                given_up.pop_front();
+            }
+            given_up.push_back(GivenUp { id: upload.id.clone(), title, why: why.clone() });
+        }
+        self.call_off(upload, turn, &why).await;
+    }
+
+    /// Ends what nothing has come of for too long: half scans go, trains have passed. To be called every few seconds. The time of day has no say in it.
+    pub(crate) async fn expire(&self, keep_s: u64, silence_s: impl Fn(&str) -> u64) {
         if self.shared.refuses_stopped().is_err() {
             return;
         }
         for upload in self.all() {
-            let silent_s = (now_ms - upload.heard_ms.load(Ordering::Relaxed)).max(0) as u64 / 1000;
             let patience = match upload.about.kind {
                 Kind::Scan => keep_s,
                 Kind::Columns => silence_s(&upload.about.portal),
             };
             // Somebody who is writing is not silent: the turn would end it.
-            if silent_s <= patience || upload.inside.try_lock().is_err() {
+            if upload.heard().elapsed().as_secs() <= patience || upload.inside.try_lock().is_err() {
                 continue;
             }
             let Ok(mut turn) = upload.turn().await else { continue };
+            // Something may have come before the turn did.
+            let silent_s = upload.heard().elapsed().as_secs();
+            if silent_s <= patience {
+                continue;
+            }
             tracing::warn!(portal = upload.about.portal, upload = upload.id, silent_s, bytes = turn.inside.length, "an upload is given up");
-            let why = format!("its columns stopped coming, and for {patience} s nobody said that the train has passed");
-            self.call_off(&upload, &mut turn, &why).await;
+            let why = match upload.about.kind {
+                Kind::Scan => format!("nothing of it came for {silent_s} s, and half a scan is kept for {patience} s (retention.uploads_s of the site file)"),
+                Kind::Columns => format!("its columns stopped coming, and for {patience} s nobody said that the train has passed"),
+            };
+            self.give_up(&upload, &mut turn, "Given up", why).await;
         }
     }
 

@@ -1,21 +1,25 @@
 //! One upload, and whose turn it is to write to it.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
-use axum::http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 
-use super::{About, Halt, Kind, Shared, disk, gone};
+use super::{About, Halt, Kind, Shared, disk, gone, lock, overtaken};
 use crate::custody::evidence::{Sha, hex, sha256};
+use crate::service::door::now_ms;
 use crate::service::problem::Problem;
 
 /// One upload.
 pub(crate) struct Upload {
     pub(crate) id: String,
     pub(crate) about: About,
-    /// When something came last, milliseconds since the Unix epoch.
+    /// When something came last, milliseconds since the Unix epoch: to be told, never to be reckoned with, for that clock jumps.
     pub(crate) heard_ms: AtomicI64,
+    /// The same by a clock that never jumps. It begins anew with the service, and so does silence.
+    pub(super) heard: Mutex<Instant>,
     /// Bytes that are synced.
     pub(crate) offset: AtomicI64,
     /// Requests that have come for it; the newest may write.
@@ -66,6 +70,17 @@ impl Turn<'_> {
 }
 
 impl Upload {
+    /// Something came.
+    pub(super) fn hear(&self) {
+        self.heard_ms.store(now_ms(), Ordering::Relaxed);
+        *lock(&self.heard) = Instant::now();
+    }
+
+    /// When something came last, by a clock that never jumps.
+    pub(super) fn heard(&self) -> Instant {
+        *lock(&self.heard)
+    }
+
     /// Ends whoever writes now; answers which comer this is.
     pub(super) fn come(&self) -> u64 {
         let mut mine = 0;
@@ -85,8 +100,7 @@ impl Upload {
             return Err(gone().into());
         }
         if *comers.borrow_and_update() != mine {
-            let problem = Problem::new(StatusCode::CONFLICT, "Another request", "a newer request for this upload came");
-            return Err(Halt { problem, offset: Some(inside.length) });
+            return Err(Halt { problem: overtaken(), offset: Some(inside.length) });
         }
         Ok(Turn { inside, comers })
     }
