@@ -1,22 +1,39 @@
 //! Bad frames are "bad frame: why", never "no plate", never a panic, never a hang, and lose nothing else.
 
+use std::ffi::OsStr;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use garita::error::Fault;
-use garita::lane::frame::Luma;
+use garita::lane::frame::{Luma, MAX_BYTES};
 use image::{DynamicImage, ImageFormat, RgbImage};
+use jpeg_encoder::{ColorType, Encoder};
 use proptest::prelude::*;
 
-/// A picture with some structure, as a file of `format`.
+/// A picture with some structure.
+fn picture(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 251) as u8]))
+}
+
+/// It as a file of `format`.
 fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
-    let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x * y) % 251) as u8]));
     let mut file = std::io::Cursor::new(Vec::new());
-    DynamicImage::from(picture).write_to(&mut file, format).expect("encodes");
+    DynamicImage::from(picture(width, height)).write_to(&mut file, format).expect("encodes");
     file.into_inner()
+}
+
+/// 320 x 240 of it as a JPEG; below quality 90 its colours have half the width and height, and a restart interval of 0 is none.
+fn jpeg(progressive: bool, quality: u8, restart_interval: u16) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, quality);
+    encoder.set_progressive(progressive);
+    encoder.set_restart_interval(restart_interval);
+    encoder.encode(picture(320, 240).as_raw(), 320, 240, ColorType::Rgb).expect("encodes");
+    file
 }
 
 #[test]
@@ -83,6 +100,64 @@ fn data_that_end_early_before_an_end_marker_are_a_bad_frame() {
     luma.decode(&[&file[..start + third], &file[start + 2 * third..]].concat()).expect_err("a third is missing");
     // What follows the end is nobody's business.
     luma.decode(&[&file[..], &[0; 200]].concat()).expect("sound, with something after it");
+}
+
+/// 40: a row of blocks, so that a restart interval ends where a scan does.
+#[test]
+fn sound_progressive_files_decode_to_their_luma() {
+    for (quality, restart_interval) in [(80, 0), (95, 0), (95, 40)] {
+        let (mut progressive, mut baseline) = (Luma::default(), Luma::default());
+        progressive.decode(&jpeg(true, quality, restart_interval)).unwrap_or_else(|error| panic!("quality {quality}, {restart_interval}: {error}"));
+        baseline.decode(&jpeg(false, quality, 0)).expect("sound");
+        assert_eq!((progressive.width, progressive.height), (320, 240));
+        let distance: u64 = progressive.pixels.iter().zip(&baseline.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(distance < progressive.pixels.len() as u64, "quality {quality}, {restart_interval}: {distance}");
+    }
+}
+
+#[test]
+fn progressive_data_that_end_early_before_an_end_marker_are_a_bad_frame() {
+    let file = jpeg(true, 95, 0);
+    let (start, end) = (scan_start(&file), file.len() - 2);
+    let mut luma = Luma::default();
+    for percent in [0, 1, 10, 25, 50, 75, 90, 95, 99] {
+        let kept = start + (end - start) * percent / 100;
+        let error = luma.decode(&[&file[..kept], &[0xFF, 0xD9]].concat()).expect_err("cut off, and ended");
+        assert!(error.fault == Fault::Damaged && error.message.starts_with("bad frame: "), "{percent} %: {error}");
+    }
+    // The last scan cut anywhere but in its last bytes: all scans have begun, and only its data tell.
+    let last = file.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).expect("scans") + 10;
+    for kept in (last..end - 32).step_by(31) {
+        luma.decode(&[&file[..kept], &[0xFF, 0xD9]].concat()).expect_err("the last scan is cut off");
+    }
+    luma.decode(&file).expect("sound");
+}
+
+#[test]
+fn what_is_sound_but_of_a_rare_kind_is_unsupported() {
+    let sound = encoded(16, 16, ImageFormat::Jpeg);
+    let mut cmyk = Vec::new();
+    Encoder::new(&mut cmyk, 90).encode(&[90; 16 * 16 * 4], 16, 16, ColorType::Cmyk).expect("encodes");
+    // Adobe's APP14 with transform 0: three components are RGB.
+    let rgb = [&sound[..2], &[0xFF, 0xEE, 0, 14], b"Adobe\0\x64\0\0\0\0\0", &sound[2..]].concat();
+    let frame_header = sound.windows(2).position(|pair| pair == [0xFF, 0xC0]).expect("a baseline JPEG");
+    let with = |at: usize, byte: u8| {
+        let mut file = sound.clone();
+        file[frame_header + at] = byte;
+        file
+    };
+    for (file, want) in [(cmyk, "CMYK"), (rgb, "RGB"), (with(1, 0xC9), "arithmetic"), (with(4, 12), "12 bits")] {
+        let error = Luma::default().decode(&file).expect_err("of a rare kind");
+        assert!(error.fault == Fault::Unsupported && error.message.starts_with("bad frame: ") && error.message.contains(want), "{want}: {error:?}");
+    }
+}
+
+#[test]
+fn what_decoders_say_is_one_line() {
+    // A frame header, and a quantisation table that is cut off.
+    let file = [0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0, 0xFF, 0xDB, 0, 67, 0, 1, 0xFF, 0xD9];
+    let error = Luma::default().decode(&file).expect_err("cut off");
+    assert!(error.message.starts_with("bad frame: JPEG does not decode: ") && !error.message.contains('\n'), "{error:?}");
 }
 
 #[test]
@@ -174,8 +249,11 @@ fn hostile(folder: &Path) -> Vec<(PathBuf, &'static str)> {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     let locked = write("no-permission.jpg", &jpeg);
     std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o0)).expect("changes its mode");
+    let too_long = write("too-long.jpg", b"");
+    std::fs::File::options().write(true).open(&too_long).and_then(|file| file.set_len(MAX_BYTES + 1)).expect("a file of nothing");
     vec![
-        (write("empty.jpg", b""), "is empty"),
+        (write("empty.jpg", b""), "bad frame: is empty"),
+        (too_long, "bad frame: 67108865 bytes, more than the limit of 67108864"),
         (write("sound.jpg", &jpeg), ""),
         (write("truncated.jpg", &jpeg[..jpeg.len() / 2]), "bad frame: JPEG ends at byte"),
         (write("truncated.png", &encoded(320, 240, ImageFormat::Png)[..200]), "bad frame: PNG does not decode"),
@@ -212,13 +290,17 @@ fn bad_files_are_lines_and_the_run_goes_on() {
     let files = hostile(folder.path());
     let output = garita(folder.path()).arg("read").arg("--json").args(files.iter().map(|(path, _)| path)).output().expect("runs");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<serde_json::Value> =
-        output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+    let lines = lines(&output);
     assert_eq!(lines.len(), files.len());
     for (line, (path, want)) in lines.iter().zip(&files) {
         assert_eq!(line["image"], path.display().to_string());
         match line["error"].as_str() {
-            Some(error) => assert!(!want.is_empty() && error.contains(want), "{}: {error}", path.display()),
+            // "bad frame" is said of what is in a file, and of nothing else.
+            Some(error) => assert!(
+                !want.is_empty() && error.contains(want) && error.starts_with("bad frame: ") == want.starts_with("bad frame: "),
+                "{}: {error}",
+                path.display()
+            ),
             None => assert!(want.is_empty() && line["width"].is_u64(), "{}: no error", path.display()),
         }
     }
@@ -230,12 +312,66 @@ fn what_a_drawing_cannot_be_written_over_is_read_all_the_same() {
     let picture = folder.path().join("sound.png");
     std::fs::write(&picture, encoded(320, 240, ImageFormat::Png)).expect("writes");
     let drawings = folder.path().join("drawings");
-    let name = picture.display().to_string().trim_start_matches('/').replace('/', "_");
+    let name = picture.display().to_string().replace('/', "+");
     std::fs::create_dir_all(drawings.join(format!("{name}.plates.jpg"))).expect("a folder where the drawing would go");
     let output = Command::new(env!("CARGO_BIN_EXE_garita")).args(["read", "--json", "--draw"]).arg(&drawings).arg(&picture).output().expect("runs");
     let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line");
     assert_eq!((output.status.code(), &line["width"]), (Some(1), &320.into()), "{line}");
     assert!(line["error"].as_str().expect("an error").contains(".plates.jpg cannot be written"), "{line}");
+}
+
+/// The lines of `garita read --json`.
+fn lines(output: &std::process::Output) -> Vec<serde_json::Value> {
+    output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).expect("JSON")).collect()
+}
+
+#[test]
+fn every_picture_has_its_own_name_and_drawing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("a")).expect("a folder");
+    let names = [OsStr::new("a/b.png"), OsStr::new("a_b.png"), OsStr::from_bytes(b"\xff\xfea.png"), OsStr::from_bytes(b"\xfe\xffa.png")];
+    for name in names {
+        std::fs::write(folder.path().join(name), encoded(64, 48, ImageFormat::Png)).expect("writes");
+    }
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_garita")).current_dir(&folder).args(["read", "--json", "--draw", "drawings"]).args(names).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let images: Vec<_> = lines(&output).iter().map(|line| line["image"].as_str().expect("a text").to_owned()).collect();
+    assert_eq!(images, ["a/b.png", "a_b.png", r"\xff\xfea.png", r"\xfe\xffa.png"]);
+    let mut drawings: Vec<_> = std::fs::read_dir(folder.path().join("drawings")).expect("drawings").map(|file| file.expect("a file").file_name()).collect();
+    drawings.sort();
+    assert_eq!(drawings, ["%FE%FFa.png.plates.jpg", "%FF%FEa.png.plates.jpg", "a+b.png.plates.jpg", "a_b.png.plates.jpg"]);
+}
+
+/// What cannot be looked into is a line; links to folders are followed, each folder once; a glob's folders are as those given by name.
+#[test]
+fn no_file_of_a_folder_or_glob_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["globbed/locked", "globbed/open", "mix/own", "real"] {
+        std::fs::create_dir_all(at(name)).expect("a folder");
+    }
+    for name in ["globbed/open/a.png", "mix/own/a.png", "real/b.png"] {
+        std::fs::write(at(name), encoded(64, 48, ImageFormat::Png)).expect("writes");
+    }
+    std::fs::write(at("mix/own/note.txt"), "not a picture").expect("writes");
+    for (link, to) in [("mix/cam1", "../real"), ("mix/cam2", "../real"), ("mix/gone", "../nowhere"), ("mix/loop", "."), ("mix/own/up", "..")] {
+        symlink(to, at(link)).expect("a link");
+    }
+    let mode = |mode: u32| std::fs::set_permissions(at("globbed/locked"), std::fs::Permissions::from_mode(mode)).expect("changes its mode");
+    mode(0o0);
+    let output = garita(folder.path()).args(["read", "--json"]).args([at("globbed/*/*.png"), at("mix"), at("mi[x]")]).output().expect("runs");
+    mode(0o755);
+    let said: Vec<(String, String)> =
+        lines(&output).iter().map(|line| (line["image"].as_str().expect("a text").to_owned(), line["error"].as_str().unwrap_or_default().to_owned())).collect();
+    let mix = [("mix/cam1/b.png", ""), ("mix/gone", "No such file or directory"), ("mix/own/a.png", "")];
+    let want: Vec<(String, String)> = [("globbed/locked", "Permission denied"), ("globbed/open/a.png", "")]
+        .into_iter()
+        .chain(mix)
+        .chain(mix)
+        .map(|(name, error)| (at(name).display().to_string(), error.to_owned()))
+        .collect();
+    assert_eq!((output.status.code(), said), (Some(1), want), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
