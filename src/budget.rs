@@ -61,8 +61,16 @@ impl Stage {
 
 const CASE: &str = "1080p JPEG of about 400 KB, two plates";
 
-/// The lane's budgets. The medians to reach are 15 ms for the frame and 6 ms for all but the decode; a p99 is allowed about half again,
-/// which is what the same work was seen to vary by on a shared processor.
+/// Plates in [`CASE`]: each is straightened, read and matched.
+const PLATES: u32 = 2;
+
+/// The median to reach for a frame with one plate that is read surely, microseconds of CPU time; from the issue.
+pub const FRAME_P50_US: u32 = 15_000;
+/// Likewise for all of such a frame but its decode.
+pub const REST_P50_US: u32 = 6_000;
+
+/// The lane's budgets. The medians to reach are [`FRAME_P50_US`] and [`REST_P50_US`]; a p99 is allowed about half again, which is what the same
+/// work was seen to vary by on a shared processor.
 pub const LANE: [Budget; 8] = [
     Budget { stage: Stage::Decode, p99_us: 9_000, case: CASE, origin: "luma decode of 409 KB: p99 6.1-7.1 ms in eight runs, and a quarter" },
     Budget {
@@ -76,16 +84,24 @@ pub const LANE: [Budget; 8] = [
     Budget { stage: Stage::Read, p99_us: 2_400, case: CASE, origin: "int8 network and decoder: median 1.1 ms, p99 1.2-1.7 in seven runs" },
     Budget { stage: Stage::Passage, p99_us: 600, case: CASE, origin: "a dozen reads of each of two vehicles settle in 0.4 ms at p99" },
     Budget { stage: Stage::Match, p99_us: 100, case: CASE, origin: "posterior search at ten million entries: p99 78 us in benches/watchlist.rs" },
-    Budget { stage: Stage::Frame, p99_us: 25_000, case: CASE, origin: "15 ms median and half again, and what a close look at each box takes at most" },
+    Budget {
+        stage: Stage::Frame,
+        p99_us: 28_000,
+        case: CASE,
+        origin: "what its parts may take, those of a plate twice; 15 ms median, half again, and 5 to look again at unsure plates (p99 24.3 on a busy machine)",
+    },
 ];
 
 const fn parts() -> u32 {
     let mut sum = 0;
     let mut index = 0;
     while index < LANE.len() {
-        if !matches!(LANE[index].stage, Stage::Frame) {
-            sum += LANE[index].p99_us;
-        }
+        let times = match LANE[index].stage {
+            Stage::Frame => 0,
+            Stage::Decode | Stage::Detect | Stage::Refine | Stage::Passage => 1,
+            Stage::Rectify | Stage::Read | Stage::Match => PLATES,
+        };
+        sum += times * LANE[index].p99_us;
         index += 1;
     }
     sum

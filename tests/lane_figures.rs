@@ -33,6 +33,8 @@ fn one_vehicle_is_one_passage_and_frames_read_better_together() {
     let report = passages::report(&outcomes);
     // Of 10 vehicles 98 in 100 are all.
     assert_eq!((report.once.hits, report.once.of), (10, 10), "{} without a passage, {} with several", report.missed, report.split);
+    // 8 in 60 vehicles are usual (README), so 1.3 here; twice as many are too many.
+    assert!(4 * report.others < report.once.of, "{} passages of nothing beside {} vehicles", report.others, report.once.of);
     let share = |proportion: &garita::eval::statistics::Proportion| proportion.hits as f64 / proportion.of as f64;
     let gain = share(&report.voted) - share(&report.single);
     assert!(gain >= 0.08, "by vote {}, in a single frame {}", report.voted, report.single);

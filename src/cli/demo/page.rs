@@ -13,7 +13,7 @@ use garita::lane::hit::Hit;
 use garita::lane::passage::Passage;
 use garita::posterior::{ALPHABET, Position};
 
-use super::Told;
+use super::{Told, percent};
 
 /// Width of the pictures on the page, pixels.
 const PICTURE_WIDTH: u32 = 720;
@@ -43,8 +43,8 @@ pub(super) fn write(path: &Path, lanes: &[&str], told: &Told, cars: &str) -> Res
         page,
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>garita demo</title>\
          <style>{STYLE}</style><h1>garita demo: {} passages, {hits} with a hit</h1>\
-         <p>Rendered scenes, read by the shipped networks. Under each plate: what each position could be instead, in percent; ∅: no character there. \
-         Confidence is the calibrated probability that the whole text is right. Nothing here acts on a hit: an operator does.</p><div class=\"passages\">",
+         <p>Rendered scenes, read by the shipped networks. Under each plate: what each position could be instead, in whole percent; ∅: no character there. \
+         Confidence is the calibrated probability that the whole text is right (O and Q counting as 0, I as 1). Nothing here acts on a hit: an operator does.</p><div class=\"passages\">",
         told.passages.len()
     );
     for (passage, hits) in &told.passages {
@@ -66,13 +66,13 @@ pub(super) fn write(path: &Path, lanes: &[&str], told: &Told, cars: &str) -> Res
 fn article(page: &mut String, lane: &str, passage: &Passage, hits: &[Hit]) -> Result<()> {
     let mut picture = draw::annotated(&passage.evidence.encoded, &[(passage.best, !hits.is_empty())])?;
     shrink(&mut picture);
-    let jurisdiction = passage.jurisdiction.map_or("jurisdiction unknown".to_owned(), |one| format!("{} {:.0} %", one.code.as_str(), 100.0 * one.confidence));
+    let jurisdiction = passage.jurisdiction.map_or("jurisdiction unknown".to_owned(), |one| format!("{} {}", one.code.as_str(), percent(one.confidence)));
     let _ = write!(
         page,
-        "<article{}><img alt=\"Evidence frame of {text}\" src=\"data:image/jpeg;base64,{}\"><div><span class=\"plate\">{text}</span> {:.1} % sure, {}<div class=\"characters\">",
+        "<article{}><img alt=\"Evidence frame of {text}\" src=\"data:image/jpeg;base64,{}\"><div><span class=\"plate\">{text}</span> {} sure, {}<div class=\"characters\">",
         if hits.is_empty() { "" } else { " class=\"hit\"" },
         STANDARD.encode(picture.to_jpeg()?),
-        100.0 * passage.confidence,
+        escape(&percent(passage.confidence)),
         escape(&jurisdiction),
         text = passage.text,
     );
@@ -100,12 +100,12 @@ fn alternatives(position: &Position) -> String {
 pub(super) fn hit_text(hit: &Hit) -> String {
     let class = format!("{:?}", hit.class).to_uppercase();
     format!(
-        "{class} {} {} on {} (priority {}, {:.0} % probable): {}",
+        "{class} {} {} on {} (priority {}, {} probable): {}",
         hit.entry.text,
         hit.entry.jurisdiction,
         hit.entry.list,
         hit.entry.priority,
-        100.0 * hit.probability,
+        percent(hit.probability),
         hit.entry.reason
     )
 }

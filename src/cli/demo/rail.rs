@@ -60,7 +60,8 @@ impl Trains {
             .findings
             .iter()
             .map(|finding| {
-                format!("{} {:.0} % probable, {:.1} m along, {:+.0} kg", finding.kind, 100.0 * finding.probability, finding.box_mm[0] / 1000.0, finding.mass_kg)
+                let probable = super::percent(finding.probability);
+                format!("{} {probable} probable, {:.1} m along, {:+.0} kg", finding.kind, finding.box_mm[0] / 1000.0, finding.mass_kg)
             })
             .collect();
         let _ = writeln!(
@@ -81,13 +82,13 @@ impl Trains {
         }
         let _ = write!(
             self.section,
-            "<div><span class=\"plate\">{}</span> {}, {state} ({:.0} %)<br><small>{}, car {}, {:.0} % of the cargo area not seen through</small><ul class=\"hits\">",
+            "<div><span class=\"plate\">{}</span> {}, {state} ({})<br><small>{}, car {}, {} of the cargo area not seen through</small><ul class=\"hits\">",
             super::page::escape(mark),
             report.kind,
-            100.0 * report.empty_probability,
+            super::page::escape(&super::percent(report.empty_probability)),
             super::page::escape(&report.scan),
             report.position,
-            100.0 * report.penetration_limited
+            super::page::escape(&super::percent(report.penetration_limited))
         );
         findings.iter().for_each(|finding| {
             let _ = write!(self.section, "<li>{}</li>", super::page::escape(finding));
