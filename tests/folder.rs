@@ -91,7 +91,10 @@ async fn a_bad_frame_has_its_reason_beside_it_and_the_next_goes_on() {
     let (_source, task) = start(folder(place.path()), door.answering(bad));
     until("the second is done", || names(place.path().join("done")) == ["2.jpg"]).await;
     assert_eq!(names(place.path().join("failed")), ["1.jpg", "1.jpg.why.txt"]);
-    assert_eq!(fs::read_to_string(place.path().join("failed/1.jpg.why.txt")).expect("reads"), "bad frame: cut off\nsend the frame again, whole, as another file\n");
+    assert_eq!(
+        fs::read_to_string(place.path().join("failed/1.jpg.why.txt")).expect("reads"),
+        "bad frame: cut off\nsend the frame again, whole, as another file\n"
+    );
     task.abort();
 }
 
