@@ -193,6 +193,16 @@ fn cargo(arguments: &[&str], rest: &[String]) -> Result<(), String> {
 }
 
 fn run(command: &mut Command, name: &str) -> Result<(), String> {
+    // What `cargo run` says of this very package. Build scripts look at it (that of `ring` does), and everything would be built anew after a plain `cargo bench`.
+    for (variable, _) in std::env::vars_os() {
+        let of_this_package = variable.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_")
+                || ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+        });
+        if of_this_package {
+            command.env_remove(&variable);
+        }
+    }
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{name} ended with {status}")),
