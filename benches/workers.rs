@@ -6,11 +6,14 @@
 //!
 //! `cargo bench --bench workers [-- --rounds N --frames N]`
 
-use std::path::{Path, PathBuf};
+#[path = "../tests/common/scenes.rs"]
+mod scenes;
+
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use garita::synth::lane::{self, Conditions, Kind, Options};
+use scenes::scenes;
 
 /// The least ratio that is right.
 const AIM: f64 = 0.95;
@@ -24,7 +27,7 @@ fn main() -> ExitCode {
     };
     let (rounds, count) = (option("--rounds", 9).max(1), option("--frames", 300));
     let folder = tempfile::tempdir().expect("a folder");
-    let scenes = scenes(folder.path());
+    let scenes = scenes(folder.path(), SCENES);
     let list = |frames: usize| scenes.iter().cycle().take(frames).cloned().collect::<Vec<_>>();
     let (half, whole) = (list(count), [list(count), list(count)].concat());
     let mut walls = [Vec::new(), Vec::new()];
@@ -63,21 +66,4 @@ fn start(frames: &[PathBuf], threads: usize) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .expect("garita starts")
-}
-
-/// 1080p frames of about 400 KB.
-fn scenes(folder: &Path) -> Vec<PathBuf> {
-    let options = Options {
-        seed: 6,
-        count: SCENES,
-        kind: Kind::Single,
-        width: 1920,
-        height: 1080,
-        conditions: Some(Conditions::Day),
-        out: folder.to_owned(),
-        sheet: None,
-        append: false,
-    };
-    lane::generate(&options, &mut |_, _| {}).unwrap_or_else(|error| panic!("{error}"));
-    (0..SCENES).map(|index| folder.join(format!("img/single-{index:04}.jpg"))).collect()
 }

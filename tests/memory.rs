@@ -2,15 +2,17 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "common/scenes.rs"]
+mod scenes;
+
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use garita::synth::lane::{Conditions, Kind, Options, generate};
+use scenes::scenes;
 
 /// Frames read.
 const FRAMES: usize = 1_000;
-/// Different pictures among them: each takes half a second to render.
+/// Different pictures among them.
 const SCENES: usize = 4;
 /// The most that the process may ever hold, kB.
 const MOST_KB: u64 = 300_000;
@@ -21,27 +23,10 @@ fn memory_kb(process: u32, which: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(which)?.trim_start_matches(':').trim().strip_suffix(" kB")?.parse().ok())
 }
 
-/// 1080p frames of about 400 KB.
-fn scenes(folder: &Path) -> Vec<PathBuf> {
-    let options = Options {
-        seed: 6,
-        count: SCENES,
-        kind: Kind::Single,
-        width: 1920,
-        height: 1080,
-        conditions: Some(Conditions::Day),
-        out: folder.to_owned(),
-        append: false,
-        sheet: None,
-    };
-    generate(&options, &mut |_, _| {}).expect("it renders");
-    (0..SCENES).map(|index| folder.join(format!("img/single-{index:04}.jpg"))).collect()
-}
-
 #[test]
 fn a_thousand_frames_take_no_more_memory_than_a_hundred() {
     let folder = tempfile::tempdir().expect("a folder");
-    let scenes = scenes(folder.path());
+    let scenes = scenes(folder.path(), SCENES);
     let paths = scenes.iter().cycle().take(FRAMES);
     let mut child =
         Command::new(env!("CARGO_BIN_EXE_garita")).args(["read", "--json", "--threads", "2"]).args(paths).stdout(Stdio::piped()).spawn().expect("starts");
