@@ -55,7 +55,9 @@ pub(super) fn run(engine: &Engine, scans: &Path) -> Result<Trains> {
 impl Trains {
     fn tell(&mut self, report: &CarReport, examined: &Examined) -> Result<()> {
         let mark = report.mark.as_deref().unwrap_or("?");
-        let state = if report.empty_probability >= 0.5 { "empty" } else { "not empty" };
+        // Said with the probability of what is said.
+        let empty = report.empty_probability;
+        let (state, sure) = if empty >= 0.5 { ("empty", empty) } else { ("not empty", 1.0 - empty) };
         let findings: Vec<String> = report
             .findings
             .iter()
@@ -85,7 +87,7 @@ impl Trains {
             "<div><span class=\"plate\">{}</span> {}, {state} ({})<br><small>{}, car {}, {} of the cargo area not seen through</small><ul class=\"hits\">",
             super::page::escape(mark),
             report.kind,
-            super::page::escape(&super::percent(report.empty_probability)),
+            super::page::escape(&super::percent(sure)),
             super::page::escape(&report.scan),
             report.position,
             super::page::escape(&super::percent(report.penetration_limited))
