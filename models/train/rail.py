@@ -85,6 +85,9 @@ TRAIN = [
     ("li-empty", 185_000, 8, "--source linac --cars 12 --empties --speed 3"),
     ("cs-empty-3", 190_000, 70, "--source cs137 --cars 12 --empties --speed 2.2"),
     ("cs-empty-4", 200_000, 40, "--source cs137 --cars 12 --empties --source-distance 7.6 --source-height 2.0 --top 5.85"),
+    ("li-empty-2", 210_000, 30, "--source linac --cars 12 --empties --speed 2.6"),
+    ("li-2", 220_000, 12, "--source linac --cars 12 --speed 2.2"),
+    ("co-empty-2", 230_000, 12, "--source co60 --cars 12 --empties --speed 2.6"),
 ]
 REPORT = [
     ("r-empty", 500_000, 30, "--source cs137 --cars 12 --empties --anomalies 0.5"),
