@@ -17,7 +17,7 @@ use garita::lane::detect::View;
 use garita::lane::frame::Frame;
 use garita::lane::passage::{GAP_MS, Passages};
 use garita::models::{Models, Precision};
-use garita::pipeline::{LaneEvent, LaneSettings, Lanes};
+use garita::pipeline::lanes::{LaneEvent, LaneSettings, Lanes};
 use garita::synth::watchlist::Maker;
 use garita::watchlist::build::Builder;
 use garita::watchlist::{Entry, Jurisdiction, List, Snapshot, Watchlist, load_index, load_index_gently};

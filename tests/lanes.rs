@@ -12,7 +12,8 @@ use garita::lane::detect::View;
 use garita::lane::frame::Frame;
 use garita::lane::passage::{GAP_MS, NO_TRIGGER_MS, Passages};
 use garita::models::{Models, Precision};
-use garita::pipeline::{LaneEvent, LaneSettings, Lanes, ordered};
+use garita::pipeline::lanes::{LaneEvent, LaneSettings, Lanes};
+use garita::pipeline::ordered;
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
 
 fn start(lanes: usize) -> (Lanes, crossbeam_channel::Receiver<LaneEvent>) {

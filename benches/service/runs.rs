@@ -11,7 +11,7 @@ use garita::lane::detect::View;
 use garita::lane::frame::Frame;
 use garita::lane::passage::Passages;
 use garita::models::{Models, Precision};
-use garita::pipeline::{LaneEvent, LaneSettings, Lanes};
+use garita::pipeline::lanes::{LaneEvent, LaneSettings, Lanes};
 use garita::watchlist::snapshot::{Snapshot, Watchlist};
 
 use super::Figure;

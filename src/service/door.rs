@@ -37,7 +37,8 @@ use crate::custody::{Custody, State, StoredFrame};
 use crate::error::{Error, Fault};
 use crate::lane::frame::{Frame, MAX_BYTES};
 use crate::lane::line::PlateLine;
-use crate::pipeline::{FrameTimes, LaneEvent, Lanes, Reads};
+use crate::pipeline::FrameTimes;
+use crate::pipeline::lanes::{LaneEvent, Lanes, Reads};
 
 /// A sender's capture time is believed when it is at most this far from this machine's clock. A guess: cameras without NTP drift by minutes a month.
 pub const MAX_CLOCK_OFF_MS: i64 = 600_000;

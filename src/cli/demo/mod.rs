@@ -18,7 +18,8 @@ use garita::lane::detect::View;
 use garita::lane::frame::Frame;
 use garita::lane::hit::Hit;
 use garita::lane::passage::{GAP_MS, Passage, Passages};
-use garita::pipeline::{FrameTimes, LaneEvent, LaneSettings, Lanes};
+use garita::pipeline::FrameTimes;
+use garita::pipeline::lanes::{LaneEvent, LaneSettings, Lanes};
 use garita::watchlist::snapshot::Watchlist;
 
 mod page;
