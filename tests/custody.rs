@@ -114,6 +114,23 @@ fn a_failure_is_its_own() {
     assert_sound(folder.path());
 }
 
+/// What nobody waits for and does not fit is lost alone, and counted.
+#[test]
+fn what_is_lost_is_counted() {
+    let folder = tempdir().unwrap();
+    let custody = open(folder.path());
+    keep(&custody, "north", 0, Some(0));
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON passage WHEN NEW.track = 7 BEGIN SELECT RAISE(ABORT, 'it contradicts something'); END";
+    let made = put(&custody, |done| Record::Change(Box::new(|transaction| transaction.execute_batch(refuse).map(|()| 0)), done));
+    assert!(matches!(made, Fate::Kept(_)));
+    for track in [7, 0] {
+        custody.put(passage("north", track, 0, Vec::new()));
+    }
+    settle(&custody);
+    assert_eq!((custody.lost(), count(&custody, "SELECT count(*) FROM passage"), custody.state()), (1, 1, State::Open));
+    custody.close();
+}
+
 #[test]
 fn a_bad_frame_is_kept_aside() {
     let folder = tempdir().unwrap();

@@ -9,7 +9,7 @@ use garita::site::{EXAMPLE, Site};
 use serde_json::Value;
 
 /// Every metric of `/metrics` that the dashboard may ask for, and its labels.
-const METRICS: [(&str, &[&str]); 29] = [
+const METRICS: [(&str, &[&str]); 30] = [
     ("garita_frames_total", &["lane", "outcome"]),
     ("garita_stage_seconds_bucket", &["stage", "le"]),
     ("garita_budget_seconds", &["stage"]),
@@ -23,6 +23,7 @@ const METRICS: [(&str, &[&str]); 29] = [
     ("garita_portal_image_quality", &["portal", "figure"]),
     ("garita_scans_total", &["portal", "outcome"]),
     ("garita_store_state", &["state"]),
+    ("garita_store_lost_total", &[]),
     ("garita_connections", &[]),
     ("garita_connections_refused_total", &["limit"]),
     ("garita_edge_reads_total", &["lane", "opinion"]),

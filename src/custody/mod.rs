@@ -64,6 +64,7 @@ pub mod told;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -136,6 +137,7 @@ struct Shared {
     folder: PathBuf,
     queue: Mutex<Option<Sender<Record>>>,
     state: Arc<RwLock<State>>,
+    lost: Arc<AtomicU64>,
     readers: Vec<Mutex<Connection>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -165,8 +167,10 @@ impl Custody {
         let readers = (0..READERS).map(|_| reader(folder).map(Mutex::new)).collect::<Result<_>>()?;
         let (queue, records) = bounded(WAITING_RECORDS);
         let state = Arc::new(RwLock::new(State::Open));
-        let writer = writer::start(connection, folder, settings, records, Arc::clone(&state), held)?;
-        Ok(Custody { shared: Arc::new(Shared { folder: folder.to_owned(), queue: Mutex::new(Some(queue)), state, readers, writer: Mutex::new(Some(writer)) }) })
+        let lost = Arc::new(AtomicU64::new(0));
+        let writer = writer::start(connection, folder, settings, records, (Arc::clone(&state), Arc::clone(&lost)), held)?;
+        let shared = Shared { folder: folder.to_owned(), queue: Mutex::new(Some(queue)), state, lost, readers, writer: Mutex::new(Some(writer)) };
+        Ok(Custody { shared: Arc::new(shared) })
     }
 
     /// Hands a record to the writer; waits while [`WAITING_RECORDS`] others wait. Its `done`, where it has one, is called when its fate is known.
@@ -199,6 +203,12 @@ impl Custody {
     /// Whether it takes anything in.
     pub fn state(&self) -> State {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records that nobody waits for (passages, sightings, counts) and that could not be kept, since it was opened: they contradict what is there. Frames and
+    /// reads that they are made of are in the store.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
     }
 
     /// Its folder.

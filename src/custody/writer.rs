@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) fn start(
     folder: &Path,
     settings: Settings,
     records: Receiver<Record>,
-    state: Arc<RwLock<State>>,
+    (state, lost): (Arc<RwLock<State>>, Arc<AtomicU64>),
     held: File,
 ) -> Result<JoinHandle<()>> {
     let said = |name: &str, error: std::io::Error| Error::io(&error).in_(folder.join(name).display());
@@ -58,6 +58,7 @@ pub(super) fn start(
         folder: folder.to_owned(),
         settings,
         state,
+        lost,
         held: VecDeque::new(),
         sweeping: None,
         wal_pages,
@@ -83,6 +84,8 @@ struct Writer {
     folder: PathBuf,
     settings: Settings,
     state: Arc<RwLock<State>>,
+    /// As [`super::Custody::lost`] tells it.
+    lost: Arc<AtomicU64>,
     /// What nobody waits for, and is not on the disk yet.
     held: VecDeque<Record>,
     /// The time of a sweep that is not over.
@@ -259,7 +262,7 @@ impl Writer {
                 }
             }
         }
-        let (strip_frames, journal) = (self.settings.strip_frames, self.folder.join("journal"));
+        let (strip_frames, journal, mut lost) = (self.settings.strip_frames, self.folder.join("journal"), 0);
         for record in &self.held {
             let mut needed = Vec::new();
             let fate = alone(&transaction, |transaction| {
@@ -273,7 +276,10 @@ impl Writer {
                 Ok(0)
             })?;
             match fate {
-                Fate::Failed(error) => tracing::error!(%error, "a record does not fit the store and is lost; please report this"),
+                Fate::Failed(error) => {
+                    lost += 1;
+                    tracing::error!(%error, "a record does not fit the store and is lost; please report this");
+                }
                 _ => files.append(&mut needed),
             }
         }
@@ -283,7 +289,9 @@ impl Writer {
             self.evidence.write(bytes, digest).map_err(evidence_failed)?;
         }
         self.evidence.sync().map_err(evidence_failed)?;
-        transaction.commit().map_err(|error| Failure::sqlite(&error))
+        transaction.commit().map_err(|error| Failure::sqlite(&error))?;
+        self.lost.fetch_add(lost, Ordering::Relaxed);
+        Ok(())
     }
 
     /// That as much is free as must be.

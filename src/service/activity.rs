@@ -1,13 +1,15 @@
 //! Which sources something came from lately: `garita_source_active`.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::door::now_ms;
 use super::metrics;
 use super::uploads::{Kind, Upload};
 
-/// A source is active when something came from it within this, milliseconds: a camera's frames come every second, a passing train's columns faster.
-const ACTIVE_MS: i64 = 60_000;
+/// A source is active when something came from it within this: a camera's frames come every second, a passing train's columns faster.
+const ACTIVE: Duration = Duration::from_secs(60);
 
 /// Ways in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,42 +46,55 @@ impl From<Kind> for Source {
     }
 }
 
+/// When something came last: by a clock that never jumps, which decides, and milliseconds since the Unix epoch, which is told.
+type Last = Option<(Instant, i64)>;
+
 /// When something came last, by portal and source.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
-    last_ms: Vec<[AtomicI64; Source::ALL.len()]>,
+    lasts: Vec<Mutex<[Last; Source::ALL.len()]>>,
 }
 
 impl Activity {
     pub(super) fn new(portals: usize) -> Activity {
-        Activity { last_ms: (0..portals).map(|_| Default::default()).collect() }
+        Activity { lasts: (0..portals).map(|_| Mutex::default()).collect() }
     }
 
     /// Something came.
     pub(super) fn hear(&self, portal: usize, source: Source) {
-        self.last_ms[portal][source as usize].store(now_ms(), Ordering::Relaxed);
+        self.note(portal, source, (Instant::now(), now_ms()));
     }
 
     /// Something came of an upload, at its own time.
     pub(super) fn heard(&self, portal: Option<usize>, upload: &Upload) {
         if let Some(portal) = portal {
-            let source = Source::from(upload.about.kind);
-            self.last_ms[portal][source as usize].fetch_max(upload.heard_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.note(portal, Source::from(upload.about.kind), (upload.heard(), upload.heard_ms.load(Ordering::Relaxed)));
         }
+    }
+
+    fn note(&self, portal: usize, source: Source, heard: (Instant, i64)) {
+        let last = &mut self.lasts(portal)[source as usize];
+        if last.is_none_or(|(before, _)| before <= heard.0) {
+            *last = Some(heard);
+        }
+    }
+
+    fn lasts(&self, portal: usize) -> std::sync::MutexGuard<'_, [Last; Source::ALL.len()]> {
+        self.lasts[portal].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When something came last from any source, milliseconds since the Unix epoch.
     pub(super) fn last_ms(&self, portal: usize) -> Option<i64> {
-        self.last_ms[portal].iter().map(|last| last.load(Ordering::Relaxed)).max().filter(|&last| last > 0)
+        self.lasts(portal).iter().flatten().max_by_key(|(heard, _)| *heard).map(|&(_, heard_ms)| heard_ms)
     }
 
     /// Sets the gauges; sources that nothing ever came from have none.
-    pub(super) fn tell(&self, ids: impl Iterator<Item = impl AsRef<str>>, now_ms: i64) {
-        for (id, lasts) in ids.zip(&self.last_ms) {
-            for source in Source::ALL {
-                let last = lasts[source as usize].load(Ordering::Relaxed);
-                if last > 0 {
-                    metrics::source_active(source.name(), id.as_ref(), now_ms - last <= ACTIVE_MS);
+    pub(super) fn tell(&self, ids: impl Iterator<Item = impl AsRef<str>>) {
+        for (portal, id) in ids.enumerate() {
+            let lasts = *self.lasts(portal);
+            for (source, last) in Source::ALL.into_iter().zip(lasts) {
+                if let Some((heard, _)) = last {
+                    metrics::source_active(source.name(), id.as_ref(), heard.elapsed() <= ACTIVE);
                 }
             }
         }

@@ -71,6 +71,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     );
     describe_counter!("garita_source_connects_total", "Connections made to a camera that is pulled, by lane");
     describe_gauge!("garita_store_state", "1 for the state that the store is in: open, full, stopped");
+    describe_counter!("garita_store_lost_total", "Passages, sightings and counts that contradict what the store holds, and are lost: a fault of garita");
     describe_counter!("garita_webhook_events_total", "Attempts to tell events, by webhook and outcome: taken, failed, gone (there was nothing left to tell)");
     describe_gauge!("garita_webhook_waiting", "Events that a webhook has not taken yet");
     describe_gauge!("garita_webhook_dead", "Events that a webhook did not take within a day");
@@ -208,7 +209,8 @@ pub(super) fn queue(name: &'static str, depth: usize) {
     gauge!("garita_queue_depth", "queue" => name).set(depth as f64);
 }
 
-pub(super) fn store(state: &State) {
+pub(super) fn store(state: &State, lost: u64) {
+    counter!("garita_store_lost_total").absolute(lost);
     let now = match state {
         State::Open => "open",
         State::Full(_) => "full",

@@ -415,7 +415,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<im
             for upload in service.uploads.all() {
                 service.activity.heard(service.site.portals.iter().position(|portal| portal.id == upload.about.portal), &upload);
             }
-            service.activity.tell(service.site.portals.iter().map(|portal| &portal.id), now_ms);
+            service.activity.tell(service.site.portals.iter().map(|portal| &portal.id));
             service.opened.close_idle();
             if sweep {
                 // Latencies wait to be sorted into their buckets until somebody asks or this does it: nobody may ever ask.
@@ -428,7 +428,7 @@ async fn tick(service: Service, mut stopped: watch::Receiver<bool>, told: Arc<im
                 let waiting = service.custody.ask(|connection| connection.prepare_cached(waiting)?.query_row([], |row| row.get::<_, i64>(0)));
                 waiting.into_iter().for_each(|scans| metrics::queue("scans", scans as usize));
             }
-            metrics::store(&service.custody.state());
+            metrics::store(&service.custody.state(), service.custody.lost());
             metrics::memory();
         });
         // Had it come to a halt in there, nobody would be told that it is well.

@@ -77,7 +77,7 @@ impl Upload {
     }
 
     /// When something came last, by a clock that never jumps.
-    pub(super) fn heard(&self) -> Instant {
+    pub(crate) fn heard(&self) -> Instant {
         *lock(&self.heard)
     }
 
