@@ -80,7 +80,7 @@ fn main() -> ExitCode {
                 let mut plates = Vec::with_capacity(named.len());
                 measure(name, || {
                     plates.clone_from(&named);
-                    worker.refiner.refine(&worker.luma, &mut plates).expect("sound");
+                    worker.refiner.refine(&worker.luma, 1.0, &mut plates).expect("sound");
                 })
             }
             Stage::Rectify => measure(name, || worker.reader.rectify(&worker.luma, &read.plate)),

@@ -17,7 +17,7 @@ use crossbeam_channel::bounded;
 
 use crate::error::{Error, Fault, Result};
 use crate::infer::Engine;
-use crate::lane::detect::{Detector, MAX_PLATES, PlateBox, View};
+use crate::lane::detect::{AFAR, Detector, MAX_PLATES, PlateBox, View};
 use crate::lane::frame::Luma;
 use crate::lane::read::{PlateRead, Reader};
 use crate::lane::refine::Refiner;
@@ -106,8 +106,14 @@ impl LaneWorker {
         times.decode = lap();
         self.detector.detect(&self.luma, view, &mut self.plates)?;
         times.detect = lap();
-        self.refiner.refine(&self.luma, &mut self.plates)?;
+        self.refiner.refine(&self.luma, 1.0, &mut self.plates)?;
         times.refine = lap();
+        if view == View::Still && self.plates.is_empty() {
+            self.detector.detect_from_afar(&self.luma, &mut self.plates)?;
+            times.detect += lap();
+            self.refiner.refine(&self.luma, AFAR, &mut self.plates)?;
+            times.refine += lap();
+        }
         for plate in &self.plates {
             self.reader.rectify(&self.luma, plate);
             times.rectify += lap();

@@ -1,7 +1,7 @@
 //! What a lane must reach on rendered frames (issue 2: one vehicle is one passage, voting gains, small plates of wide views), held on a few scenes of seeds that nothing was
 //! trained or tuned on. The figures that the README states come from more of them, by `garita eval`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use garita::eval::{manifest, passages, plates};
 use garita::infer::Engine;
@@ -50,4 +50,34 @@ fn tiles_find_the_small_plates_of_a_wide_view() {
     let report = plates::report(&samples, &outcomes, plates::MIN_WIDTH);
     assert!(report.errors.is_empty() && report.recall.of >= 12, "{:?}, {} plates", report.errors, report.recall.of);
     assert!(report.recall.hits as f64 >= 0.9 * report.recall.of as f64, "{} found", report.recall);
+}
+
+/// Photographs from close by: each plate fills its picture. What one look misses, another from twice as far may show.
+#[test]
+fn a_photograph_from_close_by_is_looked_at_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = render(folder.path(), Kind::Single, 909, 24, (1920, 1080));
+    let mut close = Vec::new();
+    for sample in &samples {
+        let picture = image::open(&sample.path).expect("rendered");
+        for hull in sample.plates.iter().filter_map(|truth| truth.hull).filter(|hull| hull[2] >= 80.0) {
+            let [x, y, width, height] = hull.map(|value| value as u32);
+            let (left, top) = (x.saturating_sub(width / 20), y.saturating_sub(height));
+            let path = folder.path().join(format!("close-{}.png", close.len()));
+            picture.crop_imm(left, top, width + width / 10, 3 * height).save(&path).expect("there is room");
+            close.push(path);
+        }
+    }
+    let found = |view: View| {
+        let mut worker = workers(view).remove(0);
+        let mut reads = Vec::new();
+        let is_found = |path: &&PathBuf| {
+            worker.analyse(&std::fs::read(path).expect("just written"), view, &mut reads).expect("sound");
+            !reads.is_empty()
+        };
+        close.iter().filter(is_found).count()
+    };
+    let (once, again) = (found(View::Whole), found(View::Still));
+    println!("{} pictures: something found in {once}, with another look in {again}", close.len());
+    assert!(close.len() >= 12 && again > once, "{} pictures: {once} by one look, {again} by two", close.len());
 }

@@ -261,7 +261,7 @@ fn values() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
         ("workers", number(1..257)),
         ("lane.north-1.name", name()),
         ("lane.north-1.mode", one_of(&["continuous", "triggered", "watch"])),
-        ("lane.north-1.view", one_of(&["whole", "tiles"])),
+        ("lane.north-1.view", one_of(&["whole", "still", "tiles"])),
         ("lane.south.gap_ms", number(100..600_001)),
         ("lane.south.replay.fps", fps),
         ("portal.bridge.name", name()),

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
     let watchlist = args.watchlist.as_deref().map(|path| super::load_watchlist(path, jiff::Timestamp::now())).transpose()?;
-    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let view = if args.tiles { View::Tiled } else { View::Still };
     let mut workers = super::workers(args.threads, || Ok((LaneWorker::open_for(&engine, &models, view)?, Matcher::default())))?;
     let progress = super::progress(jobs.len() as u64, "images", !args.json || !std::io::stdout().is_terminal());
     let mut failed = 0;
@@ -119,7 +119,7 @@ struct Job {
 
 fn one(worker: &mut LaneWorker, matcher: &mut Matcher, Job { path, refused }: Job, args: &Args, watchlist: Option<&Snapshot>) -> Line {
     let begin = Instant::now();
-    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let view = if args.tiles { View::Tiled } else { View::Still };
     let mut line = Line { image: shown(&path), width: None, height: None, error: None, plates: Vec::new(), timing_ms: TimingLine::default() };
     let mut reads = Vec::new();
     let encoded = refused.map_or_else(|| read_frame(&path), Err);

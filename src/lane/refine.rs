@@ -58,10 +58,7 @@ impl Refiner {
     }
 
     /// Looks at one box of a frame: its corners measured anew, and by how much it is a plate after both looks.
-    ///
-    /// # Errors
-    /// `Model` where inference fails.
-    pub fn look(&mut self, luma: &Luma, plate: &PlateBox) -> Result<PlateBox> {
+    fn look(&mut self, luma: &Luma, plate: &PlateBox, far: f32) -> Result<PlateBox> {
         let view = ViewAt::of(plate);
         rectify(luma, &view.corners(), [0.0, 0.0], self.network.input(), WIDTH, HEIGHT);
         let outputs = self.network.run()?;
@@ -69,17 +66,18 @@ impl Refiner {
         let corner = |index: usize| [0, 1].map(|axis| view.centre[axis] + view.half_width * values[1 + 2 * index + axis]);
         let placed = PlateBox { corners: [corner(0), corner(1), corner(2), corner(3)], score: plate.score };
         let [left, _, right, _] = placed.hull();
-        let share = (right - left) / (luma.width as f32).max(luma.height as f32 * detect::WIDTH as f32 / detect::HEIGHT as f32);
+        let share = (right - left) / far / (luma.width as f32).max(luma.height as f32 * detect::WIDTH as f32 / detect::HEIGHT as f32);
         Ok(PlateBox { score: self.settings.evidence.score(values[0], plate.score, share), ..placed })
     }
 
-    /// Looks at each of `plates` and keeps what is a plate, each once, surest first.
+    /// Looks at each of `plates` and keeps what is a plate, each once, surest first. They were seen from `far` times as far as where the frame fills the detector's
+    /// view: 1, or [`detect::AFAR`].
     ///
     /// # Errors
     /// `Model` where inference fails.
-    pub fn refine(&mut self, luma: &Luma, plates: &mut Vec<PlateBox>) -> Result<()> {
+    pub fn refine(&mut self, luma: &Luma, far: f32, plates: &mut Vec<PlateBox>) -> Result<()> {
         for plate in plates.iter_mut() {
-            *plate = self.look(luma, plate)?;
+            *plate = self.look(luma, plate, far)?;
         }
         plates.retain(|plate| plate.score >= self.settings.score_threshold && plate.corners.iter().flatten().all(|value| value.is_finite()));
         plates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));

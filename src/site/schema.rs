@@ -147,7 +147,7 @@ fn together(root: &Section<'_, '_>, site: &Site) {
 fn lane((id, mut section): (String, Section<'_, '_>)) -> Option<Lane> {
     let name = text(&mut section, "name", Otherwise::Value(&id));
     let mode = choice(&mut section, "mode", "continuous", &[("continuous", Mode::Continuous), ("triggered", Mode::Triggered), ("watch", Mode::Watch)]);
-    let view = choice(&mut section, "view", "whole", &[("whole", View::Whole), ("tiles", View::Tiled)]);
+    let view = choice(&mut section, "view", "whole", &[("whole", View::Whole), ("still", View::Still), ("tiles", View::Tiled)]);
     let gap_ms = number(&mut section, "gap_ms", &GAP_MS.to_string(), 100..=600_000);
     // A triggered lane may be quiet for hours.
     let silence = if mode == Some(Mode::Triggered) { "0" } else { "60" };

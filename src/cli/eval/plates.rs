@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let engine = Engine::load()?;
     let models = args.models.load()?;
-    let view = if args.tiles { View::Tiled } else { View::Whole };
+    let view = if args.tiles { View::Tiled } else { View::Still };
     let mut workers = crate::cli::workers(args.threads, || LaneWorker::open_for(&engine, &models, view))?;
     let progress = crate::cli::progress(samples.len() as u64, "images", true);
     let mut outcomes = Vec::with_capacity(samples.len());
