@@ -138,6 +138,49 @@ fn while_the_train_passes_the_list_may_go_on() {
     assert!(found[2].confidence > 0.9, "{found:?}");
 }
 
+#[test]
+fn entries_behind_the_last_car_take_nobody_s_name() {
+    let mut consist = Consist { train: None, cars: lengths().iter().map(|&m| entry("UP 1", m)).collect() };
+    consist.cars.extend([entry("NS 1", 28.0), entry("NS 2", 28.0)]);
+    let cars: Vec<CarSegment> = lengths().iter().map(|&m| car(m, 4)).collect();
+    for (i, identity) in align(&cars, &consist, true).iter().enumerate() {
+        assert_eq!(identity.entries, [i]);
+        assert!(identity.confidence > 0.99, "{i}: {identity:?}");
+    }
+}
+
+/// Half of a car is no shorter car: the list goes on where the scan ends.
+#[test]
+fn a_car_that_the_scan_cuts_off_is_the_next_in_the_list() {
+    let consist = Consist { train: None, cars: [17.2, 18.0, 21.6, 9.0].into_iter().map(|m| entry("UP 1", m)).collect() };
+    let mut half = car(9.0, 2);
+    half.cut_off = true;
+    let found = align(&[car(17.2, 4), car(18.0, 4), half], &consist, true);
+    assert_eq!(found[2].entries, [2], "{found:?}");
+}
+
+#[test]
+fn tags_of_other_equipment_and_repeated_reads_are_no_cars() {
+    let line = |group: u8, initials: &str, number: u32, side: &str| format!("12:00:00,1,1,0,{group},{initials},{number},{side},172,4,1,0\n");
+    let text = [
+        line(19, "TILX", 1, "L"),
+        line(19, "CSXT", 2, "L"),
+        line(19, "TILX", 1, "R"),
+        line(19, "CSXT", 2, "R"),
+        line(27, "MSKU", 907_032, "L"),
+        line(19, "NAHX", 3, "L"),
+        line(14, "CSXE", 4, "L"),
+    ];
+    let text = text.concat();
+    for text in [text.clone(), format!("\u{feff}{text}")] {
+        let consist = Consist::parse(text.as_bytes()).unwrap();
+        let marks: Vec<_> = consist.cars.iter().filter_map(ConsistCar::written_mark).collect();
+        assert_eq!(marks, ["TILX 1", "CSXT 2", "NAHX 3"]);
+    }
+    let refused = Consist::parse(br#"{"cars":[{"mark":"UP 1\u001b[31m"}]}"#).unwrap_err();
+    assert!(refused.message.contains("car 1"), "{refused}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -64,7 +64,7 @@ fn colour(mm: f32) -> Rgb<u8> {
 /// Diagonal lines over what was not penetrated.
 fn hatched(image: &CarImage, mut picture: RgbImage, ink: Rgb<u8>) -> RgbImage {
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let limited = image.limited[(x / SCALE) as usize * image.height + (y / SCALE) as usize];
+        let limited = image.is_hidden((x / SCALE) as usize * image.height + (y / SCALE) as usize);
         if limited {
             *pixel = if (x + y) % 8 < 2 { Rgb([255, 255, 255]) } else { ink };
         }

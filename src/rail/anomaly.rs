@@ -109,6 +109,17 @@ impl Heat {
         suspects
     }
 
+    /// Says nothing where nothing was measured.
+    pub fn forget_unmeasured(&mut self, image: &CarImage) {
+        for (index, logit) in self.logits.iter_mut().enumerate() {
+            let (row, column) = (index / self.width * 2, index % self.width * 2);
+            let cells = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(down, along)| (column + along) * image.height + row + down);
+            if cells.iter().filter(|&&cell| image.unmeasured.get(cell).is_some_and(|&unmeasured| unmeasured)).count() >= 2 {
+                *logit = NOTHING;
+            }
+        }
+    }
+
     /// What of this map is news against an earlier one: a block keeps its logit where the earlier car was as good as silent about the place, and loses most of what the
     /// earlier car said there or within a quarter of a metre (`change` knows the place to a cell or two). Structure that looks odd looks odd on every visit.
     pub fn news(&self, before: &Heat, change: &Change) -> Heat {

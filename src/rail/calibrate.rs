@@ -193,6 +193,39 @@ impl Calibration {
         Ok(())
     }
 
+    /// Detectors that were in order at the beginning and are not in the scan's last columns, where these show open beam: what they read is off by a third or more, or
+    /// does not vary as quanta do. None where the scan does not end in air.
+    pub fn failed(&self, scan: &Scan) -> Vec<usize> {
+        // 64 columns: 0.6 s of air behind the train.
+        const LAST: usize = 64;
+        let columns = scan.columns();
+        let mut moments = Moments::new(scan.detectors());
+        for column in columns.saturating_sub(LAST)..columns {
+            if scan.column(column).flags & (FLAG_SHUT | FLAG_REPAIRED) == 0
+                && let Ok(counts) = scan.counts(column..column + 1)
+            {
+                moments.add(&counts, &self.dark, self.level(scan, column));
+            }
+        }
+        if moments.columns < LAST as f64 / 2.0 {
+            return Vec::new();
+        }
+        let live: Vec<usize> = (0..self.air.len()).filter(|&i| !self.dead[i]).collect();
+        let off = |i: usize, by: f64| !((1.0 - by)..=(1.0 + by)).contains(&(moments.mean[i] / f64::from(self.air[i])));
+        // Where a fifth of the array sees something else, there is something in the beam, or no beam.
+        if 5 * live.iter().filter(|&&i| off(i, 0.1)).count() > live.len() {
+            return Vec::new();
+        }
+        let ratios = moments.variance_over_mean();
+        live.into_iter().filter(|&i| off(i, 0.33) || ratios[i] < 0.1 * self.gain).collect()
+    }
+
+    /// Stored value in open beam, dark included: median over the detectors.
+    pub fn air_stored(&self) -> f32 {
+        let mut live: Vec<f32> = (0..self.air.len()).filter(|&i| !self.dead[i]).map(|i| self.air[i] + self.dark[i]).collect();
+        median_of(&mut live)
+    }
+
     /// Quanta per pixel in open beam, median over the detectors.
     pub fn air_quanta(&self) -> f32 {
         let mut live: Vec<f32> = (0..self.air.len()).filter(|&i| !self.dead[i]).map(|i| self.air[i]).collect();

@@ -8,6 +8,9 @@
 //! subtracted, as otherwise 80 mm of steel would look like 60.
 //!
 //! Penetration-limited: where less came through three by three cells than three sigma of none ([`LIMIT_SIGMA`]). What lies behind cannot be cleared.
+//!
+//! Unmeasured: where no detector lives, or no beam came (the source was shut, columns were lost and repaired, or all detectors were dark). Filled in from beside so
+//! that a picture can be drawn; nothing is said of it, and it cannot be cleared either.
 
 use std::ops::Range;
 
@@ -45,6 +48,8 @@ pub struct CarImage {
     pub sigma_mm: Vec<f32>,
     /// True where too little came through to say what is there.
     pub limited: Vec<bool>,
+    /// True where nothing was measured, and what stands here is filled in from beside.
+    pub unmeasured: Vec<bool>,
     /// Quanta that an open cell holds.
     pub air_quanta: f32,
     /// Scattered share that this car's darkest parts show, 0..=0.25.
@@ -107,8 +112,11 @@ impl CarImage {
         let height = (scan.detectors() as f64 * d.pitch_mm / CELL_MM).ceil().max(1.0) as usize;
         let rows: Vec<Option<Share>> =
             (0..scan.detectors()).map(|i| if calibration.dead[i] { None } else { share(i as f64 * d.pitch_mm, (i + 1) as f64 * d.pitch_mm, height) }).collect();
+        let (live, all) = rows_covered(calibration, d.pitch_mm, height);
         let mut net = vec![0.0_f32; width * height];
         let mut air = vec![0.0_f32; width * height];
+        // Per cell along the car: shares of columns with and without beam.
+        let (mut taken, mut lost) = (vec![0.0_f32; width], vec![0.0_f32; width]);
         // In blocks of columns: a file that is not time-major allocates what it gathers.
         for block in (columns.start..columns.end).step_by(256) {
             let block = block..(block + 256).min(columns.end);
@@ -117,12 +125,14 @@ impl CarImage {
                 let k = column - columns.start;
                 let flags = scan.column(column).flags;
                 let Some(along) = share(f64::from(x_mm[k]), f64::from(x_mm[k + 1]), width) else { continue };
-                if flags & (FLAG_SHUT | FLAG_REPAIRED) != 0 {
-                    continue;
-                }
                 let level = calibration.level(scan, column);
+                let beam = flags & (FLAG_SHUT | FLAG_REPAIRED) == 0 && has_beam(calibration, values, level);
                 for (cell, part) in [(along.cell, along.first), (along.cell + 1, along.second)] {
                     if part <= 0.0 {
+                        continue;
+                    }
+                    *if beam { &mut taken[cell] } else { &mut lost[cell] } += part;
+                    if !beam {
                         continue;
                     }
                     let at = cell * height;
@@ -150,6 +160,9 @@ impl CarImage {
             steel_mm: vec![0.0; width * height],
             sigma_mm: vec![0.0; width * height],
             limited: vec![false; width * height],
+            unmeasured: (0..width * height)
+                .map(|index| (lost[index / height] > 0.0 && taken[index / height] < 0.25) || (live[index % height] <= 0.0 && all[index % height] > 0.0))
+                .collect(),
             air_quanta: 0.0,
             veil: 0.0,
             attenuation: calibration.attenuation.clone(),
@@ -170,7 +183,8 @@ impl CarImage {
         let gain = calibration.gain;
         let quanta: Vec<f32> = self.t.iter().map(|net| (net / gain).max(0.0)).collect();
         let mut open: Vec<f32> = self.sigma_t.iter().map(|air| air / gain).filter(|&air| air > 0.0).collect();
-        self.air_quanta = super::calibrate::median_of(&mut open);
+        // 1: nothing was measured at all, and nothing is divided by it.
+        self.air_quanta = if open.is_empty() { 1.0 } else { super::calibrate::median_of(&mut open) };
         for (index, &quanta) in quanta.iter().enumerate() {
             let air = self.sigma_t[index] / gain;
             // A quarter of the usual air: half a row of a dead detector, or a column half covered, still counts; less is filled in below.
@@ -275,6 +289,16 @@ impl CarImage {
         (x.saturating_sub(1)..(x + 2).min(self.width)).flat_map(move |x| rows.clone().map(move |y| x * height + y))
     }
 
+    /// Fraction of the picture in which nothing was measured, 0..=1.
+    pub fn unmeasured_share(&self) -> f64 {
+        self.unmeasured.iter().filter(|&&unmeasured| unmeasured).count() as f64 / self.unmeasured.len().max(1) as f64
+    }
+
+    /// Whether nothing can be said of a cell: too little came through, or nothing was measured.
+    pub fn is_hidden(&self, index: usize) -> bool {
+        self.limited[index] || self.unmeasured[index]
+    }
+
     /// Height above the rail of the middle of a row, mm.
     pub fn height_mm(&self, row: usize) -> f64 {
         self.top_mm - (row as f64 + 0.5) * CELL_MM
@@ -312,6 +336,32 @@ impl CarImage {
         let detector = |row: usize| ((row as f64 * CELL_MM / self.pitch_mm).round() as usize).min(self.detectors);
         detector(rows.start)..detector(rows.end).max(detector(rows.start) + 1)
     }
+}
+
+/// How much of each row of cells live detectors cover, and all of them, mm.
+fn rows_covered(calibration: &Calibration, pitch_mm: f64, height: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut live, mut all) = (vec![0.0; height], vec![0.0; height]);
+    for (i, &dead) in calibration.dead.iter().enumerate() {
+        if let Some(row) = share(i as f64 * pitch_mm, (i + 1) as f64 * pitch_mm, height) {
+            for (cell, part) in [(row.cell, row.first), (row.cell + 1, row.second)] {
+                if part > 0.0 {
+                    all[cell] += f64::from(part) * pitch_mm;
+                    live[cell] += if dead { 0.0 } else { f64::from(part) * pitch_mm };
+                }
+            }
+        }
+    }
+    (live, all)
+}
+
+/// Whether anything shines: a sixteenth of the array sees 2 % of open beam or more. Over the highest car there is air, which is looked at first.
+fn has_beam(calibration: &Calibration, values: &[u16], level: f32) -> bool {
+    let size = values.len().div_ceil(16).max(1);
+    (0..values.len()).step_by(size).any(|start| {
+        let live = (start..(start + size).min(values.len())).filter(|&i| !calibration.dead[i]);
+        let (net, open) = live.fold((0.0, 0.0), |(net, open), i| (net + f32::from(values[i]) - calibration.dark[i], open + calibration.air[i]));
+        open > 0.0 && net > 0.02 * open * level
+    })
 }
 
 /// Running mean over 23 cells (0.7 m), shorter at the ends.

@@ -42,10 +42,10 @@ pub struct ConsistCar {
     #[serde(default)]
     pub length_dm: Option<f64>,
     /// Wheel sets.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub axles: Option<u32>,
     /// Platforms of an articulated car.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub platforms: Option<u32>,
     /// Whether it is declared loaded.
     #[serde(default)]
@@ -64,6 +64,16 @@ pub struct ConsistCar {
     pub locomotive: bool,
 }
 
+/// A whole number, also where it is written `4.0`.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
+    let Some(value) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    // 1,000: no car has so many of anything.
+    if value.fract() == 0.0 && (0.0..=1000.0).contains(&value) {
+        return Ok(Some(value as u32));
+    }
+    Err(serde::de::Error::custom(format!("{value} is no number of axles or platforms")))
+}
+
 impl Consist {
     /// Parses a list: the JSON of `shared/rail-samples/README.md`, or the lines of a tag reader ([`super::identity::tag_read`]).
     ///
@@ -73,6 +83,8 @@ impl Consist {
         if text.len() as u64 > MAX_BYTES {
             return Err(Error::new(Fault::Limit, format!("{} bytes, more than the limit of {MAX_BYTES}", text.len())));
         }
+        // What some editors write before everything else.
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let consist = if text.trim_ascii_start().starts_with(b"{") {
             serde_json::from_slice(text).map_err(|error| Error::new(Fault::Damaged, format!("not the JSON of a consist: {error}")))?
         } else {
@@ -84,22 +96,26 @@ impl Consist {
         for (index, car) in consist.cars.iter().enumerate() {
             // 3 to 200 m: nothing on rails is shorter, and five articulated platforms have 80 m.
             let sane = car.length_dm.is_none_or(|length| (30.0..=2000.0).contains(&length)) && car.weight_kg.is_none_or(|mass| (0.0..=1e6).contains(&mass));
-            if !sane || car.mark.as_ref().is_some_and(|mark| mark.len() > 64) {
-                return Err(Error::new(Fault::Damaged, format!("car {}: its length, weight or mark is impossible", index + 1)));
+            let plain = |mark: &String| mark.len() <= 64 && !mark.chars().any(char::is_control);
+            if !sane || !car.mark.iter().chain(&car.containers).all(plain) {
+                return Err(Error::new(Fault::Damaged, format!("car {}: its length, weight, mark or a container is impossible", index + 1)));
             }
         }
         Ok(consist)
     }
 
-    /// Two tags of one car (one on each side) make one entry.
+    /// Two tags of one car (one on each side), and repeated reads, make one entry; tags of other equipment than locomotives and railcars (containers, devices at a
+    /// train's end) none.
     fn from_tags(text: &str) -> Result<Consist> {
+        // Both sides' readers speak in turns, a car or two apart.
+        const TURNS: usize = 4;
         let mut cars: Vec<(TagRead, ConsistCar)> = Vec::new();
         for (line, content) in text.lines().enumerate().filter(|(_, content)| !content.trim().is_empty()) {
             let tag = tag_read(content).map_err(|error| Error::new(error.fault, format!("line {}: {}", line + 1, error.message)))?;
             if cars.len() >= MAX_CARS {
                 return Err(Error::new(Fault::Limit, format!("line {}: more than {MAX_CARS} cars", line + 1)));
             }
-            if cars.last().is_some_and(|(last, _)| last.mark == tag.mark) {
+            if !tag.is_of_a_car() || cars.iter().rev().take(TURNS).any(|(last, _)| last.mark == tag.mark) {
                 continue;
             }
             let car = ConsistCar {
@@ -145,8 +161,9 @@ const ANY_LENGTH: f64 = 1.0 / 25.0;
 /// How one step of the alignment moves: this many segments and this many entries.
 type Step = (usize, usize);
 
-/// Lays the list against the cars; `complete` says that the last car has been seen, otherwise the list may go on.
+/// Lays the list against the cars; `complete` says that the last car has been seen, otherwise the list may go on, as it may where the scan ends inside a car.
 pub fn align(cars: &[CarSegment], consist: &Consist, complete: bool) -> Vec<Identity> {
+    let complete = complete && !cars.last().is_some_and(|car| car.cut_off);
     let (n, m) = (cars.len(), consist.cars.len());
     let steps: Vec<Step> = [(1, 1), (1, 0), (0, 1)].into_iter().chain((2..=MOST_JOINED).flat_map(|k| [(1, k), (k, 1)])).collect();
     let at = |i: usize, j: usize| i * (m + 1) + j;
@@ -158,7 +175,8 @@ pub fn align(cars: &[CarSegment], consist: &Consist, complete: bool) -> Vec<Iden
             let here = forward[at(i, j)];
             if here > f64::NEG_INFINITY {
                 for &(di, dj) in &steps {
-                    if i + di <= n && j + dj <= m {
+                    // Of a list that goes on, nothing is left out behind the last car.
+                    if i + di <= n && j + dj <= m && (di > 0 || i < n || complete) {
                         let to = at(i + di, j + dj);
                         forward[to] = log_add(forward[to], here + cost(&cars[i..i + di], &consist.cars[j..j + dj]));
                     }
@@ -172,14 +190,15 @@ pub fn align(cars: &[CarSegment], consist: &Consist, complete: bool) -> Vec<Iden
     for i in (0..=n).rev() {
         for j in (0..=m).rev() {
             for &(di, dj) in &steps {
-                if (di > 0 || complete) && i + di <= n && j + dj <= m && !(i == n && di == 0) {
+                if i + di <= n && j + dj <= m && !(i == n && di == 0) {
                     let onward = backward[at(i + di, j + dj)] + cost(&cars[i..i + di], &consist.cars[j..j + dj]);
                     backward[at(i, j)] = log_add(backward[at(i, j)], onward);
                 }
             }
         }
     }
-    let total = (0..=m).map(|j| forward[at(n, j)] + backward[at(n, j)]).fold(f64::NEG_INFINITY, log_add);
+    // Every path ends at the list's end; through a list that goes on, behind any entry.
+    let total = if complete { forward[at(n, m)] } else { (0..=m).map(|j| forward[at(n, j)]).fold(f64::NEG_INFINITY, log_add) };
     let mut identities = vec![Identity::default(); n];
     for i in 0..n {
         for j in 0..m {
@@ -228,7 +247,11 @@ fn length_density(cars: &[CarSegment], entries: &[ConsistCar], uncertain: bool) 
     let seen_m: f64 = cars.iter().map(|car| car.length_mm / 1000.0).sum();
     let stated: Option<f64> = entries.iter().map(|entry| entry.length_dm.map(|dm| dm / 10.0)).sum();
     let Some(stated_m) = stated else { return ANY_LENGTH.ln() };
-    // 0.35 m: where the gap is cut; 2.5 %: speed. A car without beam, or one that the scan cuts off, is only roughly known.
+    if cars.iter().any(|car| car.cut_off) {
+        // What was seen of a car that the scan cuts off is less than the car.
+        return if seen_m <= 1.05 * stated_m + 1.0 { ANY_LENGTH.ln() } else { 1e-5_f64.ln() };
+    }
+    // 0.35 m: where the gap is cut; 2.5 %: speed. A car without beam is only roughly known.
     let sigma = if uncertain { 3.0 } else { 0.35 + 0.025 * stated_m };
     let off = (seen_m - stated_m) / sigma;
     // A floor, so that one wrong length in the list is a doubt and not a wall.
@@ -238,6 +261,9 @@ fn length_density(cars: &[CarSegment], entries: &[ConsistCar], uncertain: bool) 
 fn axle_odds(cars: &[CarSegment], entries: &[ConsistCar]) -> f64 {
     let seen: usize = cars.iter().map(|car| car.axles_mm.len()).sum();
     let stated: Option<u32> = entries.iter().map(|entry| entry.axles).sum();
+    if cars.iter().any(|car| car.cut_off) {
+        return if stated.is_some_and(|stated| seen > stated as usize) { 0.02_f64.ln() } else { 0.3_f64.ln() };
+    }
     match stated {
         Some(stated) if seen > 0 => match seen.abs_diff(stated as usize) {
             0 => 0.9_f64.ln(),

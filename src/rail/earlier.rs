@@ -158,7 +158,8 @@ impl Change {
                 change.sigma_mm[index] = (image.sigma_mm[index].powi(2) + variance + (0.25 * slope).powi(2) + (0.03 * expected).powi(2)).sqrt();
                 let height = image.height_mm(y);
                 let seen = height > 150.0 && height < f64::from(shape.top_mm[x]) + 100.0 && !(near_axle && height < 1050.0);
-                change.mask[index] = seen && !(image.limited[index] && earlier.limited[a]);
+                let hidden = image.limited[index] && earlier.limited[a] || image.unmeasured[index] || earlier.unmeasured[a];
+                change.mask[index] = seen && !hidden;
                 change.floor[index] = change.mask[index] && shape.on_floor(height);
                 if change.mask[index] {
                     offsets.push(change.mm[index]);

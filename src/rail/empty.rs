@@ -27,9 +27,9 @@ fn limits(kind: Kind) -> (f64, f64, f64) {
 /// What speaks for a load.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Fill {
-    /// Thickness that the kind's share of the cargo area is below, mm of steel.
+    /// Thickness that the kind's share of the cargo area is below, mm of steel, where it was measured.
     pub thickness_mm: f64,
-    /// Fraction of the cargo area that is penetration-limited.
+    /// Fraction of the cargo area that cannot be judged: penetration-limited, or not measured.
     pub limited: f64,
 }
 
@@ -37,9 +37,10 @@ impl Fill {
     /// Looks at the cargo area.
     pub fn of(image: &CarImage, shape: &Shape) -> Fill {
         let cells: Vec<usize> = (0..shape.cargo.len()).filter(|&index| shape.cargo[index]).collect();
-        let limited = cells.iter().filter(|&&index| image.limited[index]).count() as f64 / cells.len().max(1) as f64;
+        let limited = cells.iter().filter(|&&index| image.is_hidden(index)).count() as f64 / cells.len().max(1) as f64;
         // What is not penetrated is thicker than anything that is.
-        let mut thickness: Vec<f32> = cells.iter().map(|&index| if image.limited[index] { 1000.0 } else { image.steel_mm[index] }).collect();
+        let measured = cells.iter().filter(|&&index| !image.unmeasured[index]);
+        let mut thickness: Vec<f32> = measured.map(|&index| if image.limited[index] { 1000.0 } else { image.steel_mm[index] }).collect();
         Fill { thickness_mm: f64::from(quantile(&mut thickness, limits(shape.kind).0)), limited }
     }
 

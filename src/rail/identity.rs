@@ -73,12 +73,47 @@ pub fn iso6346_check(code: &str) -> Option<u32> {
 
 /// A container code without spaces and hyphens (`CSQU3054383`), if its check digit is right.
 pub fn container(text: &str) -> Option<String> {
+    with_check_digit(text).filter(|(_, written)| *written == Written::Right).map(|(code, _)| code)
+}
+
+/// What a container code says as its check digit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The digit that belongs there.
+    Right,
+    /// Another: some character of the code is wrong.
+    Wrong,
+    /// None.
+    Missing,
+}
+
+/// A container code with the check digit that belongs to its first ten characters, and what was written in its place; `None` for what is no such code.
+pub fn with_check_digit(text: &str) -> Option<(String, Written)> {
     if text.len() > 32 {
         return None;
     }
     let code: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
-    let check = iso6346_check(&code)?;
-    (code.len() == 11 && code.as_bytes()[10] == b'0' + check as u8).then_some(code)
+    let check = b'0' + iso6346_check(&code)? as u8;
+    let written = match code.as_bytes()[10..] {
+        [] => Written::Missing,
+        [digit] if digit == check => Written::Right,
+        [digit] if digit.is_ascii_digit() => Written::Wrong,
+        _ => return None,
+    };
+    Some((format!("{}{}", &code[..10], char::from(check)), written))
+}
+
+/// What is wrong with the codes by which a car and its containers are named, in words; marks have no check digit.
+pub fn doubts<'a>(mark: Option<&'a str>, containers: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let uic = mark.filter(|mark| mark.chars().filter(char::is_ascii_digit).count() == 12 && mark.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-')));
+    let wagon = uic.filter(|number| !is_uic(number)).map(|number| format!("wagon {number}: the check digit is wrong"));
+    let boxes = containers.filter_map(|code| match with_check_digit(code) {
+        Some((_, Written::Right)) => None,
+        Some((right, Written::Wrong)) => Some(format!("container {code}: the check digit is wrong, {} belongs to the rest", &right[10..])),
+        Some((right, Written::Missing)) => Some(format!("container {code}: it has no check digit, {} is right", &right[10..])),
+        None => Some(format!("container {code:?} is no ISO 6346 code")),
+    });
+    wagon.into_iter().chain(boxes).collect()
 }
 
 /// Which side of the equipment a tag is on, relative to its B end.
@@ -110,6 +145,11 @@ pub struct TagRead {
 }
 
 impl TagRead {
+    /// True for the tag of a locomotive or a railcar: the others are on what cars carry, or on the train.
+    pub fn is_of_a_car(&self) -> bool {
+        matches!(self.group, 5 | 19)
+    }
+
     /// True for a locomotive's tag.
     pub fn is_locomotive(&self) -> bool {
         self.group == 5

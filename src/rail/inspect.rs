@@ -16,12 +16,12 @@ use super::empty::{self, Fill};
 use super::expect::Coarse;
 use super::finding::{Finding, Suspect};
 use super::residual::Residual;
-use super::scan::Scan;
+use super::scan::{FLAG_SHUT, Scan};
 use super::segment::CarSegment;
 use super::shape::{Kind, Shape};
 use super::thresholds::Thresholds;
 use super::{manifest, opaque, structure};
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 
 /// One car, as `garita inspect --json` writes it.
 #[derive(Debug, Clone, Serialize)]
@@ -130,6 +130,10 @@ pub struct Examined {
 
 /// Findings rarer than this among normal cars are reported: "look here" (`shared/rail.md` 1.2; 1 % is for referrals).
 pub const CUE_RATE: f64 = 0.05;
+/// A car whose cargo area is hidden by this much and more has opaque cargo.
+const OPAQUE_CARGO: f64 = 0.03;
+/// A car of which more than this was not measured was not seen.
+const MOST_UNMEASURED: f64 = 0.5;
 /// The most findings of a car that are reported.
 const MOST_FINDINGS: usize = 8;
 
@@ -147,7 +151,18 @@ pub fn examine(
     mut network: Option<&mut Anomaly>,
 ) -> Result<Examined> {
     let image = CarImage::new(scan, calibration, segment)?;
-    let shape = Shape::of(&image, segment);
+    let mut shape = Shape::of(&image, segment);
+    let unmeasured = image.unmeasured_share();
+    if unmeasured > MOST_UNMEASURED {
+        let shut = image.columns.clone().filter(|&column| scan.column(column).flags & FLAG_SHUT != 0).count();
+        if 2 * shut <= image.columns.len() {
+            let message =
+                format!("columns {:?}: nothing was measured in {:.0} % of this car: look at the source and the array", image.columns, 100.0 * unmeasured);
+            return Err(Error::new(Fault::Damaged, message));
+        }
+        // The source is shut for who drives the train.
+        (shape.kind, shape.confidence) = (Kind::Locomotive, 0.9);
+    }
     let residual = Residual::of(&image, &shape);
     let fill = Fill::of(&image, &shape);
     let coarse = Coarse::of(&image);
@@ -168,11 +183,12 @@ pub fn examine(
             looked.push(("structure-roof", structure::roof(&image, &shape, &residual)));
         }
         if let Some(network) = network.as_deref_mut() {
-            let map = network.heat(&coarse, &unexplained)?;
+            let mut map = network.heat(&coarse, &unexplained)?;
+            map.forget_unmeasured(&image);
             looked.push(("network", map.clone().suspects(&image, "network")));
             heat = Some(map);
         }
-        if fill.limited < 0.03 {
+        if fill.limited < OPAQUE_CARGO {
             looked.push(("opaque", opaque::suspects(&image, &shape)));
         }
     }
@@ -205,19 +221,12 @@ pub fn examine(
     let together = combined(scores.iter().map(|&(detector, _, rate)| (detector, rate)));
     let car_rate = thresholds.car_rate(looks_empty, misfit_mm.is_some(), together).max(lowest);
     let empty_probability = empty::probability(unloaded, car_rate);
-    if let Some(entry) = entry {
-        // Contradictions are judged by their own odds, not against normal cars.
-        judged.extend(
-            manifest::suspects(&image, &shape, &residual, entry, empty_probability).into_iter().map(|suspect| ((-suspect.score).exp().min(1.0) * 0.1, suspect)),
-        );
-    }
     judged.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut kept: Vec<(f64, Suspect)> = Vec::new();
     for (rate, suspect) in judged {
-        let hidden = suspect.kind != "dense-opaque" && suspect.detector != "manifest" && mostly_limited(&image, &suspect);
-        let repeated = kept
-            .iter()
-            .any(|(_, other)| other.overlaps(&suspect) && (other.kind == "density-") == (suspect.kind == "density-") && other.detector != "manifest");
+        // Nothing is claimed inside opaque cargo; a small opaque thing in a car that is seen through otherwise is what is looked for.
+        let hidden = suspect.kind != "dense-opaque" && fill.limited >= OPAQUE_CARGO && mostly_hidden(&image, &suspect);
+        let repeated = kept.iter().any(|(_, other)| other.overlaps(&suspect) && (other.kind == "density-") == (suspect.kind == "density-"));
         if rate <= CUE_RATE && !hidden && !repeated && kept.len() < MOST_FINDINGS {
             kept.push((rate, suspect));
         }
@@ -227,7 +236,18 @@ pub fn examine(
     findings.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     // Nothing is in the car only if none of what may be in it is: an officer is not told "empty" beside a finding that is more likely than not.
     let in_it = findings.iter().filter(|finding| finding.kind != "density-").map(|finding| finding.probability).fold(0.0, f64::max);
-    let empty_probability = empty_probability.min(1.0 - in_it);
+    // A car of which part was not seen is not cleared.
+    let empty_probability = if segment.cut_off { 0.0 } else { empty_probability.min(1.0 - in_it) };
+    if let Some(entry) = entry {
+        // Contradictions with the papers have odds of their own: they are not compared with normal cars, and say nothing of what is in the car.
+        let papers = manifest::suspects(&image, &shape, &residual, entry, empty_probability);
+        findings.extend(papers.iter().map(|suspect| {
+            let probability = manifest::probability(suspect);
+            suspect.finding(&image, probability, 1.0 - probability)
+        }));
+        findings.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        findings.truncate(MOST_FINDINGS);
+    }
     Ok(Examined { findings, scores, car_rate, unloaded: looks_empty, empty_probability, limited: fill.limited, misfit_mm, image, shape })
 }
 
@@ -265,21 +285,19 @@ fn probability(detector: &str, rate: f64) -> f64 {
         "opaque" => (2.3, 1.0),
         "residual" => (3.3, 1.0),
         "earlier-less" => (3.4, 0.7),
-        // Contradictions of the papers state their own odds as a rate.
-        "manifest" => (2.0, 1.5),
         "structure-floor" | "structure-roof" => (3.8, 1.0),
         _ => (6.0, 1.0),
     };
     // Rarer than one in a million nothing was fitted; how far rules in millimetres go beyond some hundred normal cars depends on who built the cars.
-    let rarest = if detector.starts_with("network") || detector.starts_with("earlier") || detector == "manifest" { 1e-6 } else { 1e-4 };
+    let rarest = if detector.starts_with("network") || detector.starts_with("earlier") { 1e-6 } else { 1e-4 };
     let odds = 10.0_f64.powf(power * (-rate.max(rarest).log10() - even));
     odds / (1.0 + odds)
 }
 
-/// True where more than half of a suspect's box let nothing through: nothing is claimed inside opaque cargo.
-fn mostly_limited(image: &CarImage, suspect: &Suspect) -> bool {
+/// True where nothing can be said of more than half of a suspect's box.
+fn mostly_hidden(image: &CarImage, suspect: &Suspect) -> bool {
     let cells = suspect.x.len() * suspect.y.len();
-    let limited = suspect.x.clone().flat_map(|x| suspect.y.clone().map(move |y| x * image.height + y)).filter(|&index| image.limited[index]).count();
+    let limited = suspect.x.clone().flat_map(|x| suspect.y.clone().map(move |y| x * image.height + y)).filter(|&index| image.is_hidden(index)).count();
     2 * limited > cells
 }
 

@@ -18,7 +18,7 @@ const CELLS: std::ops::RangeInclusive<usize> = 10..=2000;
 /// Dense compact things in the cargo area, densest first.
 pub fn suspects(image: &CarImage, shape: &Shape) -> Vec<Suspect> {
     let (w, h) = (image.width, image.height);
-    let dense = |index: usize| shape.cargo[index] && (image.limited[index] || image.steel_mm[index] > DENSE_MM);
+    let dense = |index: usize| shape.cargo[index] && !image.unmeasured[index] && (image.limited[index] || image.steel_mm[index] > DENSE_MM);
     let mut seen = vec![false; w * h];
     let mut suspects = Vec::new();
     let mut stack = Vec::new();

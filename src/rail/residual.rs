@@ -44,7 +44,7 @@ impl Residual {
     pub fn of(image: &CarImage, shape: &Shape) -> Residual {
         let (w, h) = (image.width, image.height);
         let cargo = &shape.cargo;
-        let mask: Vec<bool> = cargo.iter().zip(&image.limited).map(|(&cargo, &limited)| cargo && !limited).collect();
+        let mask: Vec<bool> = cargo.iter().enumerate().map(|(index, &cargo)| cargo && !image.is_hidden(index)).collect();
         let smooth = smoothed(image, 1);
         let mut row_mm = vec![0.0_f32; h];
         for (y, row) in row_mm.iter_mut().enumerate() {

@@ -158,6 +158,8 @@ pub struct Segmenter {
     furthest_mm: f64,
     /// A clear stretch that was taken into the calibration already (it is long, and the train has not come or has passed).
     absorbed: usize,
+    /// The first column that was dark though nothing said that the source was shut, and how many there were.
+    beamless: Option<(usize, usize)>,
 }
 
 impl Segmenter {
@@ -192,7 +194,13 @@ impl Segmenter {
             x_mm: 0.0,
             furthest_mm: 0.0,
             absorbed: 0,
+            beamless: None,
         }
+    }
+
+    /// The first column without beam that is not marked so, and how many such columns there were.
+    pub fn beamless(&self) -> Option<(usize, usize)> {
+        self.beamless
     }
 
     /// Takes the columns up to `columns` and gives back the cars that are complete; `last` says that no more will come.
@@ -229,6 +237,11 @@ impl Segmenter {
             // A detector that has died since is in the band still: the worst that it does is 1/15 of the band.
             let darkest = self.bands.iter().map(|band| band.transmission(values, level)).fold(f32::MAX, f32::min);
             let brightest = self.bands.iter().map(|band| band.transmission(values, level)).fold(0.0, f32::max);
+            let dark = brightest < 0.02;
+            if dark && row.flags & FLAG_SHUT == 0 {
+                let (first, count) = self.beamless.unwrap_or((column, 0));
+                self.beamless = Some((first, count + 1));
+            }
             self.profiles.push_back(Profile {
                 column,
                 x_mm: self.x_mm as f32,
@@ -237,7 +250,7 @@ impl Segmenter {
                 coupler: self.coupler.transmission(values, level),
                 tread: std::array::from_fn(|strip| self.tread[strip].transmission(values, level)),
                 hub: self.hub.transmission(values, level),
-                blank: row.flags & FLAG_SHUT != 0 || brightest < 0.02,
+                blank: row.flags & FLAG_SHUT != 0 || dark,
             });
         }
         Ok(())

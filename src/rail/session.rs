@@ -5,6 +5,7 @@
 use super::anomaly::Anomaly;
 use super::calibrate::Calibration;
 use super::consist::{Consist, ConsistCar, Identity};
+use super::identity;
 use super::image_quality::{ImageQuality, Watch};
 use super::inspect::{CarReport, Earlier, Examined, ScanReport, consist_state, examine, mark_of};
 use super::scan::Scan;
@@ -66,7 +67,7 @@ impl Session {
         self.without_network |= network.is_none();
         let examined = examine(scan, &self.calibration, segment, entry, earlier, thresholds, network)?;
         self.calibration.veils.push(examined.image.veil);
-        self.watch.see(&examined.image, &examined.shape);
+        self.watch.see(scan, &self.calibration, segment, examined.image.veil)?;
         self.rates.extend(examined.scores.iter().find(|(detector, _, _)| *detector == "residual").map(|&(_, _, rate)| rate));
         Ok(examined)
     }
@@ -89,7 +90,13 @@ impl Session {
             _ => None,
         });
         match self.examine(scan, segment, entry, earlier, thresholds, network) {
-            Ok(examined) => (examined.report(name, segment, mark, confidence), Some(examined)),
+            Ok(examined) => {
+                let mut report = examined.report(name, segment, mark, confidence);
+                if segment.cut_off {
+                    report.error = Some("the scan begins or ends inside this car: only part of it was seen, and it is not cleared".to_owned());
+                }
+                (report, Some(examined))
+            }
             Err(error) => (CarReport::failed(name, segment, error.to_string()), None),
         }
     }
@@ -103,7 +110,7 @@ impl Session {
         ScanReport {
             scan: name.to_owned(),
             cars: self.cars,
-            alarms: self.alarms(scan, &dead, &quality, thresholds),
+            alarms: self.alarms(scan, &dead, &quality, thresholds).into_iter().chain(consist.map(doubts_of).unwrap_or_default()).collect(),
             dead,
             gain: round(f64::from(self.calibration.gain)),
             air: round(f64::from(super::calibrate::median_of(&mut air))),
@@ -125,6 +132,32 @@ impl Session {
         if self.without_network {
             alarms.push("cars were looked at without the anomaly network: ONNX Runtime could not be loaded".to_owned());
         }
+        if self.cars == 0 {
+            alarms.push("no car in it".to_owned());
+        }
+        if let Some((first, count)) = self.segmenter.beamless().filter(|&(_, count)| count >= LOST_COLUMNS) {
+            alarms.push(format!("no beam in {count} columns from {first} on, though the source is not said to be shut: look at the source and the array"));
+        }
+        let failed = self.calibration.failed(scan);
+        if let [first, .., last] | [first @ last] = failed[..] {
+            alarms.push(format!("{} detectors from {first} to {last} have failed during the scan: cars may be cut wrongly and judged wrongly", failed.len()));
+        }
+        let open = f64::from(self.calibration.air_stored());
+        if open > 0.98 * f64::from(u16::MAX) {
+            alarms.push(format!("open beam is stored as {open:.0} of 65535: the detectors are saturated"));
+        }
+        if scan.fields.dark.is_empty() && !self.calibration.dark.iter().any(|&dark| dark > 0.0) {
+            alarms.push("no dark field: thicknesses are too small where little comes through".to_owned());
+        }
+        if !thresholds.borrowed.is_empty() {
+            alarms.push(format!(
+                "the calibration has fewer than {} normal cars of {} of its {} kinds of score: theirs are of {}",
+                super::thresholds::LEAST_SCORES,
+                thresholds.borrowed.len(),
+                thresholds.scores.len(),
+                thresholds.borrowed_from
+            ));
+        }
         let source = source_name(scan);
         if source != thresholds.source {
             alarms.push(format!("thresholds are of {}, this scan is of {source}: make new ones with `garita calibrate rail`", thresholds.source));
@@ -143,11 +176,51 @@ impl Session {
     }
 }
 
-/// What shines, as thresholds name it.
+/// What is odd in a train's list, in words: at most [`MOST_DOUBTS`], and how many more.
+fn doubts_of(consist: &Consist) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let mut seen = std::collections::BTreeMap::new();
+    for (index, car) in consist.cars.iter().enumerate() {
+        let mark = car.written_mark();
+        let codes = identity::doubts(mark.as_deref(), car.containers.iter().map(String::as_str));
+        doubts.extend(codes.into_iter().map(|doubt| format!("the list's car {}: {doubt}", index + 1)));
+        if let Some(mark) = mark
+            && let Some(before) = seen.insert(mark.clone(), index + 1)
+        {
+            doubts.push(format!("the list's cars {before} and {} have one mark, {mark}", index + 1));
+        }
+        if car.position != 0 && car.position != index + 1 {
+            doubts.push(format!("the list's car {} says that its position is {}: the order of the list counts", index + 1, car.position));
+        }
+    }
+    if doubts.len() > MOST_DOUBTS {
+        let more = doubts.len() - MOST_DOUBTS;
+        doubts.truncate(MOST_DOUBTS);
+        doubts.push(format!("{more} more doubts about the list"));
+    }
+    doubts
+}
+
+/// A list that is all wrong is told in so many lines.
+const MOST_DOUBTS: usize = 10;
+
+/// Columns without beam that are no accident of one or two: 0.2 s at 112 columns a second.
+const LOST_COLUMNS: usize = 24;
+
+/// What shines, as thresholds name it: `cs137` and `CS 137` are `Cs-137`.
 pub fn source_name(scan: &Scan) -> String {
     let source = &scan.description.source;
     match (&source.nuclide, source.mv) {
-        (Some(nuclide), _) => nuclide.clone(),
+        (Some(nuclide), _) => {
+            let letters: String = nuclide.chars().filter(char::is_ascii_alphabetic).collect();
+            let digits: String = nuclide.chars().filter(char::is_ascii_digit).collect();
+            let written = letters.len() + digits.len() + nuclide.chars().filter(|c| matches!(c, ' ' | '-' | '_')).count();
+            if (1..=2).contains(&letters.len()) && (2..=3).contains(&digits.len()) && written == nuclide.chars().count() {
+                format!("{}{}-{digits}", letters[..1].to_ascii_uppercase(), letters[1..].to_ascii_lowercase())
+            } else {
+                nuclide.clone()
+            }
+        }
         (None, Some(mv)) => format!("{mv} MV"),
         (None, None) => "unknown".to_owned(),
     }

@@ -1,11 +1,13 @@
 //! Who in a train is sought: reporting marks and containers of its list against the watchlists.
 //!
 //! A tag says its text exactly, so an entry meets it by the same text or not at all. What may be wrong is which car of the picture it is:
-//! a hit's probability is that of the text alone, and the car's own `mark_confidence` stands beside it.
+//! a hit's probability is that of the text alone, and the car's own `mark_confidence` stands beside it. A container's code that lacks its check digit, or has another,
+//! was typed: it meets the code that its other ten characters make, as *near*.
 
 use jiff::Timestamp;
 
 use super::consist::ConsistCar;
+use super::identity::{Written, with_check_digit};
 use crate::error::Result;
 use crate::watchlist::entry::{Entry, Mode, Subject, key_of};
 use crate::watchlist::find::{Finder, Match, MatchClass, Query, ReaderModel, posterior_of_text};
@@ -64,15 +66,23 @@ impl Sought {
         let mark = car.written_mark().map(|mark| (Subject::Mark, mark));
         let containers = car.containers.iter().map(|container| (Subject::Container, container.clone()));
         for (subject, seen) in mark.into_iter().chain(containers) {
+            // Where the check digit is wrong, one character in eleven is, and it is the digit itself once in eleven times.
+            let typed = with_check_digit(&seen).filter(|(_, written)| subject == Subject::Container && *written != Written::Right);
+            let (text, doubt) = match &typed {
+                Some((right, Written::Missing)) => (right, 1.0),
+                Some((right, _)) => (right, 1.0 / 11.0),
+                None => (&seen, 1.0),
+            };
             // What is neither mark nor container (a UIC number, a name) is on no such list.
-            let Ok(key) = key_of(subject, &seen) else { continue };
+            let Ok(key) = key_of(subject, text) else { continue };
             let posterior = posterior_of_text(key, DOUBT);
             let query = Query { subject, ..Query::new(&posterior, key, None, at) };
             self.matches.clear();
             self.finder.find(snapshot, &query, &mut self.matches);
             for found in self.matches.iter().filter(|found| found.mode == Mode::AlertOnMatch && found.edits == 0 && found.class == MatchClass::Exact) {
                 let entry = snapshot.entry(found.entry)?;
-                hits.push(Hit { subject, seen: seen.clone(), entry, class: found.class, edits: found.edits, probability: found.probability });
+                let (class, edits) = if typed.is_some() { (MatchClass::Near, 1) } else { (found.class, found.edits) };
+                hits.push(Hit { subject, seen: seen.clone(), entry, class, edits, probability: doubt * found.probability });
             }
         }
         Ok(())

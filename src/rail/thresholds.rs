@@ -18,7 +18,9 @@ use crate::error::{Error, Fault, Result};
 /// The most scores that a cell keeps; more are thinned by rank.
 const MOST_SCORES: usize = 500;
 /// Fewer normal cars of a kind than this borrow from all kinds: the tail's tenth would be two cars.
-const LEAST_SCORES: usize = 20;
+pub const LEAST_SCORES: usize = 20;
+/// What ANSI-like figures need, and `garita calibrate rail` warns of: fewer normal cars than this say little about one in a hundred.
+pub const LEAST_CARS: usize = 300;
 
 /// Detectors whose tail is shared by all kinds of car. What compares with an earlier scan has none: of most kinds nothing is ever seen, of others clutter.
 const SHARED_TAIL: [&str; 2] = ["network", "opaque"];
@@ -47,6 +49,12 @@ pub struct Thresholds {
     pub cars: usize,
     /// Highest score of each normal car, ascending, by `detector/kind/empty|loaded`.
     pub scores: BTreeMap<String, Vec<f32>>,
+    /// Cells of `scores` that are of another source, since too few normal cars of this one came ([`Thresholds::or`]).
+    #[serde(skip)]
+    pub borrowed: Vec<String>,
+    /// That source.
+    #[serde(skip)]
+    pub borrowed_from: String,
 }
 
 impl Thresholds {
@@ -65,6 +73,12 @@ impl Thresholds {
         if thresholds.schema != "rail-thresholds/1" {
             return Err(Error::new(Fault::Unsupported, format!("schema {:?}, this version of garita reads rail-thresholds/1", thresholds.schema)));
         }
+        if !(thresholds.air_quanta > 0.0 && thresholds.air_quanta.is_finite()) {
+            return Err(Error::new(Fault::Damaged, format!("air_quanta {}: open beam holds some quanta", thresholds.air_quanta)));
+        }
+        if thresholds.cars == 0 || thresholds.scores.is_empty() {
+            return Err(Error::new(Fault::Damaged, "thresholds of no car: make them from normal cars, 300 or more"));
+        }
         for (cell, scores) in &mut thresholds.scores {
             if scores.iter().any(|score| !score.is_finite()) {
                 return Err(Error::new(Fault::Damaged, format!("{cell}: a score is not a number")));
@@ -77,7 +91,15 @@ impl Thresholds {
     /// Thresholds from normal cars: what each detector scored, and what the detectors together said of each ([`super::inspect::combined`]), with its
     /// earlier scan and as if there were none.
     pub fn of(source: String, air_quanta: f32, cars: &[NormalCar]) -> Thresholds {
-        let mut made = Thresholds { schema: "rail-thresholds/1".to_owned(), source, air_quanta, cars: cars.len(), scores: BTreeMap::new() };
+        let mut made = Thresholds {
+            schema: "rail-thresholds/1".to_owned(),
+            source,
+            air_quanta,
+            cars: cars.len(),
+            scores: BTreeMap::new(),
+            borrowed: Vec::new(),
+            borrowed_from: String::new(),
+        };
         for car in cars {
             for &(detector, score) in &car.highest {
                 made.scores.entry(cell(detector, car.kind.name(), car.empty)).or_default().push(score as f32);
@@ -98,15 +120,20 @@ impl Thresholds {
         made
     }
 
-    /// Takes from `other` the cells that are missing here (a detector that found nothing to compare with on this site, a kind that did not come).
+    /// Takes from `other` the cells that are missing here (a detector that found nothing to compare with on this site, a kind that did not come), and keeps in mind
+    /// which of them are of another source.
     #[must_use]
     pub fn or(mut self, other: Thresholds) -> Thresholds {
         for (cell, scores) in other.scores {
-            let own = self.scores.entry(cell).or_default();
+            let own = self.scores.entry(cell.clone()).or_default();
             if own.len() < LEAST_SCORES {
                 *own = scores;
+                if other.source != self.source {
+                    self.borrowed.push(cell);
+                }
             }
         }
+        self.borrowed_from = other.source;
         self
     }
 

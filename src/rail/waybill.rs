@@ -19,6 +19,7 @@ impl Manifest {
     /// # Errors
     /// `Limit` over [`MAX_BYTES`] or [`MAX_CARS`], `Damaged` naming the line.
     pub fn parse(text: &[u8]) -> Result<Manifest> {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         // One object with `cars`, over however many lines; lines of cars have no such key.
         if serde_json::from_slice::<serde_json::Value>(text).is_ok_and(|json| json.get("cars").is_some()) {
             return checked(Consist::parse(text)?.cars);
@@ -60,7 +61,8 @@ fn checked(lines: Vec<ConsistCar>) -> Result<Manifest> {
     }
     for (index, line) in lines.iter().enumerate() {
         let sane = line.weight_kg.is_none_or(|mass| (0.0..=1e6).contains(&mass)) && line.containers.len() <= 64;
-        if !sane || line.written_mark().is_none_or(|mark| mark.len() > 64) {
+        let plain = |text: &String| text.len() <= 64 && !text.chars().any(char::is_control);
+        if !sane || line.written_mark().is_none_or(|mark| !plain(&mark)) || !line.containers.iter().all(plain) {
             return Err(Error::new(Fault::Damaged, format!("car {}: it names no \"mark\", or its weight or containers are impossible", index + 1)));
         }
     }

@@ -110,7 +110,7 @@ fn answer(
             let segment = &cars[index];
             let (mark, confidence) = list.as_ref().map_or((None, 0.0), |list| mark_of(&identities[index], list));
             let entry = list.as_ref().and_then(|list| identities[index].entries.first().and_then(|&entry| list.cars.get(entry)));
-            let before = earlier.as_mut().zip(mark.as_ref()).and_then(|(scans, mark)| scans.find(mark, &name));
+            let before = earlier.as_mut().zip(mark.as_ref()).and_then(|(scans, mark)| scans.find(mark, &scan));
             let before = before.as_ref().map(|before| Earlier { scan: &before.scan, calibration: &before.calibration, segment: &before.segment });
             let examined = session.examine(&scan, segment, entry, before.as_ref(), thresholds, network.as_mut())?;
             let report = examined.report(&name, segment, mark, confidence);

@@ -1,5 +1,6 @@
 //! `garita inspect`: cars and findings of rail scans.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long)]
     follow: bool,
     /// With --follow: seconds without a new column after which the train has passed.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     idle: f64,
     /// Thresholds made by `garita calibrate rail` from normal cars of this site.
     #[arg(long, value_name = "FILE")]
@@ -61,6 +62,10 @@ pub(crate) struct Args {
     /// Match marks and containers against this watchlist: an index of `garita watchlist import`, or a CSV file.
     #[arg(long, value_name = "FILE")]
     watchlist: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|seconds| (0.05..=86_400.0).contains(seconds)).ok_or_else(|| "it takes 0.05 to 86400 seconds".to_owned())
 }
 
 /// Everything that stays the same from scan to scan.
@@ -72,6 +77,10 @@ struct Desk<'a> {
     watchlist: Option<Snapshot>,
     sought: Sought,
     network: Option<Anomaly>,
+    /// What pictures and thicknesses of a scan are called, and which scan was called so first.
+    stems: BTreeMap<String, PathBuf>,
+    /// A car could not be looked at.
+    failed: bool,
 }
 
 /// Inspects each scan; exit code 0 if all were read, 1 if any failed.
@@ -86,9 +95,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display()))?;
     }
     let watchlist = args.watchlist.as_deref().map(|path| crate::cli::load_watchlist(path, jiff::Timestamp::now())).transpose()?;
-    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought: Sought::default(), network: network()? };
+    let scans = scan_files(&args.scans, args.follow)?;
+    if consist.is_some() && scans.len() > 1 {
+        let message = format!("is the list of one train, and {} scans are named: put NAME.consist.json beside each NAME.tif", scans.len());
+        return Err(Error::new(Fault::Caller, message).in_("--consist"));
+    }
+    let (sought, stems) = (Sought::default(), BTreeMap::new());
+    let mut desk = Desk { args, thresholds, consist, earlier, watchlist, sought, network: network()?, stems, failed: false };
     let mut failed = false;
-    for path in scan_files(&args.scans, args.follow)? {
+    for path in scans {
         let report = match desk.scan(&path) {
             Ok(report) => report,
             Err(error) => ScanReport::failed(&path.display().to_string(), error.to_string()),
@@ -96,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         failed |= report.error.is_some();
         desk.print_scan(&report)?;
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed || desk.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// The anomaly network; none where ONNX Runtime is not on this machine, which the scans' reports say.
@@ -108,11 +123,19 @@ impl Desk<'_> {
     /// One scan, from open to its report; cars are printed on the way.
     fn scan(&mut self, path: &Path) -> Result<ScanReport> {
         let name = path.display().to_string();
-        let own = if self.consist.is_some() { None } else { consist_of(path)? };
+        // A list that cannot be read costs the names, not the pictures.
+        let (own, unread) = match if self.consist.is_some() { Ok(None) } else { consist_of(path) } {
+            Ok(own) => (own, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         let consist = self.consist.clone().or(own);
-        if self.args.follow {
-            return self.follow(path, &name, consist.as_ref());
-        }
+        let mut report = if self.args.follow { self.follow(path, &name, consist.as_ref()) } else { self.whole(path, &name, consist.as_ref()) }?;
+        report.error = report.error.or(unread);
+        Ok(report)
+    }
+
+    /// A scan that is all there.
+    fn whole(&mut self, path: &Path, name: &str, consist: Option<&Consist>) -> Result<ScanReport> {
         let started = Instant::now();
         let (scan, cut_short) = Scan::open_or_recover(path)?;
         let opened = started.elapsed();
@@ -120,13 +143,13 @@ impl Desk<'_> {
         let begun = started.elapsed();
         let cars = session.advance(&scan, scan.columns(), true)?;
         let cut = started.elapsed();
-        let identities = consist.as_ref().map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, true));
+        let identities = consist.map_or_else(|| vec![Identity::default(); cars.len()], |list| consist::align(&cars, list, true));
         let shared = [("open", opened), ("calibrate", begun - opened), ("cut", cut - begun)];
         for (segment, identity) in cars.iter().zip(&identities) {
-            self.car(&name, &scan, &mut session, segment, identity, consist.as_ref(), &shared)?;
+            self.car(name, &scan, &mut session, segment, identity, consist, &shared)?;
         }
         self.write_thickness(path, &scan, &session)?;
-        let mut report = session.report(&name, &scan, &identities, consist.as_ref(), &self.thresholds);
+        let mut report = session.report(name, &scan, &identities, consist, &self.thresholds);
         report.error = cut_short.map(|error| error.to_string());
         Ok(report)
     }
@@ -134,13 +157,13 @@ impl Desk<'_> {
     /// A scan in progress: cars are looked at as soon as they are complete.
     fn follow(&mut self, path: &Path, name: &str, consist: Option<&Consist>) -> Result<ScanReport> {
         let mut live = files::Live::open(path);
-        let idle = Duration::from_secs_f64(self.args.idle.clamp(0.05, 86_400.0));
+        let idle = Duration::from_secs_f64(self.args.idle);
         let mut seen = 0;
         let mut news = Instant::now();
         let mut session: Option<Session> = None;
         let mut cars: Vec<CarSegment> = Vec::new();
         let mut identities: Vec<Identity> = Vec::new();
-        loop {
+        let given_up = loop {
             // Whether it was sealed is asked before the columns are counted: none can come after.
             let sealed = live.sealed();
             let columns = live.refresh();
@@ -165,15 +188,20 @@ impl Desk<'_> {
                 }
             }
             if last {
-                break;
+                // Nothing in a stream says that it is over.
+                break !sealed && path.extension().is_none_or(|ending| ending != "stream");
             }
             std::thread::sleep(POLL);
-        }
+        };
         let (Some(scan), Some(session)) = (live.scan(), session) else {
             return Err(Error::new(Fault::Damaged, "no columns came").in_(name));
         };
         self.write_thickness(path, scan, &session)?;
-        Ok(session.report(name, scan, &identities, consist, &self.thresholds))
+        let mut report = session.report(name, scan, &identities, consist, &self.thresholds);
+        if given_up {
+            report.alarms.push(format!("no column came for {:.1} s and the scan is not sealed: the train may go on", idle.as_secs_f64()));
+        }
+        Ok(report)
     }
 
     /// Looks at one car, prints and draws it.
@@ -191,7 +219,7 @@ impl Desk<'_> {
         let mark = consist.and_then(|list| garita::rail::inspect::mark_of(identity, list).0);
         let started = Instant::now();
         let before = match (&mut self.earlier, &mark) {
-            (Some(scans), Some(mark)) => scans.find(mark, name),
+            (Some(scans), Some(mark)) => scans.find(mark, scan),
             _ => None,
         };
         let found = started.elapsed();
@@ -212,17 +240,35 @@ impl Desk<'_> {
         report.timing_ms.insert("earlier", milliseconds(found));
         report.timing_ms.insert("detect", milliseconds(total - found));
         report.timing_ms.insert("total", milliseconds(total));
+        self.failed |= report.error.is_some();
         self.print_car(&report)?;
         if let (Some(folder), Some(examined)) = (&self.args.draw, &examined) {
-            draw(folder, name, segment, examined)?;
+            let stem = self.stem(Path::new(name));
+            draw(folder, &stem, segment, examined)?;
         }
         Ok(())
     }
 
-    fn write_thickness(&self, path: &Path, scan: &Scan, session: &Session) -> Result<()> {
+    fn write_thickness(&mut self, path: &Path, scan: &Scan, session: &Session) -> Result<()> {
         let Some(folder) = &self.args.thickness else { return Ok(()) };
-        let stem = path.file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
-        output::write_thickness(&folder.join(format!("{stem}.tif")), scan, session.calibration())
+        let to = folder.join(format!("{}.tif", self.stem(path)));
+        let (there, here) = (std::fs::canonicalize(&to), std::fs::canonicalize(path));
+        if there.is_ok_and(|there| here.is_ok_and(|here| here == there)) || self.args.scans.contains(&to) {
+            return Err(Error::new(Fault::Caller, "is a scan itself: name another folder").in_(to.display()).in_("--thickness"));
+        }
+        output::write_thickness(&to, scan, session.calibration())
+    }
+
+    /// What is written of a scan is called like it; `NAME-2` where another scan of this run is NAME already.
+    fn stem(&mut self, scan: &Path) -> String {
+        let stem = scan.file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
+        let names = std::iter::once(stem.clone()).chain((2..).map(|number| format!("{stem}-{number}")));
+        for name in names {
+            if self.stems.entry(name.clone()).or_insert_with(|| scan.to_owned()) == scan {
+                return name;
+            }
+        }
+        unreachable!("numbers do not end")
     }
 
     fn print_car(&self, report: &CarReport) -> Result<()> {
@@ -269,8 +315,7 @@ fn line(text: &str) -> Result<()> {
 }
 
 /// The pictures of one car.
-fn draw(folder: &Path, name: &str, segment: &CarSegment, examined: &Examined) -> Result<()> {
-    let stem = Path::new(name).file_stem().map_or_else(|| "scan".into(), |stem| stem.to_string_lossy().into_owned());
+fn draw(folder: &Path, stem: &str, segment: &CarSegment, examined: &Examined) -> Result<()> {
     for (what, picture) in garita::draw::rail::pictures(examined) {
         let path = folder.join(format!("{stem}-{:03}-{what}.png", segment.position));
         picture.save(&path).map_err(|error| Error::new(Fault::Machine, error.to_string()).in_(path.display()))?;

@@ -15,7 +15,9 @@ const BLOCK: usize = 512;
 /// Writes thickness (page 1) and its standard error (page 2), time-major like the scan.
 pub(crate) fn write_thickness(path: &Path, scan: &Scan, calibration: &Calibration) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(&error).in_(path.display());
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    // A name of its own until it is whole: what lies at `path` may be mapped, by this process or another.
+    let unnamed = path.with_extension("tif.part");
+    let mut file = BufWriter::new(File::create(&unnamed).map_err(failed)?);
     let (detectors, columns) = (scan.detectors(), scan.columns());
     let layout = write::FloatPages::new(detectors, columns, &["steel-equivalent thickness, mm", "standard error, mm"]);
     file.write_all(layout.header()).map_err(failed)?;
@@ -28,5 +30,7 @@ pub(crate) fn write_thickness(path: &Path, scan: &Scan, calibration: &Calibratio
             file.write_all(&bytes).map_err(failed)?;
         }
     }
-    file.flush().map_err(failed)
+    file.flush().map_err(failed)?;
+    drop(file);
+    std::fs::rename(&unnamed, path).map_err(failed)
 }

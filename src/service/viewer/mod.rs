@@ -288,7 +288,7 @@ pub(super) async fn thickness(State(service): State<Service>, person: Person, At
     let told = blocking(move || {
         let image = opened.image(cut(&opened, place.1)?)?;
         let mut told = floats(&[&image.steel_mm, &image.sigma_mm]);
-        told.extend(image.limited.iter().map(|&limited| u8::from(limited)));
+        told.extend((0..image.limited.len()).map(|index| u8::from(image.is_hidden(index))));
         Ok::<_, Problem>(told)
     })
     .await?;
