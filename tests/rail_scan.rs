@@ -201,6 +201,21 @@ fn row_major_tiff_is_gathered_from_its_strips() {
     }
 }
 
+#[test]
+fn a_sidecar_speaks_for_a_tiff_that_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("T.tif");
+    std::fs::write(&path, row_major(5)).expect("written");
+    assert_eq!(Scan::open(&path).expect("a scan").fields.dark, []);
+    let mut said: serde_json::Value = serde_json::from_str(&write::sidecar_json(&description(), &fields())).expect("JSON");
+    std::fs::write(path.with_extension("scan.json"), said.to_string()).expect("written");
+    let scan = Scan::open(&path).expect("a scan");
+    assert_eq!((scan.fields.dark.len(), &scan.description.source), (DETECTORS, &description().source));
+    said["dead"] = serde_json::json!([9999]);
+    std::fs::write(path.with_extension("scan.json"), said.to_string()).expect("written");
+    assert!(Scan::open(&path).is_err_and(|error| error.fault == Fault::Damaged), "there is no such detector");
+}
+
 fn png(width: usize, height: usize, pixels: &[u16]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);

@@ -224,14 +224,16 @@ impl Custody {
         self.ask(|connection| connection.prepare_cached(newest)?.query_row(params![portal, key, kind.name()], |row| row.get(0)).optional())
     }
 
-    /// The latest other inspected scan that has a car of this mark, known well: its file, and the car's columns.
+    /// The latest other inspected scan that has a car of this mark, known well: its file, and the car's position. No copy of the scan itself: one that was sent
+    /// twice under two names would hide what is in it.
     ///
     /// # Errors
     /// `Machine` with what SQLite says.
     pub fn earlier_car(&self, mark: &str, than: i64) -> Result<Option<(String, usize)>> {
         // 0.8: another car's picture is worse than none; as `garita inspect --earlier`.
         let latest = "SELECT scan.file, car.position FROM car JOIN scan ON scan.id = car.scan
-                      WHERE car.mark = ?1 AND scan.id < ?2 AND scan.state = 'inspected' AND car.told ->> 'mark_confidence' > 0.8 ORDER BY scan.id DESC LIMIT 1";
+                      WHERE car.mark = ?1 AND scan.id < ?2 AND scan.state = 'inspected' AND car.told ->> 'mark_confidence' > 0.8
+                        AND scan.digest IS NOT (SELECT digest FROM scan WHERE id = ?2) ORDER BY scan.id DESC LIMIT 1";
         self.ask(|connection| {
             connection.prepare_cached(latest)?.query_row(params![mark, than], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as usize))).optional()
         })

@@ -203,7 +203,7 @@ impl Description {
     /// # Errors
     /// `Damaged` or `Unsupported`, naming the key.
     pub fn check(&self) -> Result<()> {
-        if !self.schema.starts_with("rail-scan/1") {
+        if self.schema != "rail-scan/1" && !self.schema.starts_with("rail-scan/1.") {
             return Err(Error::new(Fault::Unsupported, format!("schema {:?}, this version of garita reads rail-scan/1", self.schema)));
         }
         // Ranges wide enough for any portal in `shared/rail.md` 1.1 and narrow enough that arithmetic on them stays finite.
@@ -308,7 +308,13 @@ impl Scan {
         } else {
             let bytes = Bytes::map(path)?;
             if tiff::is_tiff(&bytes) {
-                tiff::parse(bytes)
+                // A scan of ours says what it is; beside it lies no sidecar that would have to be read.
+                match tiff::parse(bytes.clone()) {
+                    Ok(scan) if scan.description.source == Source::default() && scan.fields == Fields::default() => {
+                        tiff::parse_with(bytes, foreign::sidecar(path)?.as_ref())
+                    }
+                    scan => scan,
+                }
             } else if foreign::is_png(&bytes) {
                 foreign::png(&bytes, foreign::sidecar(path)?.as_ref())
             } else {

@@ -1,4 +1,4 @@
-//! Scans that other tools write: 16-bit PNG, and raw counts beside a JSON sidecar.
+//! Scans that other tools write: 16-bit PNG, and raw counts beside a JSON sidecar; a TIFF that says nothing of itself may have one too.
 //!
 //! A PNG is a picture: a row is a detector. It has to be decoded whole, so its size is limited. Raw counts are time-major, little-endian,
 //! from the first byte. The sidecar (`NAME.scan.json`, or a `NAME.json` that says `"schema": "rail-scan/1"`: beside a simulated scan `NAME.json` is the truth)
@@ -67,7 +67,8 @@ impl Sidecar {
         let mut dead = Vec::new();
         if !self.dead.is_empty() {
             dead = vec![false; detectors];
-            self.dead.iter().filter(|&&index| index < detectors).for_each(|&index| dead[index] = true);
+            // One too long is refused by who puts the scan together.
+            self.dead.iter().for_each(|&index| if index < detectors { dead[index] = true } else { dead.push(true) });
         }
         Fields { dark: self.dark.spread(detectors), air: self.air.spread(detectors), dead }
     }

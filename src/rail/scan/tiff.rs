@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::foreign::Sidecar;
 use super::{COLUMN_BYTES, Description, Fields, Scan, ScanSource, Table, as_u16, check_size};
 use crate::bytes::Bytes;
 use crate::error::{Error, Fault, Result};
@@ -49,7 +50,15 @@ fn unsupported<T>(message: impl Into<String>) -> Result<T> {
 /// # Errors
 /// `Damaged` for a file that is cut off or contradicts itself, `Unsupported` for other encodings, `Limit` for absurd sizes.
 pub fn parse(bytes: Bytes) -> Result<Scan> {
-    read(bytes, false)
+    read(bytes, false, None)
+}
+
+/// As [`parse`], with what a sidecar says of a file that says nothing of itself: what shines, and its dark field.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(bytes: Bytes, sidecar: Option<&Sidecar>) -> Result<Scan> {
+    read(bytes, false, sidecar)
 }
 
 /// As [`parse`], but a file that ends early is a scan of the columns that are there: for recovery, and for what is still being written.
@@ -57,10 +66,10 @@ pub fn parse(bytes: Bytes) -> Result<Scan> {
 /// # Errors
 /// As [`parse`], but for what is missing at the end.
 pub fn parse_partial(bytes: Bytes) -> Result<Scan> {
-    read(bytes, true)
+    read(bytes, true, None)
 }
 
-fn read(bytes: Bytes, partial: bool) -> Result<Scan> {
+fn read(bytes: Bytes, partial: bool, sidecar: Option<&Sidecar>) -> Result<Scan> {
     if matches!(bytes.get(..2), Some(b"MM")) {
         return unsupported("big-endian TIFF; scans are little-endian (\"II\"): convert it");
     }
@@ -101,9 +110,13 @@ fn read(bytes: Bytes, partial: bool) -> Result<Scan> {
     if let Some(low) = found.low {
         pixels.join(&low)?;
     }
-    let mut description = found.description.unwrap_or_default();
+    let mut description = found.description.or_else(|| sidecar.map(|sidecar| sidecar.description.clone())).unwrap_or_default();
     description.detectors = description.detectors.or(Some(pixels.detectors()));
-    Scan::assemble(description, found.fields, found.table.unwrap_or(Table::Missing), Box::new(pixels))
+    let fields = match sidecar {
+        Some(sidecar) if found.fields == Fields::default() => sidecar.fields(pixels.detectors()),
+        _ => found.fields,
+    };
+    Scan::assemble(description, fields, found.table.unwrap_or(Table::Missing), Box::new(pixels))
 }
 
 fn at_page(page: usize, mut error: Error) -> Error {

@@ -186,7 +186,7 @@ async fn earlier(service: &Service, than: i64, mark: String, since_ms: i64) -> R
     ask(service, move |connection| {
         let latest = "SELECT scan.id, car.position, scan.received_ms, scan.portal FROM car JOIN scan ON scan.id = car.scan
                       WHERE car.mark = ?1 AND scan.id < ?2 AND scan.state = 'inspected' AND scan.file IS NOT NULL AND car.told ->> 'mark_confidence' > ?3
-                        AND scan.received_ms >= ?4 ORDER BY scan.id DESC LIMIT 1";
+                        AND scan.received_ms >= ?4 AND scan.digest IS NOT (SELECT digest FROM scan WHERE id = ?2) ORDER BY scan.id DESC LIMIT 1";
         let told = |row: &rusqlite::Row<'_>| {
             Ok(json!({ "scan": row.get::<_, i64>(0)?, "position": row.get::<_, i64>(1)?, "received_ms": row.get::<_, i64>(2)?, "portal": row.get::<_, String>(3)? }))
         };
