@@ -4,7 +4,7 @@
     cargo build --release && .venv/bin/python models/compare/compare.py ../shared/data/plates/dev.jsonl --texts-only
 
 Each engine runs by itself in a process of its own (`engines.py` holds the adapters), on one thread. An answer is judged alike for all: a plate is read by
-the surest answer whose middle lies on it; exact and within one edit with O and Q taken for 0, I for 1; found where a box overlaps it by IoU 0.5 (engines
+the surest answer whose middle lies on it; exact and within one edit with O and Q taken for 0, I for 1 (strict: as it is written); found where a box overlaps it by IoU 0.5 (engines
 that box the lettering rather than the plate lose there, so their texts are judged by the middle alone). CPU is that of the process, decoding
 included, from the first picture after one that warms up; memory is the most that it held.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 EUROPE = set("AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LT LU LV MT NL NO PL PT RO RS SE SI SK UA".split())
-GROUPS = {"all": lambda region: True, "US": lambda region: region == "US", "Europe": lambda region: region in EUROPE}
+GROUPS = {"all": lambda region: True, "US": lambda region: region == "US", "Europe": lambda region: region in EUROPE, "Brazil": lambda region: region == "BR"}
 
 
 def pictures(manifest: Path, limit: int | None, texts_only: bool) -> list[dict]:
@@ -34,8 +34,13 @@ def known(plate: dict) -> bool:
     return bool(plate.get("text")) and "?" not in plate["text"] and plate["box"][2] >= 40
 
 
+def bare(text: str) -> str:
+    """Letters and digits alone."""
+    return "".join(c for c in text.upper() if c.isascii() and c.isalnum())
+
+
 def fold(text: str) -> str:
-    return "".join(c for c in text.upper() if c.isascii() and c.isalnum()).replace("O", "0").replace("Q", "0").replace("I", "1")
+    return bare(text).replace("O", "0").replace("Q", "0").replace("I", "1")
 
 
 def edits(a: str, b: str) -> int:
@@ -66,15 +71,16 @@ def run(engine: str, paths: list[Path], arguments) -> dict:
     """What `engine` answers for every path, its CPU time and its memory."""
     command = [sys.executable, str(HERE / "engines.py"), engine, "--garita", str(arguments.garita)]
     process = subprocess.run(command, input="\n".join(map(str, paths)), capture_output=True, text=True)
+    sys.stderr.write(process.stderr if engine == "garita" else "")
     if process.returncode:
         sys.exit(f"{engine}: {process.stderr.strip().splitlines()[-1] if process.stderr.strip() else 'failed'}")
     return json.loads(process.stdout.splitlines()[-1])
 
 
 def score(rows: list[dict], answers: list[list[dict]]) -> dict[str, list]:
-    """Per group: [exact, within one edit, plates with text, found, plates]."""
-    counts = {group: [0, 0, 0, 0, 0] for group in GROUPS}
-    for row, said in zip(rows, answers):
+    """Per group: [strictly exact, exact, within one edit, plates with text, found, plates]."""
+    counts = {group: [0, 0, 0, 0, 0, 0] for group in GROUPS}
+    for row, said in zip(rows, answers, strict=True):
         for plate in row["plates"]:
             if plate["box"][2] < 40:
                 continue
@@ -82,9 +88,10 @@ def score(rows: list[dict], answers: list[list[dict]]) -> dict[str, list]:
             mine = max((answer for answer in said if on(answer["box"], plate["box"])), key=lambda answer: answer["confidence"], default=None)
             found = any(iou(answer["box"], plate["box"]) >= 0.5 for answer in said)
             distance = edits(fold(mine["text"]), fold(plate["text"])) if mine and known(plate) else 99
+            strict = bool(mine and known(plate)) and bare(mine["text"]) == bare(plate["text"])
             for group, belongs in GROUPS.items():
                 if belongs(region):
-                    for index, value in enumerate((distance == 0, distance <= 1, known(plate), found, True)):
+                    for index, value in enumerate((strict, distance == 0, distance <= 1, known(plate), found, True)):
                         counts[group][index] += value
     return counts
 
@@ -100,14 +107,14 @@ def main() -> None:
     rows = pictures(arguments.manifest, arguments.limit, arguments.texts_only)
     paths = [arguments.manifest.parent / row["image"] for row in rows]
     print(f"{len(rows)} pictures of {arguments.manifest.name}, one thread; percent, of n plates")
-    cells = [f"{group} exact | {group} within one edit | {group} found" for group in GROUPS]
+    cells = [f"{group} strict | {group} exact | {group} within one edit | {group} found" for group in GROUPS]
     print("| engine | " + " | ".join(cells) + " | CPU-ms a picture | peak MB |")
-    print("|---" * (3 + 3 * len(GROUPS)) + "|")
+    print("|---" * (3 + 4 * len(GROUPS)) + "|")
     for engine in arguments.engines:
         result = run(engine, paths, arguments)
         share = lambda hits, n: f"{100 * hits / n:.1f} (n={n})" if n else "-"
         counts = score(rows, result["answers"]).values()
-        cells = [f"{share(exact, texts)} | {share(one, texts)} | {share(found, plates)}" for exact, one, texts, found, plates in counts]
+        cells = [f"{share(strict, texts)} | {share(exact, texts)} | {share(one, texts)} | {share(found, plates)}" for strict, exact, one, texts, found, plates in counts]
         print(f"| {result['name']} | " + " | ".join(cells) + f" | {result['cpu_ms']:.1f} | {result['peak_mb']:.0f} |", flush=True)
 
 

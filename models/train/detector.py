@@ -27,6 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import half
 import splits
 from detector_net import HEIGHT, PAD, STRIDE, WIDTH, Detector, Export, load_model, planes, quantise, ship, shipped_weights, simplify_and_name
 from detector_scenes import load_scenes, tile_frames
@@ -1131,8 +1132,16 @@ def export(arguments):
             candidate.unlink()
     for path in (plain, small):
         ship(path)
+    half.store(plain)
     print("int8 chosen", best[1], "ms", milliseconds(session(small), bytes_of(example.numpy())), {p.name: p.stat().st_size for p in (plain, small)})
-    (out / "detector.json").write_text(json.dumps({"width": WIDTH, "height": HEIGHT, "stride": STRIDE, "score_threshold": round(base["threshold"], 2), "nms_iou": nms_iou, "pad": PAD}) + "\n")
+    # What the refiner's export writes beside these stays, and so does the threshold of both together, where there is one.
+    path = out / "detector.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    settings = {"width": WIDTH, "height": HEIGHT, "stride": STRIDE, "score_threshold": round(base["threshold"], 2), "nms_iou": nms_iou, "pad": PAD}
+    settings |= {key: kept[key] for key in ("candidate_threshold", "evidence") if key in kept}
+    if "evidence" in kept:
+        settings["score_threshold"] = kept["score_threshold"]
+    path.write_text(json.dumps(settings) + "\n")
 
 
 def corner_errors(pictures: list[dict], pool: Path, infer, count: int = 150) -> dict:

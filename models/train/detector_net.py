@@ -60,9 +60,8 @@ class Detector(nn.Module):
 
 def shipped_weights(path: Path) -> dict:
     """State of a `Detector` that computes what an exported fp32 `detector.onnx` computes: each batch normalisation only adds the bias that was folded."""
-    import onnx
-    from onnx import numpy_helper
-    found = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in onnx.load(str(path)).graph.initializer}
+    import half
+    found = {name: torch.from_numpy(values) for name, values in half.weights(path).items()}
     found = {name.replace(".0.", "."): value for name, value in found.items()}
     found["out.weight"] = found.pop("out.matrix").T[:, :, None, None]
     found["stem.weight"] = found["stem.weight"].reshape(-1, 1, 4, 4) / 4.0  # the export folds the input's scaling into the stem

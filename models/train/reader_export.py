@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch.nn import functional as F
 
+import half
 from plate_formats import JURISDICTIONS
 from reader_data import IGNORE, MARGIN_X, MARGIN_Y, jurisdiction_of
 from reader_net import ALPHABET, COLUMNS, HEIGHT, WIDTH, Export
@@ -162,6 +163,7 @@ def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_ro
     fp32, int8 = models / "reader.onnx", models / "reader.int8.onnx"
     write(net, fp32, tune_inputs[:32])
     quantise(fp32, int8, calibration, scratch)
+    half.store(fp32)
     written = models / "reader.json"
     kept = json.loads(written.read_text()) if written.exists() else {}
     settings = {

@@ -128,11 +128,11 @@ class Export(nn.Module):
 
 def shipped_weights(path):
     """State of a `Reader` that computes what an exported fp32 `reader.onnx` computes: each batch norm only adds the bias that was folded."""
+    import half
     import onnx
-    from onnx import numpy_helper
 
     graph = onnx.load(str(path)).graph
-    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    values = {name: torch.from_numpy(tensor) for name, tensor in half.weights(path).items()}
     linear = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
     stem = next(node for node in linear if node.op_type == "Conv")
     reader = Reader(values[linear[-1].input[2]].numel(), *([CAREFUL] if values[stem.input[2]].numel() == CAREFUL[0] else []))

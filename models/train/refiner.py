@@ -27,6 +27,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import detector
+import half
 from detector import apply, hull, iou_matrix, lane_frames, load_pictures, match, rectangle, session, wilson
 from detector_net import HEIGHT, WIDTH, conv, planes
 from detector_scenes import load_scenes
@@ -167,10 +168,10 @@ def bank(arguments):
 class Bank:
     """Batches from the banks in `work`: half plates, half none, jittered and spoilt. One thread makes them ahead."""
 
-    def __init__(self, work: Path, seed: int, batch: int):
+    def __init__(self, work: Path, seed: int, batch: int, banks: str = "*"):
         import queue
         import threading
-        parts = [np.load(path) for path in sorted(work.glob("bank-*.npz"))]
+        parts = [np.load(path) for path in sorted(path for name in banks.split(",") for path in work.glob(f"bank-{name}.npz"))]
         self.views, self.label, self.quads, self.exact, self.score = (np.concatenate([part[name] for part in parts]) for name in ("views", "label", "quads", "exact", "score"))
         self.yes, self.no = np.flatnonzero(self.label == 1), np.flatnonzero(self.label == 0)
         # What the detector is surer of is what it must be told from.
@@ -237,7 +238,7 @@ def loss_terms(output, label, quads, exact):
 def train(arguments):
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    source = Bank(arguments.work, arguments.seed, arguments.batch)
+    source = Bank(arguments.work, arguments.seed, arguments.batch, arguments.banks)
     print(f"{len(source.yes)} plates, {len(source.no)} that are none", flush=True)
     model, ema = Refiner().to(memory_format=torch.channels_last), Refiner()
     ema.load_state_dict(model.state_dict())
@@ -483,6 +484,7 @@ def export(arguments):
     settings = json.loads(path.read_text())
     settings |= {"candidate_threshold": CANDIDATE, "evidence": dict(zip(TERMS, (round(float(term), 4) for term in terms)))}
     path.write_text(json.dumps(settings) + "\n")
+    half.store(plain)
     evaluate(arguments)
 
 
@@ -551,6 +553,7 @@ def main():
     parser.add_argument("--name", default="a")
     parser.add_argument("--init", help="name of the run whose averaged weights to start from")
     parser.add_argument("--scenes", type=Path, nargs="*", default=[], help="folders of `garita synth lane`: seven in ten canvases of the bank show those")
+    parser.add_argument("--banks", default="*", help="seeds of the banks to train on, comma-separated; all unless given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--canvases", type=int, default=4000)
     parser.add_argument("--seconds", type=float, default=1500, help="length of the schedule")
