@@ -112,8 +112,10 @@ pub struct Reading {
     pub within_one: Proportion,
     /// At most one edit away, folded.
     pub within_one_folded: Proportion,
-    /// State or country as labelled, among reads that name one.
+    /// State as labelled, among reads that name a state, of plates of a known one.
     pub jurisdiction: Proportion,
+    /// State as labelled, of all plates of a known one: "unknown" and "other" are wrong here.
+    pub jurisdiction_of_all: Proportion,
 }
 
 impl Reading {
@@ -128,8 +130,12 @@ impl Reading {
         self.exact_folded.count(folded == 0);
         self.within_one.count(strict <= 1);
         self.within_one_folded.count(folded <= 1);
-        if let (Some(region), Some(named)) = (region.filter(|region| region.contains('-')), read.and_then(|read| read.jurisdiction)) {
-            self.jurisdiction.count(named.code.as_str() == region);
+        if let Some(region) = region.filter(|region| region.contains('-')) {
+            let named = read.and_then(|read| read.jurisdiction).filter(|named| named.code.as_str() != "other");
+            self.jurisdiction_of_all.count(named.is_some_and(|named| named.code.as_str() == region));
+            if let Some(named) = named {
+                self.jurisdiction.count(named.code.as_str() == region);
+            }
         }
     }
 }
@@ -308,6 +314,7 @@ pub struct ReportJson {
     within_one: Cell,
     within_one_folded: Cell,
     jurisdiction: Cell,
+    jurisdiction_of_all: Cell,
     calibration_error: Option<f64>,
     calibration_error_labelled: Option<f64>,
     yield_at_half_percent: f64,
@@ -360,6 +367,7 @@ impl From<&Report> for ReportJson {
             within_one: (&report.reading.within_one).into(),
             within_one_folded: (&report.reading.within_one_folded).into(),
             jurisdiction: (&report.reading.jurisdiction).into(),
+            jurisdiction_of_all: (&report.reading.jurisdiction_of_all).into(),
             calibration_error: report.calibration_error,
             calibration_error_labelled: report.calibration_error_labelled,
             yield_at_half_percent: report.yield_at_half_percent,

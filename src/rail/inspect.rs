@@ -164,7 +164,10 @@ pub fn examine(
         (shape.kind, shape.confidence) = (Kind::Locomotive, 0.9);
     }
     let residual = Residual::of(&image, &shape);
-    let fill = Fill::of(&image, &shape);
+    let mut fill = Fill::of(&image, &shape);
+    if unmeasured > MOST_UNMEASURED {
+        fill.limited = 1.0;
+    }
     let coarse = Coarse::of(&image);
     let unexplained = coarse.unexplained();
     let unloaded = fill.unloaded(shape.kind);
@@ -315,7 +318,8 @@ impl Examined {
             mark_confidence: round(mark_confidence),
             empty_probability: round(self.empty_probability),
             penetration_limited: round(self.limited),
-            score: round(-self.car_rate.max(1e-12).log10()),
+            // 0 more: no zero is negative.
+            score: round(-self.car_rate.max(1e-12).log10()) + 0.0,
             findings: self.findings.clone(),
             hits: Vec::new(),
             timing_ms: BTreeMap::new(),

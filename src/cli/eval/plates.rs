@@ -114,7 +114,7 @@ fn tables(report: &Report, images: usize) -> String {
     let _ = writeln!(text, "detection precision {}", report.precision);
     let _ = writeln!(text, "exact               {}   folded {}", report.reading.exact, report.reading.exact_folded);
     let _ = writeln!(text, "within one edit     {}   folded {}", report.reading.within_one, report.reading.within_one_folded);
-    let _ = writeln!(text, "state               {}", report.reading.jurisdiction);
+    let _ = writeln!(text, "state, if named     {}   of all of a known state {}", report.reading.jurisdiction, report.reading.jurisdiction_of_all);
     let _ = writeln!(
         text,
         "calibration error   {}   of labelled plates {}   yield at 0.5 % error {:.1} %, at 1 % {:.1} %",
