@@ -55,7 +55,8 @@ impl Anomaly {
         Ok(Anomaly { network, channels: Channels::default() })
     }
 
-    /// Looks at one car.
+    /// Looks at one car, and at its mirror image: the mean of both answers. On 357 cars of the recipe that finds 67 in a hundred at 1 % false alarms in place of 63
+    /// (`models/rail.card.md`).
     ///
     /// # Errors
     /// `Model` where ONNX Runtime fails.
@@ -66,14 +67,18 @@ impl Anomaly {
         // Tiles overlap by half; each gives what lies further than an eighth from its head, so that no block is seen only at an edge.
         let starts: Vec<usize> = if w <= TILE { vec![0] } else { (0..w - TILE).step_by(TILE / 2).chain([w - TILE]).collect() };
         for start in starts {
-            self.channels.tile(start, self.network.input());
-            let out = self.network.run()?;
-            let out = out.get(0);
-            for row in 0..h {
-                for block in (if start == 0 { 0 } else { TILE / 8 })..TILE.min(w - start) {
-                    let at = row * w + start + block;
-                    if self.channels.inside[at] {
-                        logits[at] = out[row * TILE + block];
+            let columns = TILE.min(w - start);
+            for reversed in [false, true] {
+                self.channels.tile(start, reversed, self.network.input());
+                let out = self.network.run()?;
+                let out = out.get(0);
+                for row in 0..h {
+                    for block in (if start == 0 { 0 } else { TILE / 8 })..columns {
+                        let at = row * w + start + block;
+                        if self.channels.inside[at] {
+                            let logit = out[row * TILE + if reversed { columns - 1 - block } else { block }];
+                            logits[at] = if reversed { f32::midpoint(logits[at], logit) } else { logit };
+                        }
                     }
                 }
             }
@@ -287,8 +292,8 @@ impl Channels {
         }
     }
 
-    /// Copies the columns from `start` into `input`, zeros beyond the car.
-    fn tile(&self, start: usize, input: &mut [f32]) {
+    /// Copies the columns from `start` into `input`, the last first where `reversed`, zeros beyond the car.
+    fn tile(&self, start: usize, reversed: bool, input: &mut [f32]) {
         input.fill(0.0);
         let columns = TILE.min(self.width - start);
         for (channel, plane) in self.planes.iter().enumerate() {
@@ -296,6 +301,9 @@ impl Channels {
                 let to = (channel * ROWS + row) * TILE;
                 let from = row * self.width + start;
                 input[to..to + columns].copy_from_slice(&plane[from..from + columns]);
+                if reversed {
+                    input[to..to + columns].reverse();
+                }
             }
         }
     }
