@@ -111,7 +111,10 @@ impl Thresholds {
             let compared = car.highest.iter().any(|(detector, _)| *detector == "earlier");
             for with_earlier in [true, false].into_iter().filter(|&with| compared || !with) {
                 let detectors = car.highest.iter().filter(|(detector, _)| with_earlier || !detector.starts_with("earlier"));
-                let all = super::inspect::combined(detectors.map(|&(detector, score)| (detector, made.false_alarm_rate(detector, car.kind, car.empty, score))));
+                let all = super::inspect::combined(
+                    car.kind,
+                    detectors.map(|&(detector, score)| (detector, made.false_alarm_rate(detector, car.kind, car.empty, score))),
+                );
                 together.entry(cell(together_name(with_earlier), "all", car.empty)).or_default().push(all as f32);
             }
         }
