@@ -96,8 +96,9 @@ impl Consist {
         for (index, car) in consist.cars.iter().enumerate() {
             // 3 to 200 m: nothing on rails is shorter, and five articulated platforms have 80 m.
             let sane = car.length_dm.is_none_or(|length| (30.0..=2000.0).contains(&length)) && car.weight_kg.is_none_or(|mass| (0.0..=1e6).contains(&mass));
-            let plain = |mark: &String| mark.len() <= 64 && !mark.chars().any(char::is_control);
-            if !sane || !car.mark.iter().chain(&car.containers).all(plain) {
+            // A mark stands in terminals and file names; what is written of containers is only ever compared and shown as text.
+            let plain = |text: &String| !text.chars().any(char::is_control);
+            if !sane || !car.mark.iter().chain(&car.containers).all(plain) || car.mark.as_ref().is_some_and(|mark| mark.len() > 64) {
                 return Err(Error::new(Fault::Damaged, format!("car {}: its length, weight, mark or a container is impossible", index + 1)));
             }
         }

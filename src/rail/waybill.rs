@@ -61,8 +61,8 @@ fn checked(lines: Vec<ConsistCar>) -> Result<Manifest> {
     }
     for (index, line) in lines.iter().enumerate() {
         let sane = line.weight_kg.is_none_or(|mass| (0.0..=1e6).contains(&mass)) && line.containers.len() <= 64;
-        let plain = |text: &String| text.len() <= 64 && !text.chars().any(char::is_control);
-        if !sane || line.written_mark().is_none_or(|mark| !plain(&mark)) || !line.containers.iter().all(plain) {
+        let plain = |text: &String| !text.chars().any(char::is_control);
+        if !sane || line.written_mark().is_none_or(|mark| mark.len() > 64 || !plain(&mark)) || !line.containers.iter().all(plain) {
             return Err(Error::new(Fault::Damaged, format!("car {}: it names no \"mark\", or its weight or containers are impossible", index + 1)));
         }
     }
