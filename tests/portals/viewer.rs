@@ -104,18 +104,18 @@ fn findings_are_judged_once_by_whoever_has_looked() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), "");
     let id = twice(&server);
-    let at = format!("/v1/scans/{id}/cars/1");
+    let at = format!("/v1/scans/{id}/cars/2");
     let finding = format!("{at}/findings/0/disposition");
     let why = |answer: &Answer| (answer.status, answer.json()["why"]["why"].as_str().unwrap_or_default().to_owned());
     let confirm = json!({ "verdict": "confirmed", "looked_ms": 900 }).to_string();
     let waiting = server.get("/v1/scans").json()["scans"][0]["waiting"].as_i64().expect("a number");
-    assert!(waiting > 0, "the parcel in the tank waits for somebody");
+    assert!(waiting > 0, "who sits in the boxcar waits for somebody");
     // It is in the queue as hits are, and stays there until it is decided.
-    let queued = || server.get("/v1/cases").json()["cars"].as_array().expect("cars").iter().find(|car| car["scan"] == id && car["position"] == 1).cloned();
-    let car = queued().expect("the tank");
-    assert_eq!((&car["state"], &car["mark"], &car["owner"]), (&json!("open"), &json!("CTCX 938969"), &Value::Null), "{car}");
+    let queued = || server.get("/v1/cases").json()["cars"].as_array().expect("cars").iter().find(|car| car["scan"] == id && car["position"] == 2).cloned();
+    let car = queued().expect("the boxcar");
+    assert_eq!((&car["state"], &car["mark"], &car["owner"]), (&json!("open"), &json!("RBOX 81454"), &Value::Null), "{car}");
     assert_eq!(send(server.address, "PUT", &format!("{at}/claim"), &[], b"").status, 200);
-    assert_eq!(queued().expect("the tank")["owner"]["id"], "local");
+    assert_eq!(queued().expect("the boxcar")["owner"]["id"], "local");
     assert_eq!(send(server.address, "DELETE", &format!("{at}/claim"), &[], b"").status, 204);
     // Told of it is not shown it: some of its pixels must have been sent, and pixels of another car are none of it.
     let told = server.get(&at).json();
@@ -123,7 +123,7 @@ fn findings_are_judged_once_by_whoever_has_looked() {
     assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/{first}/0")).status, 200);
     assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/0/0?car=3")).status, 200);
     assert_eq!(why(&server.post(&finding, &[], confirm.as_bytes())), (422, "not_seen".to_owned()));
-    assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/{first}/0?car=1")).status, 200);
+    assert_eq!(server.get(&format!("/v1/scans/{id}/tiles/0/{first}/0?car=2")).status, 200);
     for (body, refused) in [
         (json!({ "verdict": "rejected", "looked_ms": 1 }), "reason"),
         (json!({ "verdict": "confirmed", "reason": "cargo", "looked_ms": 1 }), "reason"),
@@ -150,7 +150,7 @@ fn findings_are_judged_once_by_whoever_has_looked() {
     assert_eq!(queued(), None);
     assert_eq!(server.get("/v1/scans").json()["scans"][0]["waiting"], waiting - 1);
     let records = server.get("/v1/audit?action=disposition.undone").json();
-    assert_eq!(records["records"][0]["subject"], format!("scan {id} car 1"));
+    assert_eq!(records["records"][0]["subject"], format!("scan {id} car 2"));
 }
 
 #[test]
