@@ -241,7 +241,8 @@ pub fn examine(
     let in_it = findings.iter().filter(|finding| finding.kind != "density-").map(|finding| finding.probability).fold(0.0, f64::max);
     // A car of which part was not seen is not cleared.
     let empty_probability = if segment.cut_off { 0.0 } else { empty_probability.min(1.0 - in_it) };
-    if let Some(entry) = entry {
+    // Of a car that is not all there the papers are no witness.
+    if let Some(entry) = entry.filter(|_| !segment.cut_off) {
         // Contradictions with the papers have odds of their own: they are not compared with normal cars, and say nothing of what is in the car.
         let papers = manifest::suspects(&image, &shape, &residual, entry, empty_probability);
         findings.extend(papers.iter().map(|suspect| {
