@@ -2,7 +2,7 @@
 //!
 //! Grey is the logarithm of transmission, white open and black opaque, as officers know it. Thickness is drawn with one fixed, colour-blind-safe scale for every car and
 //! portal (viridis, 0 to 100 mm of steel), so that colours compare from day to day. Penetration-limited areas are hatched, never coloured: nothing is
-//! known there. Findings are outlined in two strokes, white in black, that no ground hides.
+//! known there. Where nothing was measured the grey pictures are hatched too: filled in from beside, it would look like open air. Findings are outlined in two strokes, white in black, that no ground hides.
 
 use image::{Rgb, RgbImage};
 
@@ -32,9 +32,9 @@ const VIRIDIS: [[f32; 3]; 9] = [
 /// The four pictures of a car, by name, in the order in which people look at them: `grey`, `overlay`, `thickness`, `limited`.
 pub fn pictures(car: &Examined) -> Vec<(&'static str, RgbImage)> {
     let image = &car.image;
-    let grey = paint(image, |index| grey(image.t[index]));
-    let thickness = hatched(image, paint(image, |index| colour(image.steel_mm[index])), Rgb([0, 0, 0]));
-    let limited = hatched(image, grey.clone(), Rgb([213, 94, 0]));
+    let grey = hatched(image, paint(image, |index| grey(image.t[index])), Rgb([128, 128, 128]), |index| image.unmeasured[index]);
+    let thickness = hatched(image, paint(image, |index| colour(image.steel_mm[index])), Rgb([0, 0, 0]), |index| image.is_hidden(index));
+    let limited = hatched(image, grey.clone(), Rgb([213, 94, 0]), |index| image.is_hidden(index));
     let mut overlay = grey.clone();
     for finding in &car.findings {
         let x = (finding.box_mm[0] / crate::rail::car::CELL_MM) as i64;
@@ -61,11 +61,10 @@ fn colour(mm: f32) -> Rgb<u8> {
     Rgb(std::array::from_fn(|channel| (VIRIDIS[low][channel] * (1.0 - part) + VIRIDIS[low + 1][channel] * part) as u8))
 }
 
-/// Diagonal lines over what was not penetrated.
-fn hatched(image: &CarImage, mut picture: RgbImage, ink: Rgb<u8>) -> RgbImage {
+/// Diagonal lines over the cells that are `hidden`.
+fn hatched(image: &CarImage, mut picture: RgbImage, ink: Rgb<u8>, hidden: impl Fn(usize) -> bool) -> RgbImage {
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let limited = image.is_hidden((x / SCALE) as usize * image.height + (y / SCALE) as usize);
-        if limited {
+        if hidden((x / SCALE) as usize * image.height + (y / SCALE) as usize) {
             *pixel = if (x + y) % 8 < 2 { Rgb([255, 255, 255]) } else { ink };
         }
     }
