@@ -151,6 +151,16 @@ impl Calibration {
         }
     }
 
+    /// Whether anything shines in a column: one of [`BANDS`] runs of detectors sees 2 % of open beam or more. Over the highest car there is air, which is looked at first.
+    pub fn has_beam(&self, values: &[u16], level: f32) -> bool {
+        let size = values.len().div_ceil(BANDS).max(1);
+        (0..values.len()).step_by(size).any(|start| {
+            let live = (start..(start + size).min(values.len())).filter(|&i| !self.dead[i]);
+            let (net, open) = live.fold((0.0, 0.0), |(net, open), i| (net + f32::from(values[i]) - self.dark[i], open + self.air[i]));
+            open > 0.0 && net > 0.02 * open * level
+        })
+    }
+
     /// Takes a gap between cars into the calibration: drift from the detectors where `clear` holds, and their own levels with forgetting.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ impl CarImage {
                 let flags = scan.column(column).flags;
                 let Some(along) = share(f64::from(x_mm[k]), f64::from(x_mm[k + 1]), width) else { continue };
                 let level = calibration.level(scan, column);
-                let beam = flags & (FLAG_SHUT | FLAG_REPAIRED) == 0 && has_beam(calibration, values, level);
+                let beam = flags & (FLAG_SHUT | FLAG_REPAIRED) == 0 && calibration.has_beam(values, level);
                 for (cell, part) in [(along.cell, along.first), (along.cell + 1, along.second)] {
                     if part <= 0.0 {
                         continue;
@@ -352,16 +352,6 @@ fn rows_covered(calibration: &Calibration, pitch_mm: f64, height: usize) -> (Vec
         }
     }
     (live, all)
-}
-
-/// Whether anything shines: a sixteenth of the array sees 2 % of open beam or more. Over the highest car there is air, which is looked at first.
-fn has_beam(calibration: &Calibration, values: &[u16], level: f32) -> bool {
-    let size = values.len().div_ceil(16).max(1);
-    (0..values.len()).step_by(size).any(|start| {
-        let live = (start..(start + size).min(values.len())).filter(|&i| !calibration.dead[i]);
-        let (net, open) = live.fold((0.0, 0.0), |(net, open), i| (net + f32::from(values[i]) - calibration.dark[i], open + calibration.air[i]));
-        open > 0.0 && net > 0.02 * open * level
-    })
 }
 
 /// Running mean over 23 cells (0.7 m), shorter at the ends.

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::calibrate::Calibration;
-use super::scan::{FLAG_REVERSED, FLAG_SHUT, FLAG_STOPPED, Scan};
+use super::scan::{FLAG_REPAIRED, FLAG_REVERSED, FLAG_SHUT, FLAG_STOPPED, Scan};
 use crate::error::Result;
 
 /// One car in a scan.
@@ -236,9 +236,8 @@ impl Segmenter {
             let level = calibration.level(scan, column);
             // A detector that has died since is in the band still: the worst that it does is 1/15 of the band.
             let darkest = self.bands.iter().map(|band| band.transmission(values, level)).fold(f32::MAX, f32::min);
-            let brightest = self.bands.iter().map(|band| band.transmission(values, level)).fold(0.0, f32::max);
-            let dark = brightest < 0.02;
-            if dark && row.flags & FLAG_SHUT == 0 {
+            let dark = !calibration.has_beam(values, level);
+            if dark && row.flags & (FLAG_SHUT | FLAG_REPAIRED) == 0 {
                 let (first, count) = self.beamless.unwrap_or((column, 0));
                 self.beamless = Some((first, count + 1));
             }
