@@ -11,6 +11,7 @@
 use std::fmt;
 
 use crate::error::{Error, Fault, Result};
+use crate::watchlist::codes;
 
 /// Owner and number of a North American car.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,16 +60,7 @@ pub fn iso6346_check(code: &str) -> Option<u32> {
     if bytes.len() < 10 || !bytes[..4].iter().all(u8::is_ascii_uppercase) || !bytes[4..10].iter().all(u8::is_ascii_digit) || !b"UJZ".contains(&bytes[3]) {
         return None;
     }
-    let value = |byte: u8| match byte {
-        b'0'..=b'9' => u32::from(byte - b'0'),
-        // A = 10, B = 12 …: multiples of 11 are left out.
-        letter => {
-            let place = u32::from(letter - b'A') + 10;
-            place + (place - 1) / 10
-        }
-    };
-    let sum: u32 = bytes[..10].iter().enumerate().map(|(i, &byte)| value(byte) << i).sum();
-    Some(sum % 11 % 10)
+    Some(u32::from(codes::check_digit(&bytes[..10])))
 }
 
 /// A container code without spaces and hyphens (`CSQU3054383`), if its check digit is right.

@@ -36,7 +36,7 @@
 
 pub mod advise;
 pub mod build;
-mod codes;
+pub(crate) mod codes;
 pub mod encoding;
 pub mod entry;
 pub mod find;
