@@ -63,14 +63,19 @@ impl Sidecar {
     }
 
     /// Per-detector fields for an array of `detectors`.
-    pub(crate) fn fields(&self, detectors: usize) -> Fields {
+    ///
+    /// # Errors
+    /// `Damaged` where a detector is called dead that there is not.
+    pub(crate) fn fields(&self, detectors: usize) -> Result<Fields> {
         let mut dead = Vec::new();
         if !self.dead.is_empty() {
             dead = vec![false; detectors];
-            // One too long is refused by who puts the scan together.
-            self.dead.iter().for_each(|&index| if index < detectors { dead[index] = true } else { dead.push(true) });
+            for &index in &self.dead {
+                let missing = || Error::new(Fault::Damaged, format!("sidecar: dead: there is no detector {index} among {detectors}, counted from 0"));
+                *dead.get_mut(index).ok_or_else(missing)? = true;
+            }
         }
-        Fields { dark: self.dark.spread(detectors), air: self.air.spread(detectors), dead }
+        Ok(Fields { dark: self.dark.spread(detectors), air: self.air.spread(detectors), dead })
     }
 }
 
@@ -129,7 +134,7 @@ pub fn raw(bytes: Bytes, sidecar: Option<&Sidecar>) -> Result<Scan> {
         let left = bytes.len() % (detectors * 2);
         return Err(Error::new(Fault::Damaged, format!("column {columns}: {left} bytes, {detectors} detectors need {}: the file was cut off", detectors * 2)));
     }
-    let fields = sidecar.fields(detectors);
+    let fields = sidecar.fields(detectors)?;
     Scan::assemble(sidecar.description.clone(), fields, Table::Missing, Box::new(Plain { bytes, detectors }))
 }
 
@@ -179,6 +184,6 @@ pub fn png(bytes: &[u8], sidecar: Option<&Sidecar>) -> Result<Scan> {
         }
     }
     let description = sidecar.map_or_else(Description::default, |sidecar| sidecar.description.clone());
-    let fields = sidecar.map_or_else(Fields::default, |sidecar| sidecar.fields(detectors));
+    let fields = sidecar.map(|sidecar| sidecar.fields(detectors)).transpose()?.unwrap_or_default();
     Scan::assemble(description, fields, Table::Missing, Box::new(Plain { bytes: Bytes::from(counts), detectors }))
 }

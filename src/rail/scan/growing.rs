@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::foreign::sidecar;
-use super::{COLUMN_BYTES, Description, Fields, MAX_DETECTORS, Scan, ScanSource, Table, check_size};
+use super::{COLUMN_BYTES, Description, MAX_DETECTORS, Scan, ScanSource, Table, check_size};
 use crate::error::{Error, Fault, Result};
 
 /// The two open files.
@@ -83,7 +83,7 @@ pub(crate) fn open(path: &Path) -> Result<Scan> {
     };
     check_size(detectors as u64, 1)?;
     let description = sidecar.as_ref().map_or_else(Description::default, |sidecar| sidecar.description.clone());
-    let fields = sidecar.as_ref().map_or_else(Fields::default, |sidecar| sidecar.fields(detectors));
+    let fields = sidecar.as_ref().map(|sidecar| sidecar.fields(detectors)).transpose()?.unwrap_or_default();
     Scan::assemble(description, fields, Table::Growing(Tail(Arc::clone(&pair))), Box::new(Growing { pair, detectors }))
 }
 

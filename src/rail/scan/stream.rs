@@ -124,7 +124,7 @@ fn head_of(file: &File) -> Result<Option<Head>> {
 pub(crate) fn open(path: &Path) -> Result<Scan> {
     let file = File::open(path).map_err(|error| Error::io(&error))?;
     let head = head_of(&file)?.ok_or_else(|| Error::new(Fault::Damaged, "ends inside its first line"))?;
-    let fields = head.sidecar.fields(head.detectors);
+    let fields = head.sidecar.fields(head.detectors)?;
     let stream = Arc::new(Stream { file, detectors: head.detectors, begins: head.bytes, column_bytes: head.column_bytes() });
     Scan::assemble(head.sidecar.description, fields, Table::Stream(Arc::clone(&stream)), Box::new(stream))
 }

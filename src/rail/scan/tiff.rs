@@ -113,7 +113,7 @@ fn read(bytes: Bytes, partial: bool, sidecar: Option<&Sidecar>) -> Result<Scan> 
     let mut description = found.description.or_else(|| sidecar.map(|sidecar| sidecar.description.clone())).unwrap_or_default();
     description.detectors = description.detectors.or(Some(pixels.detectors()));
     let fields = match sidecar {
-        Some(sidecar) if found.fields == Fields::default() => sidecar.fields(pixels.detectors()),
+        Some(sidecar) if found.fields == Fields::default() => sidecar.fields(pixels.detectors())?,
         _ => found.fields,
     };
     Scan::assemble(description, fields, found.table.unwrap_or(Table::Missing), Box::new(pixels))
