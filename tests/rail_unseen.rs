@@ -130,7 +130,8 @@ fn thicknesses_are_not_written_over_their_scan() {
     let before = std::fs::read(&scan).expect("there");
     let (lines, code) = inspect(&[scan.as_os_str(), "--thickness".as_ref(), folder.path().as_os_str()]);
     assert_eq!(code, Some(1));
-    assert!(lines.last().is_some_and(|line| line["error"].as_str().is_some_and(|error| error.contains("another folder"))), "{lines:?}");
+    let last = lines.last().expect("the scan's own line");
+    assert!(last["error"].as_str().is_some_and(|error| error.contains("another folder")) && last["cars"] == 3, "{last}");
     assert!(std::fs::read(&scan).expect("there") == before, "the scan is as it was");
     // Two scans of one name: each has its own pictures.
     let other = folder.path().join("other");
@@ -155,6 +156,27 @@ fn a_copy_of_the_scan_is_no_earlier_scan() {
     assert_eq!(code, Some(0));
     let told = |lines: &[Value]| lines[..3].iter().map(|car| (car["score"].clone(), car["findings"].clone())).collect::<Vec<_>>();
     assert_eq!(told(&alone), told(&compared));
+}
+
+#[test]
+fn thresholds_of_a_few_cars_say_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scan = render(folder.path());
+    let few = folder.path().join("few.json");
+    let made = garita(&["calibrate".as_ref(), "rail".as_ref(), scan.as_os_str(), "--out".as_ref(), few.as_os_str()]);
+    assert!(made.status.success() && String::from_utf8_lossy(&made.stderr).contains("300 normal cars"), "{}", String::from_utf8_lossy(&made.stderr));
+    let (lines, _) = inspect(&[scan.as_os_str(), "--calibration".as_ref(), few.as_os_str()]);
+    assert!(alarms(&lines[3]).contains("of 3 normal cars"), "{}", lines[3]);
+    // Of another source their gaps are filled from ours, which is said too.
+    let mut other: Value = serde_json::from_slice(&std::fs::read(&few).expect("there")).expect("JSON");
+    other["source"] = "Co-60".into();
+    std::fs::write(&few, other.to_string()).expect("written");
+    let (lines, _) = inspect(&[scan.as_os_str(), "--calibration".as_ref(), few.as_os_str()]);
+    assert!(alarms(&lines[3]).contains("theirs are of Cs-137") && alarms(&lines[3]).contains("thresholds are of Co-60"), "{}", lines[3]);
+    other["air_quanta"] = (-1.0).into();
+    std::fs::write(&few, other.to_string()).expect("written");
+    let refused = garita(&["inspect".as_ref(), scan.as_os_str(), "--calibration".as_ref(), few.as_os_str()]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("air_quanta"), "{}", String::from_utf8_lossy(&refused.stderr));
 }
 
 #[test]

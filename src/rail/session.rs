@@ -10,7 +10,7 @@ use super::image_quality::{ImageQuality, Watch};
 use super::inspect::{CarReport, Earlier, Examined, ScanReport, consist_state, examine, mark_of};
 use super::scan::Scan;
 use super::segment::{CarSegment, Segmenter};
-use super::thresholds::Thresholds;
+use super::thresholds::{LEAST_CARS, LEAST_SCORES, Thresholds};
 use crate::error::Result;
 
 /// A scan that is being worked through.
@@ -136,7 +136,7 @@ impl Session {
             alarms.push("no car in it".to_owned());
         }
         if let Some((first, count)) = self.segmenter.beamless().filter(|&(_, count)| count >= LOST_COLUMNS) {
-            alarms.push(format!("no beam in {count} columns from {first} on, though the source is not said to be shut: look at the source and the array"));
+            alarms.push(format!("no beam in {count} columns from {first} on, and nothing says that the source was shut: look at the source and the array"));
         }
         let failed = self.calibration.failed(scan);
         if let [first, .., last] | [first @ last] = failed[..] {
@@ -149,10 +149,13 @@ impl Session {
         if scan.fields.dark.is_empty() && !self.calibration.dark.iter().any(|&dark| dark > 0.0) {
             alarms.push("no dark field: thicknesses are too small where little comes through".to_owned());
         }
+        if thresholds.cars < LEAST_CARS {
+            alarms.push(format!("the thresholds are of {} normal cars; {LEAST_CARS} and more are needed", thresholds.cars));
+        }
         if !thresholds.borrowed.is_empty() {
             alarms.push(format!(
                 "the calibration has fewer than {} normal cars of {} of its {} kinds of score: theirs are of {}",
-                super::thresholds::LEAST_SCORES,
+                LEAST_SCORES,
                 thresholds.borrowed.len(),
                 thresholds.scores.len(),
                 thresholds.borrowed_from

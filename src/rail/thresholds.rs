@@ -19,7 +19,7 @@ use crate::error::{Error, Fault, Result};
 const MOST_SCORES: usize = 500;
 /// Fewer normal cars of a kind than this borrow from all kinds: the tail's tenth would be two cars.
 pub const LEAST_SCORES: usize = 20;
-/// What ANSI-like figures need, and `garita calibrate rail` warns of: fewer normal cars than this say little about one in a hundred.
+/// Fewer normal cars than this say little about one false alarm in a hundred: `garita calibrate rail` warns, and scans judged by them have an alarm.
 pub const LEAST_CARS: usize = 300;
 
 /// Detectors whose tail is shared by all kinds of car. What compares with an earlier scan has none: of most kinds nothing is ever seen, of others clutter.

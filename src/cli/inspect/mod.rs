@@ -124,11 +124,9 @@ impl Desk<'_> {
     fn scan(&mut self, path: &Path) -> Result<ScanReport> {
         let name = path.display().to_string();
         // A list that cannot be read costs the names, not the pictures.
-        let (own, unread) = match if self.consist.is_some() { Ok(None) } else { consist_of(path) } {
-            Ok(own) => (own, None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let consist = self.consist.clone().or(own);
+        let own = if self.consist.is_some() { Ok(None) } else { consist_of(path) };
+        let unread = own.as_ref().err().map(Error::to_string);
+        let consist = self.consist.clone().or(own.unwrap_or_default());
         let mut report = if self.args.follow { self.follow(path, &name, consist.as_ref()) } else { self.whole(path, &name, consist.as_ref()) }?;
         report.error = report.error.or(unread);
         Ok(report)
@@ -148,9 +146,8 @@ impl Desk<'_> {
         for (segment, identity) in cars.iter().zip(&identities) {
             self.car(name, &scan, &mut session, segment, identity, consist, &shared)?;
         }
-        self.write_thickness(path, &scan, &session)?;
         let mut report = session.report(name, &scan, &identities, consist, &self.thresholds);
-        report.error = cut_short.map(|error| error.to_string());
+        report.error = cut_short.or(self.write_thickness(path, &scan, &session).err()).map(|error| error.to_string());
         Ok(report)
     }
 
@@ -196,8 +193,8 @@ impl Desk<'_> {
         let (Some(scan), Some(session)) = (live.scan(), session) else {
             return Err(Error::new(Fault::Damaged, "no columns came").in_(name));
         };
-        self.write_thickness(path, scan, &session)?;
         let mut report = session.report(name, scan, &identities, consist, &self.thresholds);
+        report.error = self.write_thickness(path, scan, &session).err().map(|error| error.to_string());
         if given_up {
             report.alarms.push(format!("no column came for {:.1} s and the scan is not sealed: the train may go on", idle.as_secs_f64()));
         }
@@ -252,8 +249,8 @@ impl Desk<'_> {
     fn write_thickness(&mut self, path: &Path, scan: &Scan, session: &Session) -> Result<()> {
         let Some(folder) = &self.args.thickness else { return Ok(()) };
         let to = folder.join(format!("{}.tif", self.stem(path)));
-        let (there, here) = (std::fs::canonicalize(&to), std::fs::canonicalize(path));
-        if there.is_ok_and(|there| here.is_ok_and(|here| here == there)) || self.args.scans.contains(&to) {
+        // Thicknesses of another day are no scan, and give way.
+        if Scan::open_or_recover(&to).is_ok() {
             return Err(Error::new(Fault::Caller, "is a scan itself: name another folder").in_(to.display()).in_("--thickness"));
         }
         output::write_thickness(&to, scan, session.calibration())
