@@ -160,7 +160,7 @@ pub fn examine(
                 format!("columns {:?}: nothing was measured in {:.0} % of this car: look at the source and the array", image.columns, 100.0 * unmeasured);
             return Err(Error::new(Fault::Damaged, message));
         }
-        // The source is shut for who drives the train.
+        // The source is shut for who drives the train. 0.9 is a guess.
         (shape.kind, shape.confidence) = (Kind::Locomotive, 0.9);
     }
     let residual = Residual::of(&image, &shape);
