@@ -5,7 +5,7 @@
 What is computed stays fp32: ONNX Runtime folds the casts into constants once. A weight changes by at most a two-thousandth of itself.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,9 @@ def weights(path: Path) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        before = Path(name).stat().st_size
-        store(Path(name))
-        print(name, before, "to", Path(name).stat().st_size, "bytes")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("files", type=Path, nargs="+")
+    for path in parser.parse_args().files:
+        before = path.stat().st_size
+        store(path)
+        print(path, before, "to", path.stat().st_size, "bytes")

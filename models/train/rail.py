@@ -1,8 +1,8 @@
 """The generic anomaly network of rail scans: models/rail.onnx.
 
     garita synth rail ...        normal cars, by `data` below
-    python models/train/rail.py data  --garita target/release/garita      about 4 minutes: 1,800 normal cars, 400 + 400 to report on
-    python models/train/rail.py train --minutes 150                       resumes from its checkpoint; 10-20 thousand steps
+    python models/train/rail.py data  --garita target/release/garita      5,388 normal cars, 840 to report on
+    python models/train/rail.py train --minutes 150                       resumes from its checkpoint; 40 thousand steps and more
     python models/train/rail.py eval                                      per car: AUROC, detection at 1 % and 5 % false alarms, by d'
     python models/train/rail.py export                                    models/rail.onnx, checked against torch
 
