@@ -2,11 +2,15 @@
 
 #[path = "common/door.rs"]
 mod door;
+#[allow(dead_code)]
+#[path = "common/serve.rs"]
+mod serve;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use door::{FakeDoor, kept, until};
 use garita::error::{Error, Fault};
@@ -72,6 +76,8 @@ async fn what_still_grows_is_left_alone() {
     let path = place.path().join("slow.jpg");
     let door = FakeDoor::default();
     fs::write(&path, &JPEG[..4]).expect("writes");
+    // Some writers give it its time before its bytes: how long it has been quiet is nothing that it says itself.
+    fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now() - Duration::from_secs(3600))).expect("set");
     let (_source, task) = start(folder(place.path()), door.submit());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(door.frames().is_empty() && path.exists(), "it has no end yet");
@@ -176,4 +182,83 @@ async fn a_folder_that_comes_later_is_one_incident() {
     link.wait_for(|link| matches!(link, Link::Up { .. })).await.expect("a state");
     assert_eq!(source.counts.incidents.load(std::sync::atomic::Ordering::Relaxed), 1);
     task.abort();
+}
+
+#[tokio::test]
+async fn what_grows_while_it_is_handed_in_is_handed_in_again() {
+    let place = tempfile::tempdir().expect("a folder");
+    fs::write(place.path().join("1.jpg"), JPEG).expect("writes");
+    let (door, taking) = (FakeDoor::default(), place.path().join("taking/1.jpg"));
+    let submit = door.answering(move |number| {
+        if number == 0 {
+            fs::File::options().append(true).open(&taking).and_then(|mut file| file.write_all(OTHER)).expect("writes");
+        }
+        kept()
+    });
+    let (_source, task) = start(folder(place.path()), submit);
+    until("it is done", || names(place.path().join("done")) == ["1.jpg"]).await;
+    let whole = [JPEG, OTHER].concat();
+    assert_eq!(door.frames().iter().map(|frame| frame.bytes.to_vec()).collect::<Vec<_>>(), [JPEG.to_vec(), whole.clone()]);
+    assert_eq!(fs::read(place.path().join("done/1.jpg")).expect("reads"), whole);
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_link_in_taking_is_not_followed() {
+    let place = tempfile::tempdir().expect("a folder");
+    let taking = place.path().join("taking");
+    fs::create_dir(&taking).expect("creates");
+    fs::write(place.path().join("secret.txt"), OTHER).expect("writes");
+    std::os::unix::fs::symlink(place.path().join("secret.txt"), taking.join("l.jpg")).expect("links");
+    fs::write(place.path().join("m.jpg"), JPEG).expect("writes");
+    let door = FakeDoor::default();
+    let (_source, task) = start(folder(place.path()), door.submit());
+    until("the other is done", || names(place.path().join("done")) == ["m.jpg"]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(door.frames().iter().map(|frame| &frame.bytes[..]).collect::<Vec<_>>(), [JPEG]);
+    assert_eq!((names(taking), names(place.path().join("failed"))), (vec!["l.jpg".to_owned()], Vec::new()));
+    task.abort();
+}
+
+#[tokio::test]
+async fn the_longest_name_has_its_reason_beside_it() {
+    let place = tempfile::tempdir().expect("a folder");
+    fs::write(place.path().join(format!("{}.jpg", "x".repeat(251))), JPEG).expect("writes");
+    fs::write(place.path().join("y.jpg"), OTHER).expect("writes");
+    let bad = |number| if number == 0 { Answer::Bad(Error::new(Fault::Damaged, "bad frame: cut off")) } else { kept() };
+    let (_source, task) = start(folder(place.path()), FakeDoor::default().answering(bad));
+    until("the next is done", || names(place.path().join("done")) == ["y.jpg"]).await;
+    let failed = names(place.path().join("failed"));
+    assert!(failed.len() == 2 && failed[0].ends_with(".jpg") && failed[1] == format!("{}.why.txt", failed[0]), "{failed:?}");
+    task.abort();
+}
+
+/// The real server: bad frames of one name, and a link that somebody put where frames are being taken.
+#[test]
+fn each_bad_frame_of_a_name_has_its_own_reason_and_no_link_is_read() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join("in").join(name);
+    fs::create_dir_all(at("taking")).expect("creates");
+    fs::write(place.path().join("secret.txt"), OTHER).expect("writes");
+    std::os::unix::fs::symlink(place.path().join("secret.txt"), at("taking/l.jpg")).expect("links");
+    let site = "data_dir = \"data\"\nlisten = \"127.0.0.1:0\"\nworkers = 1\n[limits]\nfree_bytes = \"24 MiB\"\n[login]\nrequired = \"no\"\n\
+                [[lane]]\nid = \"south-1\"\nfolder = \"in\"\n";
+    let _server = serve::Process::start(place.path(), site);
+    let begun = std::time::Instant::now();
+    for (round, bytes) in [JPEG, OTHER].into_iter().enumerate() {
+        fs::write(at("text.part"), bytes).expect("writes");
+        fs::rename(at("text.part"), at("text.jpg")).expect("renames");
+        while names(at("failed")).len() < 2 * (round + 1) || !names(at("taking")).iter().eq(["l.jpg"]) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?} {:?}", names(at("failed")), names(at("taking")));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let failed = names(at("failed"));
+    assert_eq!((failed.len(), &failed[2..]), (4, &["text.jpg".to_owned(), "text.jpg.why.txt".to_owned()][..]), "{failed:?}");
+    assert!(failed[0].starts_with("text-") && failed[1] == format!("{}.why.txt", failed[0]), "{failed:?}");
+    for (name, bytes) in [("text.jpg", JPEG), (&failed[0], OTHER)] {
+        assert_eq!(fs::read(at("failed").join(name)).expect("reads"), bytes);
+        let why = fs::read_to_string(at("failed").join(format!("{name}.why.txt"))).expect("reads");
+        assert!(why.ends_with("send the frame again, whole, as another file\n"), "{why}");
+    }
 }

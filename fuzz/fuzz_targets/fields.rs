@@ -1,7 +1,7 @@
 //! Any bytes are a request's header fields or an error: structured fields, digests, names; whichever is taken is what was written.
 #![no_main]
 
-use garita::service::fields::{CONTENT_DIGEST, IDEMPOTENCY_KEY, UPLOAD_COMPLETE, UPLOAD_OFFSET, boolean, integer, name, sha256, sha256_field};
+use garita::service::fields::{CONTENT_DIGEST, Digests, IDEMPOTENCY_KEY, UPLOAD_COMPLETE, UPLOAD_OFFSET, boolean, digests, integer, name, sha256_field};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,8 +20,12 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(Some(name)) = name(&of(IDEMPOTENCY_KEY)) {
         assert!((1..=255).contains(&name.len()));
     }
-    if let Ok(Some(digest)) = sha256(&of(CONTENT_DIGEST), CONTENT_DIGEST) {
-        let again = HeaderMap::from_iter([(HeaderName::from_static(CONTENT_DIGEST), HeaderValue::from_str(&sha256_field(&digest)).expect("ASCII"))]);
-        assert_eq!(sha256(&again, CONTENT_DIGEST), Ok(Some(digest)));
+    if let Ok(Some(said)) = digests(&of(CONTENT_DIGEST), CONTENT_DIGEST) {
+        assert!(said != Digests::default() && said.sha512.as_ref().is_none_or(|digest| digest.len() == 64));
+        let _ = said.are_of(data);
+        if let Some(digest) = said.sha256 {
+            let again = HeaderMap::from_iter([(HeaderName::from_static(CONTENT_DIGEST), HeaderValue::from_str(&sha256_field(&digest)).expect("ASCII"))]);
+            assert_eq!(digests(&again, CONTENT_DIGEST), Ok(Some(Digests { sha256: Some(digest), sha512: None })));
+        }
     }
 });

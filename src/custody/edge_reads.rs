@@ -1,8 +1,8 @@
 //! Reads that cameras made themselves: kept beside ours as a second opinion, never in their place.
 //!
-//! A camera's read is durable before its sender is told so, and one event is one row, however often it comes. It *speaks of* one of our vehicles where we read something like
-//! it ([`alike`]) in its own picture, or in its lane within [`NEAR_MS`] of its time: of those that are in view when it comes, and of those that pass later. What it then
-//! says against ours is told with the passage, and ours alone meets the watchlists.
+//! A camera's read is durable before its sender is told so, and one event is one row, however often it comes; another event under the name of one that was kept is refused.
+//! It *speaks of* one of our vehicles where we read something like it ([`alike`]) in its own picture, or in its lane within [`NEAR_MS`] of its time: of those that are in
+//! view when it comes, and of those that pass later. What it then says against ours is told with the passage, and ours alone meets the watchlists.
 //!
 //! *Alone*, where no read of ours is like it, its text has met the watchlists by itself. The entries stand in its row, its picture is evidence, and `edge.hit` is told
 //! outside. That is no hit and no case: an officer decides on what garita read in a picture, with a calibrated probability, and here there is neither. Should a vehicle of
@@ -26,20 +26,47 @@ pub const NEAR_MS: i64 = 3_000;
 /// The newest frames of a lane among whose reads its vehicle is sought: half a minute at 15 a second.
 const FRAMES: i64 = 500;
 
+/// Whether an event has come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It has not.
+    First,
+    /// It has.
+    Again,
+    /// Another one has, under the same name.
+    Other,
+}
+
 /// What became of a record.
 pub(super) struct Inserted {
-    /// Its row.
+    /// Its row; where another event has its name, that one's.
     pub(super) id: i64,
     /// Its picture is evidence from now on.
     pub(super) picture: bool,
+    pub(super) came: Came,
+}
+
+/// Whether an event has come before, known by its key; `event` is all that it says, where its sender has a name for it.
+///
+/// # Errors
+/// What SQLite says.
+pub fn came(connection: &Connection, lane: &str, key: &Sha, event: Option<&Sha>) -> rusqlite::Result<Came> {
+    Ok(known(connection, lane, key, event)?.map_or(Came::First, |(_, came)| came))
+}
+
+/// The row of the event with this key, and whether it is this event.
+fn known(connection: &Connection, lane: &str, key: &Sha, event: Option<&Sha>) -> rusqlite::Result<Option<(i64, Came)>> {
+    let known = "SELECT id, event FROM edge_read WHERE lane = ?1 AND key = ?2";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<Sha>>(1)?));
+    let row = connection.prepare_cached(known)?.query_row(params![lane, key], row).optional()?;
+    // Of what has no name, and of rows of before, the key is all that can be compared.
+    Ok(row.map(|(id, kept)| (id, if kept.as_ref().zip(event).is_some_and(|(kept, event)| kept != event) { Came::Other } else { Came::Again })))
 }
 
 /// A camera's read, once.
 pub(super) fn insert(transaction: &Transaction<'_>, record: &EdgeReadRecord) -> rusqlite::Result<Inserted> {
-    let known =
-        transaction.prepare_cached("SELECT id FROM edge_read WHERE lane = ?1 AND key = ?2")?.query_row(params![record.lane, record.key], |row| row.get(0));
-    if let Some(id) = known.optional()? {
-        return Ok(Inserted { id, picture: false });
+    if let Some((id, came)) = known(transaction, &record.lane, &record.key, record.event.as_ref())? {
+        return Ok(Inserted { id, picture: false, came });
     }
     let ours = ours(transaction, record)?;
     let passage = match &ours {
@@ -59,8 +86,9 @@ pub(super) fn insert(transaction: &Transaction<'_>, record: &EdgeReadRecord) -> 
     let picture = record.picture.as_ref().filter(|_| alone);
     transaction
         .prepare_cached(
-            "INSERT INTO edge_read (id, lane, key, text, written, confidence, jurisdiction, direction, captured_ms, received_ms, frame, track, passage, ours, digest, length, entries)
-             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'edge_read'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO edge_read
+               (id, lane, key, text, written, confidence, jurisdiction, direction, captured_ms, received_ms, frame, track, passage, ours, digest, length, entries, event)
+             VALUES ((SELECT last + 1 FROM numbered WHERE kind = 'edge_read'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             record.lane,
@@ -79,12 +107,13 @@ pub(super) fn insert(transaction: &Transaction<'_>, record: &EdgeReadRecord) -> 
             picture.map(|picture| picture.0),
             picture.map(|picture| picture.1.len() as i64),
             serde_json::to_string(&entries).expect("plain data"),
+            record.event,
         ])?;
     let id = transaction.last_insert_rowid();
     if !entries.is_empty() {
         outbox::tell(transaction, "edge.hit", &subject(&record.lane, id), &json!({ "row": id }), record.received_ms)?;
     }
-    Ok(Inserted { id, picture: picture.is_some() })
+    Ok(Inserted { id, picture: picture.is_some(), came: Came::First })
 }
 
 /// What its event is told of.
@@ -196,7 +225,7 @@ pub struct EdgeRead {
     /// How they compare: `opinion` is `agree`, `differ` (with `at`, character by character) or `only_theirs`.
     #[schema(value_type = Object)]
     pub comparison: Opinion,
-    /// Where its picture is; none where ours is the evidence.
+    /// Where its picture is; none where ours is the evidence, and where it is none that can be looked at.
     pub href: Option<String>,
     /// Whom it may be by itself, where we read nothing like it when it came: `entry`, `class`, `edits` of each.
     #[schema(value_type = Vec<Object>)]

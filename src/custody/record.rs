@@ -5,6 +5,7 @@ use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::edge_reads::Came;
 use super::evidence::Sha;
 use crate::bytes::Bytes;
 use crate::error::Error;
@@ -87,7 +88,7 @@ impl Record {
         let fate = Fate::of(state);
         match self {
             Record::Frame(frame) => (frame.done)(fate),
-            Record::EdgeRead(read) => (read.done)(fate),
+            Record::EdgeRead(read) => (read.done)(fate, Came::First),
             Record::Change(_, done) => done(fate),
             Record::Passage(_) | Record::Sighting(_) | Record::Unread { .. } | Record::Shed { .. } | Record::Sweep { .. } => {}
         }
@@ -128,6 +129,8 @@ pub struct EdgeReadRecord {
     pub lane: String,
     /// What makes two events the same.
     pub key: Sha,
+    /// All that it says, where its sender has a name for it.
+    pub event: Option<Sha>,
     /// Its text, letters and digits alone.
     pub text: String,
     /// As the camera writes it.
@@ -148,8 +151,8 @@ pub struct EdgeReadRecord {
     pub picture: Option<(Sha, Bytes)>,
     /// Whom it may be by itself.
     pub hits: Vec<Hit>,
-    /// Told its fate.
-    pub done: Done,
+    /// Told its fate, and of one that was kept whether it had come before; as [`Done`].
+    pub done: Box<dyn FnOnce(Fate, Came) + Send>,
 }
 
 /// A read that meets the watchlist.

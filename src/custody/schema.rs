@@ -10,7 +10,7 @@ use super::sqlite;
 use crate::error::{Error, Fault, Result};
 
 /// Each version's changes, from version 1 on. Never edited once released: a new version is a new file.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/001.sql"),
     include_str!("migrations/002_people.sql"),
     include_str!("migrations/003_outward.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/009_cars.sql"),
     include_str!("migrations/010_news.sql"),
     include_str!("migrations/011_numbers.sql"),
+    include_str!("migrations/012_edge_names.sql"),
 ];
 
 /// The version that this garita writes.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::edge_reads::Came;
 use super::evidence::{Evidence, hex};
 use super::journal::Journal;
 use super::quarantine::Quarantine;
@@ -241,15 +242,15 @@ impl Writer {
                     answers.last_mut().expect("pushed above").1 = fate;
                 }
                 Record::EdgeRead(read) => {
-                    let mut picture = false;
+                    let (mut picture, mut came) = (false, Came::First);
                     let row = alone(&transaction, |transaction| {
                         edge_reads::insert(transaction, &read).map(|inserted| {
-                            picture = inserted.picture;
+                            (picture, came) = (inserted.picture, inserted.came);
                             inserted.id
                         })
                     });
                     let EdgeReadRecord { picture: bytes, done, .. } = *read;
-                    answers.push((done, Fate::Kept(0)));
+                    answers.push((Box::new(move |fate| done(fate, came)), Fate::Kept(0)));
                     answers.last_mut().expect("pushed above").1 = row?;
                     files.extend(bytes.filter(|_| picture));
                 }

@@ -365,15 +365,19 @@ impl Desk {
         }
         let digest = sha256(&incoming.bytes);
         if incoming.digest.is_some_and(|said| said != digest) {
-            return bad(Fault::Damaged, "the bytes are not those that Content-Digest speaks of: they changed on the way; send the frame again".to_owned());
+            return bad(Fault::Damaged, "the bytes are not those that their digest speaks of: they changed on the way; send the frame again".to_owned());
         }
         let key = key_of(&incoming, &digest);
         let captured_ms = match incoming.captured_ms {
-            Some(said) if (said - received_ms).abs() <= MAX_CLOCK_OFF_MS => said,
+            Some(said) if is_believed(said, received_ms) => said,
             Some(said) => {
                 let minute_ms = minute(received_ms);
                 if self.clock_said_ms[incoming.lane].swap(minute_ms, Ordering::Relaxed) != minute_ms {
-                    tracing::warn!(lane = self.ids[incoming.lane], off_ms = said - received_ms, "the camera's clock is off; the time of coming in counts");
+                    tracing::warn!(
+                        lane = self.ids[incoming.lane],
+                        off_ms = said.saturating_sub(received_ms),
+                        "the camera's clock is off; the time of coming in counts"
+                    );
                 }
                 received_ms
             }
@@ -632,6 +636,11 @@ fn key_of(incoming: &Incoming, digest: &Sha) -> Sha {
             sha256(&text)
         }
     }
+}
+
+/// Whether a capture time, any that a sender writes, is near enough to when its frame came in.
+pub(super) fn is_believed(said_ms: i64, received_ms: i64) -> bool {
+    said_ms.abs_diff(received_ms) <= MAX_CLOCK_OFF_MS.unsigned_abs()
 }
 
 fn minute(now_ms: i64) -> i64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt;
@@ -14,10 +14,9 @@ use utoipa::ToSchema;
 use super::Service;
 use super::access::Credentials;
 use super::door::{Answer, Incoming, Kept, Refused};
-use super::fields::{self, CONTENT_DIGEST};
+use super::fields::{self, Digests};
 use super::problem::{Problem, ProblemBody};
 use super::uploads;
-use crate::custody::evidence::sha256;
 use crate::error::{Error, Fault};
 use crate::lane::line::PlateLine;
 
@@ -34,7 +33,8 @@ pub(super) type Answered<T> = Result<(StatusCode, Json<T>), Problem>;
 
 /// Takes one frame, as the body or as the first file of a multipart form.
 #[utoipa::path(post, path = "/v1/lanes/{id}/frames", tag = "lanes", params(("id" = String, Path, description = "The lane's id"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same frame"), ("Content-Digest" = Option<String>, Header, description = "RFC 9530")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same frame"),
+        ("Content-Digest" = Option<String>, Header, description = "RFC 9530: sha-256, sha-512; of the body, as Repr-Digest is here")),
     request_body(content = Vec<u8>, content_type = "image/jpeg", description = "A JPEG or PNG, or a form with one"),
     responses((status = 201, description = "Looked at, and kept", body = Kept), (status = 415, description = "No JPEG or PNG", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json"),
@@ -53,8 +53,13 @@ pub(super) async fn frame(State(service): State<Service>, Path(id): Path<String>
 }
 
 /// That a sender may post to a lane, and that there is a place for what it posts.
-pub(super) fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
+fn admitted(service: &Service, credentials: Credentials, lane: usize) -> Result<(), Problem> {
     credentials.sender(&service.site)?.may_use_lane(lane)?;
+    has_place(service)
+}
+
+/// That there is a place for one more frame.
+pub(super) fn has_place(service: &Service) -> Result<(), Problem> {
     if service.door.under_way() >= service.site.limits.waiting {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too much waits", "as many frames as may (limits.waiting) are under way").retry(1));
     }
@@ -70,9 +75,10 @@ pub(super) fn refused(problem: &Problem) -> Refused {
 }
 
 /// Counts a post of a frame that was turned away before its handler had it: in its lane where its address tells that, for into a form nobody has looked.
+/// A camera's own read counts as no frame then: whether it brings a picture is known when its body has come (`edge_reads`).
 pub(super) fn turned_away(service: &Service, method: &Method, route: &str, path: &str, outcome: Refused) {
     let lane = match route {
-        "/v1/lanes/{id}/frames" | "/v1/lanes/{id}/edge-reads" => path.split('/').nth(3).and_then(|id| service.lane(id).ok()),
+        "/v1/lanes/{id}/frames" => path.split('/').nth(3).and_then(|id| service.lane(id).ok()),
         "/v1/plate-reader/" => None,
         _ => return,
     };
@@ -236,37 +242,49 @@ async fn incoming(service: &Service, lane: usize, request: Request, told: &mut F
     let limit = usize::try_from(service.site.limits.frame_bytes).unwrap_or(usize::MAX);
     let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
-    let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let multipart = headers.get(header::CONTENT_TYPE).is_some_and(|kind| is_form(kind.as_bytes()));
     let most = if multipart { limit.saturating_add(FORM_BYTES) } else { limit };
     let (bytes, room) = tokio::time::timeout(patience, whole(request.into_body(), most, &service.room)).await.map_err(slow)??;
     let picture = if multipart { form(&headers, bytes.clone(), limit, told).await } else { Ok(bytes.clone()) };
-    let mut digest = fields::sha256(&headers, CONTENT_DIGEST)?;
-    if multipart && let Some(said) = digest.take() {
-        // It speaks of the whole form, of which the door sees the picture alone.
-        if said != sha256(&bytes) {
-            let detail = "the form is not what Content-Digest speaks of: it changed on the way; send it again";
-            return Err(Error::new(Fault::Damaged, detail).into());
-        }
+    let said = fields::said_of_whole(&headers)?.unwrap_or_default();
+    // The door compares the SHA-256 of what it sees: of a form that is the picture alone.
+    let (digest, here) = if multipart { (None, said) } else { (said.sha256, Digests { sha256: None, ..said }) };
+    if !here.are_of(&bytes) {
+        return Err(fields::not_as_said());
     }
     let bytes = picture?;
     told.timestamp = fields::text(&headers, CAPTURED)?.map(str::to_owned).or(told.timestamp.take());
     let captured_ms = told.timestamp.as_deref().map(time_of).transpose()?;
-    let sequence = match fields::text(&headers, SEQUENCE)? {
-        Some(text) => Some(text.parse().map_err(|_| bad(format!("{SEQUENCE}: {text:?} is no whole number")))?),
-        None => None,
-    };
+    let sequence = fields::text(&headers, SEQUENCE)?.map(sequence_of).transpose()?;
     let key = fields::name(&headers)?;
     Ok((Incoming { lane, bytes, captured_ms, sequence, digest, key }, room))
+}
+
+/// Whether a Content-Type is that of a form.
+fn is_form(kind: &[u8]) -> bool {
+    const FORM: &[u8] = b"multipart/form-data";
+    kind.get(..FORM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(FORM))
+}
+
+/// A sender's own count, as far as the store can count.
+fn sequence_of(text: &str) -> Result<u64, Problem> {
+    let number = text.parse().ok().filter(|&number: &u64| i64::try_from(number).is_ok());
+    number.ok_or_else(|| bad(format!("{SEQUENCE}: {text:?} is no whole number of at most {}", i64::MAX)))
 }
 
 /// What a form may have beside its picture.
 const FORM_BYTES: usize = 64 << 10;
 
+/// The most bytes of a body that a place is kept for before they come: a frame of the largest cameras.
+const MOST_AHEAD: usize = 2 << 20;
+
 /// A body of at most `limit` bytes; takes from `room` as its bytes come, so that who only declares much takes none.
 pub(super) async fn whole(mut body: Body, limit: usize, room: &Arc<Semaphore>) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Problem> {
     let full = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No room", "other senders' frames take all the memory that frames may take").retry(1);
     let mut held = Arc::clone(room).try_acquire_many_owned(0).map_err(full)?;
-    let mut bytes = bytes::BytesMut::new();
+    // Addresses for what is declared, which cost nothing until its bytes come: a body that grows by itself is copied on the way.
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut bytes = bytes::BytesMut::with_capacity(declared.min(limit).min(MOST_AHEAD));
     while let Some(piece) = body.frame().await {
         let piece =
             piece.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "Body cut off", "the connection ended before the body was complete; send it again"))?;
@@ -294,7 +312,8 @@ async fn form(headers: &HeaderMap, body: bytes::Bytes, limit: usize, fields: &mu
         match name.as_str() {
             "camera_id" => fields.camera_id = Some(field.text().await.map_err(|error| bad(error.body_text()))?),
             "timestamp" => fields.timestamp = Some(field.text().await.map_err(|error| bad(error.body_text()))?),
-            "upload" | "frame" if picture.is_none() => {
+            // Clients call it as they like.
+            name if picture.is_none() && (matches!(name, "upload" | "frame") || field.file_name().is_some()) => {
                 fields.filename = field.file_name().map(str::to_owned);
                 picture = Some(field.bytes().await.map_err(|error| bad(error.body_text()))?);
             }

@@ -13,7 +13,7 @@
 //! | `trail` | the audit trail and holds |
 //! | `acts`, `asked` | what handlers change and record; what requests ask for, taken apart |
 //! | `sources`, [`source`] | what the service fetches itself, and how that is doing |
-//! | [`folder`], [`mjpeg`], `rtsp` | folders watched; cameras pulled |
+//! | [`folder`], `watched`, [`mjpeg`], `rtsp` | folders watched; what they have in common with those of portals; cameras pulled |
 //! | [`multipart`] | bodies of many parts, taken apart as they arrive |
 //! | [`edge`], `edge_reads` | reads that cameras made themselves, taken apart; taken in as a second opinion, and told |
 //! | `cases`, `live` | what people do with hits; what changes, as server-sent events |
@@ -73,6 +73,7 @@ mod trace;
 mod trail;
 mod uploads;
 mod viewer;
+mod watched;
 pub mod webhooks;
 
 use std::net::SocketAddr;

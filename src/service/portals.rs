@@ -9,14 +9,14 @@
 //! | `GET /v1/portals`, `GET /v1/portals/{id}/scans`, `GET /v1/scans/{scan}` | what there is |
 //!
 //! Uploads speak draft-ietf-httpbis-resumable-upload (`Upload-Complete`, `Upload-Offset`, `Upload-Length`, `application/partial-upload`) as far as
-//! HTTP/1.1 without interim answers carries it. `Repr-Digest: sha-256=:…:` is compared when all is there; a digest of other algorithms alone is refused.
+//! HTTP/1.1 without interim answers carries it. `Repr-Digest: sha-256=:…:` is compared when all is there, `Content-Digest` of a piece when that is: one that changed
+//! on the way is taken back, and the answer says from where to send it again. `sha-512` does as well; a digest of other algorithms alone is refused.
 //! An upload that was given up is a 410 with the reason until the next start, then a 404 as any that never was. `Idempotency-Key` names the scan: the same name
 //! (without one, the same bytes) is the same scan of that portal, however often and on however many connections it comes.
 
 mod answers;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,9 +26,9 @@ use self::answers::{Begun, PaperKept, ScanHitTold, ScanKept, ScanTold, ScanWhole
 pub(super) use self::answers::{PortalTold, PortalsTold};
 use super::access::{Person, Role};
 use super::door::now_ms;
-use super::fields::{self, CONTENT_DIGEST, REPR_DIGEST, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
+use super::fields::{self, CONTENT_DIGEST, Digests, REPR_DIGEST, UPLOAD_COMPLETE, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use super::problem::{Problem, ProblemBody};
-use super::uploads::{self, About, Halt, Kind, Received, Upload, blocking, key_of_name};
+use super::uploads::{self, About, Halt, Kind, Piece, Received, Upload, blocking, key_of_name};
 use super::{Service, metrics};
 use crate::audit::Action;
 use crate::custody::evidence::{Sha, hex};
@@ -43,7 +43,10 @@ const MOST_LISTED: usize = 100;
 /// What the fields of a request say of an upload.
 struct Asked {
     name: Option<String>,
-    digest: Option<Sha>,
+    /// The digests of the whole.
+    whole: Option<Digests>,
+    /// Those of a body that is a piece of it.
+    piece: Option<Digests>,
     complete: Option<bool>,
     length: Option<u64>,
     /// Bytes of this request, where it says.
@@ -51,13 +54,18 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(headers: &HeaderMap) -> Result<Asked, Problem> {
+    /// Of one that begins an upload, or goes on with it.
+    fn of(headers: &HeaderMap, begins: bool) -> Result<Asked, Problem> {
         let complete = fields::boolean(headers, UPLOAD_COMPLETE)?;
-        let content = fields::sha256(headers, CONTENT_DIGEST)?;
+        let (whole, piece) = match begins && complete != Some(false) {
+            // Its body is all of it.
+            true => (fields::said_of_whole(headers)?, None),
+            false => (fields::said(headers, REPR_DIGEST)?, fields::said(headers, CONTENT_DIGEST)?),
+        };
         Ok(Asked {
             name: fields::name(headers)?,
-            // Of a body that is all of it, its digest is the whole's.
-            digest: fields::sha256(headers, REPR_DIGEST)?.or(content.filter(|_| complete != Some(false))),
+            whole,
+            piece,
             complete,
             length: fields::integer(headers, UPLOAD_LENGTH)?,
             content_length: fields::integer(headers, header::CONTENT_LENGTH.as_str())?,
@@ -79,9 +87,12 @@ impl Asked {
 
 /// Takes a scan's file, or its beginning.
 #[utoipa::path(post, path = "/v1/portals/{id}/scans", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same scan"), ("Upload-Complete" = Option<String>, Header, description = "`?0`: more follows")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same scan"), ("Upload-Complete" = Option<String>, Header, description = "`?0`: more follows"),
+        ("Repr-Digest" = Option<String>, Header, description = "RFC 9530: sha-256, sha-512; of the whole"),
+        ("Content-Digest" = Option<String>, Header, description = "The same of this body")),
     request_body(content = Vec<u8>, content_type = "image/tiff"),
-    responses((status = 201, description = "Kept; or begun: `Upload-Offset` says how much is there", body = Taken), (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "Kept; or begun: `Upload-Offset` says how much is there", body = Taken), (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Changed on the way; where more was to follow, `Upload-Offset` says from where to send it again", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn scans(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(begin(&service, &id, Kind::Scan, request).await)
 }
@@ -95,7 +106,7 @@ pub(super) async fn columns(State(service): State<Service>, Path(id): Path<Strin
 
 async fn begin(service: &Service, id: &str, kind: Kind, request: Request) -> Result<Response, Halt> {
     let portal = service.portal(id)?;
-    let (asked, body) = (Asked::of(request.headers())?, request.into_body());
+    let (asked, body) = (Asked::of(request.headers(), true)?, request.into_body());
     service.activity.hear(portal, kind.into());
     asked.check(0, service.site.limits.scan_bytes).inspect_err(|_| metrics::scan(id, "refused"))?;
     let key = asked.name.as_deref().map(key_of_name);
@@ -103,16 +114,19 @@ async fn begin(service: &Service, id: &str, kind: Kind, request: Request) -> Res
         let (custody, of) = (service.custody.clone(), id.to_owned());
         let known = blocking(move || custody.scan_of_key(&of, &key)).await?;
         match (known, kind) {
-            (Some(row), Kind::Scan) if row.digest.is_some() && row.digest == asked.digest => return Ok(whole(service, &row, true)),
+            // By its SHA-256 alone: of another digest the store knows nothing.
+            (Some(row), Kind::Scan) if row.digest.is_some() && asked.whole == Some(Digests { sha256: row.digest, sha512: None }) => {
+                return Ok(whole(service, &row, true));
+            }
             (Some(row), Kind::Columns) => return Ok(known_train(service, &row).await),
             _ => {}
         }
     }
-    let about = About { portal: id.to_owned(), kind, name: asked.name, key, digest: asked.digest, length: asked.length };
+    let about = About { portal: id.to_owned(), kind, name: asked.name, key, digest: asked.whole, length: asked.length };
     service.uploads.refuses(asked.content_length.unwrap_or(0))?;
     let upload = service.uploads.create(about).await?;
-    let completes = asked.complete.unwrap_or(true);
-    let received = service.uploads.receive(upload.clone(), 0, body, completes, asked.digest).await;
+    let piece = Piece { offset: 0, completes: asked.complete.unwrap_or(true), digest: asked.piece, whole: None };
+    let received = service.uploads.receive(upload.clone(), body, piece).await;
     match received {
         // Nobody was told where it goes on; a train's columns are there and told all the same.
         Err(halt) if asked.complete.is_none() && kind == Kind::Scan => {
@@ -195,9 +209,11 @@ async fn finished(service: &Service, id: String) -> Result<Response, Halt> {
 }
 
 /// Goes on with an upload.
-#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said"), ("Upload-Offset" = u64, Header, description = "Where the body begins")),
+#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "portals", params(("upload" = String, Path, description = "As `Location` said"), ("Upload-Offset" = u64, Header, description = "Where the body begins"),
+        ("Content-Digest" = Option<String>, Header, description = "RFC 9530: sha-256, sha-512; of this body")),
     request_body(content = Vec<u8>, content_type = "application/partial-upload"),
-    responses((status = 201, description = "Kept", body = ScanKept), (status = 204, description = "More follows"), (status = 409, description = "It goes on elsewhere", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, description = "Kept", body = ScanKept), (status = 204, description = "More follows"), (status = 409, description = "It goes on elsewhere", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Changed on the way; `Upload-Offset`, where there is one, says from where to send it again", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn go_on(State(service): State<Service>, Path(id): Path<String>, request: Request) -> Response {
     answer(append(&service, id, request).await)
 }
@@ -209,10 +225,9 @@ async fn append(service: &Service, id: String, request: Request) -> Result<Respo
         let detail = "a PATCH of an upload is application/partial-upload: send it with that Content-Type";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported", detail).into());
     }
-    let asked = Asked::of(headers)?;
+    let asked = Asked::of(headers, false)?;
     let offset =
         fields::integer(headers, UPLOAD_OFFSET)?.ok_or_else(|| Error::new(Fault::Caller, "is missing: say where the body begins").in_(UPLOAD_OFFSET))?;
-    let digest = fields::sha256(headers, REPR_DIGEST)?;
     let Some(upload) = service.uploads.get(&id) else { return finished(service, id).await };
     if let Some(portal) = service.site.portals.iter().position(|portal| portal.id == upload.about.portal) {
         service.activity.hear(portal, upload.about.kind.into());
@@ -222,7 +237,8 @@ async fn append(service: &Service, id: String, request: Request) -> Result<Respo
         let detail = format!("is {other}, and was {} when the upload began: leave it out, or begin anew", upload.about.length.unwrap_or(0));
         return Err(Error::new(Fault::Caller, detail).in_(UPLOAD_LENGTH).into());
     }
-    let received = service.uploads.receive(upload.clone(), offset, request.into_body(), asked.complete == Some(true), digest).await;
+    let piece = Piece { offset, completes: asked.complete == Some(true), digest: asked.piece, whole: asked.whole };
+    let received = service.uploads.receive(upload.clone(), request.into_body(), piece).await;
     match received {
         // It ended while this one waited for its turn.
         Err(halt) if halt.problem.status == StatusCode::NOT_FOUND => finished(service, id).await,
@@ -250,22 +266,25 @@ pub(super) async fn call_off(State(service): State<Service>, Path(id): Path<Stri
 
 /// Keeps a paper of a train.
 #[utoipa::path(post, path = "/v1/portals/{id}/scans/{scan}/{paper}", tag = "portals", params(("id" = String, Path, description = "The portal's id"),
-        ("scan" = String, Path, description = "Its Idempotency-Key, or its number"), ("paper" = String, Path, description = "`consist` or `manifest`")),
+        ("scan" = String, Path, description = "Its Idempotency-Key, or its number"), ("paper" = String, Path, description = "`consist` or `manifest`"),
+        ("Content-Digest" = Option<String>, Header, description = "RFC 9530: sha-256, sha-512; of the body, as Repr-Digest is here")),
     request_body(content = Object, content_type = "application/json"),
     responses((status = 200, description = "The scan is inspected with it", body = PaperKept), (status = 202, description = "Kept until its scan comes", body = PaperKept),
         (status = 422, description = "Damaged", body = ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn paper(State(service): State<Service>, Path((id, scan, kind)): Path<(String, String, String)>, request: Request) -> Response {
-    answer(keep_paper(&service, id, &scan, &kind, request.into_body()).await)
+    answer(keep_paper(&service, id, &scan, &kind, request).await)
 }
 
-async fn keep_paper(service: &Service, id: String, scan: &str, kind: &str, body: Body) -> Result<Response, Halt> {
+async fn keep_paper(service: &Service, id: String, scan: &str, kind: &str, request: Request) -> Result<Response, Halt> {
     let portal = service.portal(&id)?;
     let kind = [Paper::Consist, Paper::Manifest].into_iter().find(|paper| paper.name() == kind);
     let kind = kind.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Not found", "a scan has a consist and a manifest"))?;
     let patience = std::time::Duration::from_secs(service.site.limits.body_timeout_s);
     let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "Too slow", format!("the body had not come after {} s", patience.as_secs()));
+    let (head, body) = request.into_parts();
     let text = tokio::time::timeout(patience, axum::body::to_bytes(body, MAX_BYTES as usize)).await.map_err(slow)?;
     let text = text.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Over a limit", format!("cut off, or more than {MAX_BYTES} bytes")))?;
+    fields::hold(&head.headers, &text)?;
     let cars = match kind {
         Paper::Consist => Consist::parse(&text).map(|consist| consist.cars.len()),
         Paper::Manifest => Manifest::parse(&text).map(|manifest| manifest.lines.len()),

@@ -15,11 +15,13 @@ pub(crate) struct Problem {
     pub(crate) retry_after_s: Option<u32>,
     /// A further member, for programs.
     pub(crate) more: Option<(&'static str, serde_json::Value)>,
+    /// A further header field, its name in lower case.
+    pub(crate) field: Option<(&'static str, &'static str)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, title, detail: detail.into(), retry_after_s: None, more: None }
+        Problem { status, title, detail: detail.into(), retry_after_s: None, more: None, field: None }
     }
 
     pub(crate) fn retry(mut self, seconds: u32) -> Problem {
@@ -29,6 +31,11 @@ impl Problem {
 
     pub(crate) fn with(mut self, member: &'static str, value: serde_json::Value) -> Problem {
         self.more = Some((member, value));
+        self
+    }
+
+    pub(crate) fn field(mut self, name: &'static str, value: &'static str) -> Problem {
+        self.field = Some((name, value));
         self
     }
 }
@@ -76,6 +83,9 @@ impl IntoResponse for Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some((name, value)) = self.field {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         response
     }

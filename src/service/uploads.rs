@@ -11,8 +11,10 @@
 //! 6. *Whoever leaves uploads behind keeps nobody out.* Of each portal so many may be under way; beyond that the one silent longest gives way, trains last.
 //! 7. *A sync that fails for anything but space stops the store*, as the writer's own does (invariant 6 of [`crate::custody`]).
 //! 8. *What nobody knows is not deleted.* After a start only that goes which is over, or had not begun; a train that is over is renamed `ID.over` before its row goes.
+//! 9. *A piece that is not what its own digest says is taken back whole*, before anything is said of it: its sender sends it again. One that was cut off counts as
+//!    far as it came: whether that is right only the whole's digest tells. A train's cars may have been told of a piece by then, as provisional as all of them.
 //!
-//! Nothing is held in memory but the piece that is being written. The digest is taken of the file when it is complete: of what lies there, not of what went by.
+//! Nothing is held in memory but the piece that is being written. The whole's digest is taken of the file when it is complete: of what lies there, not of what went by.
 
 mod ends;
 mod files;
@@ -36,6 +38,7 @@ use self::ends::Said;
 use self::turn::{Inside, Turn};
 pub(crate) use self::turn::{Upload, key_of_name};
 use super::door::now_ms;
+use super::fields::{Digests, Hasher};
 use super::problem::Problem;
 use crate::custody::Custody;
 use crate::custody::evidence::Sha;
@@ -62,8 +65,8 @@ pub(crate) struct About {
     pub(crate) name: Option<String>,
     /// What makes two submissions the same scan; `None`: its contents.
     pub(crate) key: Option<Sha>,
-    /// The SHA-256 that its sender says it will have.
-    pub(crate) digest: Option<Sha>,
+    /// The digests that its sender says it will have.
+    pub(crate) digest: Option<Digests>,
     /// Bytes that there will be.
     pub(crate) length: Option<u64>,
 }
@@ -86,6 +89,19 @@ impl Kind {
             Kind::Columns => "stream",
         }
     }
+}
+
+/// What a request says of the bytes that it brings.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// Where they begin.
+    pub(crate) offset: u64,
+    /// Nothing comes after them.
+    pub(crate) completes: bool,
+    /// Their own digests.
+    pub(crate) digest: Option<Digests>,
+    /// The digests of all that there is with them, where nothing comes after them.
+    pub(crate) whole: Option<Digests>,
 }
 
 /// Why a request ended early.
@@ -255,17 +271,11 @@ impl Uploads {
         if inside.ended { Err(gone().into()) } else { Ok(inside.length) }
     }
 
-    /// Appends `body` at `offset`; where that `completes` it, makes a scan of it. `digest`: what the sender says of the whole.
+    /// Appends `body`, of which its sender says `piece`; where that completes the upload, makes a scan of it.
     ///
     /// Runs to its end whatever becomes of the caller.
-    pub(crate) async fn receive(
-        &self,
-        upload: Arc<Upload>,
-        offset: u64,
-        body: Body,
-        completes: bool,
-        digest: Option<Sha>,
-    ) -> std::result::Result<Received, Halt> {
+    pub(crate) async fn receive(&self, upload: Arc<Upload>, body: Body, piece: Piece) -> std::result::Result<Received, Halt> {
+        let Piece { offset, completes, digest, whole } = piece;
         let elsewhere = move |there: u64| {
             let detail = format!("{there} bytes are there, and this request begins at {offset}: go on with Upload-Offset: {there}");
             Halt { problem: Problem::new(StatusCode::CONFLICT, "Another offset", detail), offset: Some(there) }
@@ -281,21 +291,21 @@ impl Uploads {
             if offset != turn.inside.length {
                 return Err(elsewhere(turn.inside.length));
             }
-            uploads.append(&upload, &mut turn, body).await?;
+            uploads.append(&upload, &mut turn, body, digest.as_ref()).await?;
             if !completes {
                 return Ok(Received::Partly(turn.inside.length));
             }
-            uploads.finish(&upload, &mut turn, Said { digest, ..Said::default() }).await
+            uploads.finish(&upload, &mut turn, Said { digest: whole, ..Said::default() }).await
         });
         task.await.unwrap_or_else(|error| Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Panicked", error.to_string()).into()))
     }
 
-    /// Writes what comes and syncs it, whatever ends it.
-    async fn append(&self, upload: &Arc<Upload>, turn: &mut Turn<'_>, mut body: Body) -> std::result::Result<(), Halt> {
+    /// Writes what comes and syncs it, whatever ends it; takes it back where all of it has come and it is not what was `said` of it.
+    async fn append(&self, upload: &Arc<Upload>, turn: &mut Turn<'_>, mut body: Body, said: Option<&Digests>) -> std::result::Result<(), Halt> {
         let patience = Duration::from_secs(self.shared.limits.body_timeout_s);
         let mut stopping = self.shared.stopping.subscribe();
         let most = upload.about.length.unwrap_or(u64::MAX).min(self.shared.limits.scan_bytes);
-        let (mut length, mut unasked) = (turn.inside.length, SPACE_EVERY);
+        let (mut length, mut unasked, mut hasher) = (turn.inside.length, SPACE_EVERY, said.map(Hasher::of));
         let ended: std::result::Result<(), Problem> = loop {
             let piece = tokio::select! {
                 biased;
@@ -335,28 +345,50 @@ impl Uploads {
                 break Err(disk(&error));
             }
             length += bytes.len() as u64;
-            if upload.about.kind == Kind::Columns && !turn.inside.headed {
-                if let Err(error) = turn.inside.file.flush().await {
-                    break Err(disk(&error));
-                }
-                let path = self.shared.path(&upload.id, Kind::Columns);
-                match blocking(move || stream::head(&path)).await {
-                    Ok(Some(_)) => {
-                        turn.inside.headed = true;
-                        self.shared.waker.wake();
+            match &mut hasher {
+                // What its first line says counts when it is known to be the sender's.
+                Some(hasher) => hasher.take(&bytes),
+                None if upload.about.kind == Kind::Columns && !turn.inside.headed => {
+                    if let Err(error) = turn.inside.file.flush().await {
+                        break Err(disk(&error));
                     }
-                    Ok(None) => {}
-                    Err(error) => {
-                        self.end(upload, turn).await;
-                        return Err(Error::new(error.fault, error.message).in_(format!("portal {}", upload.about.portal)).into());
-                    }
+                    self.look_for_head(upload, turn).await?;
                 }
+                None => {}
             }
         };
+        if ended.is_ok() && said.zip(hasher).is_some_and(|(said, hasher)| !said.are(&hasher.found())) {
+            let there = turn.inside.length;
+            turn.take_back(&self.shared).await?;
+            let message =
+                format!("the bytes are not those that Content-Digest speaks of: they changed on the way; send them again with Upload-Offset: {there}");
+            let problem = Error::new(Fault::Damaged, message).in_(format!("portal {}", upload.about.portal)).into();
+            return Err(Halt { problem, offset: Some(there) });
+        }
         if let Err(problem) = turn.sync(&self.shared, upload).await {
             return Err(Halt { problem, offset: Some(turn.inside.length) });
         }
+        if said.is_some() && upload.about.kind == Kind::Columns && !turn.inside.headed {
+            self.look_for_head(upload, turn).await?;
+        }
         ended.map_err(|problem| Halt { problem, offset: Some(turn.inside.length) })
+    }
+
+    /// Looks whether the first line of columns has come; refuses them where it is none.
+    async fn look_for_head(&self, upload: &Arc<Upload>, turn: &mut Turn<'_>) -> std::result::Result<(), Halt> {
+        let path = self.shared.path(&upload.id, Kind::Columns);
+        match blocking(move || stream::head(&path)).await {
+            Ok(Some(_)) => {
+                turn.inside.headed = true;
+                self.shared.waker.wake();
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                self.end(upload, turn).await;
+                Err(Error::new(error.fault, error.message).in_(format!("portal {}", upload.about.portal)).into())
+            }
+        }
     }
 
     /// Whether nothing can be taken now, with `bytes` to come.
@@ -400,7 +432,7 @@ fn is_full(error: &std::io::Error) -> bool {
 
 fn disk(error: &std::io::Error) -> Problem {
     match is_full(error) {
-        true => full("the disk is full; what came before that is there".to_owned()),
+        true => full("the disk is full: go on later at the Upload-Offset of this answer; without one, send it again whole".to_owned()),
         false => Error::new(Fault::Machine, error.to_string()).in_("uploads").into(),
     }
 }

@@ -334,7 +334,10 @@ fn wrong_requests_say_what_is_wrong() {
     let form = |part: &str| [format!("--B\r\n{part}\r\n\r\n").as_bytes(), &picture, b"\r\n--B--\r\n"].concat();
     let upload = form("content-disposition: form-data; name=\"upload\"; filename=\"a.jpg\"");
     let elsewhere = form("content-disposition: form-data; name=\"other\"");
+    let image = form("content-disposition: form-data; name=\"image\"; filename=\"a.jpg\"");
+    let long = &format!("sha-512=:{}==:", "A".repeat(86))[..];
     let multipart = ("content-type", "multipart/form-data; boundary=B");
+    let shouted = ("content-type", "Multipart/Form-Data; Boundary=B");
     type Case<'case> = (u16, &'case str, &'case str, Vec<(&'case str, &'case str)>, &'case [u8]);
     let cases: Vec<Case<'_>> = vec![
         (404, "POST", "/v1/lanes/nowhere/frames", vec![], &picture),
@@ -343,9 +346,19 @@ fn wrong_requests_say_what_is_wrong() {
         (405, "DELETE", frames, vec![], b""),
         (400, "POST", frames, vec![("garita-captured-at", "yesterday")], &picture),
         (400, "POST", frames, vec![("garita-sequence", "-1")], &picture),
+        // One more than the store can count.
+        (400, "POST", frames, vec![("garita-sequence", "9223372036854775808")], &picture),
+        (201, "POST", frames, vec![("garita-sequence", "9223372036854775807")], &picture),
+        (201, "POST", frames, vec![("garita-captured-at", "-9223372036854775808")], &picture),
+        (201, "POST", frames, vec![("garita-captured-at", "9223372036854775807")], &picture),
         (400, "POST", frames, vec![("idempotency-key", "")], &picture),
         (400, "POST", frames, vec![("content-digest", "sha-256=:AAAA:")], &picture),
         (400, "POST", frames, vec![("content-digest", "nonsense")], &picture),
+        (400, "POST", frames, vec![("content-digest", "md5=:1B2M2Y8AsgTpgAmY7PhCfg==:")], &picture),
+        (422, "POST", frames, vec![("content-digest", long)], &picture),
+        (422, "POST", frames, vec![("repr-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")], &picture),
+        (422, "POST", frames, vec![("repr-digest", long)], &picture),
+        (422, "POST", frames, vec![multipart, ("repr-digest", long)], &upload),
         (422, "POST", frames, vec![("content-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")], &picture),
         (422, "POST", frames, vec![], b""),
         (415, "POST", frames, vec![("content-type", "text/html")], b"<html>no picture</html>"),
@@ -355,10 +368,12 @@ fn wrong_requests_say_what_is_wrong() {
         (400, "POST", frames, vec![("content-type", "multipart/form-data")], &upload),
         (422, "POST", frames, vec![multipart, ("content-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")], &upload),
         (201, "POST", frames, vec![multipart], &upload),
+        (201, "POST", frames, vec![multipart], &image),
+        (201, "POST", frames, vec![shouted], &image),
         (400, "POST", "/v1/plate-reader/", vec![multipart], &upload),
         (400, "POST", "/v1/plate-reader/", vec![("content-type", "application/json")], b"{}"),
     ];
-    let mut rejected = 0;
+    let (mut accepted, mut rejected) = (8, 0);
     for (status, method, path, headers, body) in cases {
         let mut connection = Connection::open(victim.server.address).expect("connects");
         let reply = connection.request(method, path, &headers, body).expect("an answer");
@@ -366,8 +381,11 @@ fn wrong_requests_say_what_is_wrong() {
         if status != 201 {
             reply.assert_problem();
         }
+        let wanted = reply.header("want-content-digest");
+        assert_eq!(wanted.is_some(), status == 400 && headers.iter().any(|(name, _)| *name == "content-digest"), "{headers:?}: {wanted:?}");
         rejected += u64::from(path == frames && method == "POST" && status != 201);
+        accepted += u64::from(status == 201);
     }
-    assert_eq!(victim.server.counts(), [9, 0, rejected]);
+    assert_eq!(victim.server.counts(), [accepted, 0, rejected]);
     victim.survived(&site, 64);
 }

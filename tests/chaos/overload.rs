@@ -89,7 +89,7 @@ fn form(camera: Option<&str>, picture: &[u8]) -> Vec<u8> {
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=B");
 
 /// What `/metrics` has counted of frames: of each lane and outcome.
-fn counted(server: &Server) -> Vec<(String, u64)> {
+pub(super) fn counted(server: &Server) -> Vec<(String, u64)> {
     let metrics = server.get("/metrics").text();
     let series = metrics.lines().filter_map(|line| line.strip_prefix("garita_frames_total{")?.rsplit_once(' '));
     let mut counted: Vec<_> = series.map(|(labels, count)| (labels.trim_end_matches('}').to_owned(), count.parse().expect("a count"))).collect();

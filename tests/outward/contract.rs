@@ -80,6 +80,7 @@ fn answers_are_what_the_document_says() {
     let case = server.get("/v1/cases").json()["cases"][0]["id"].clone();
     let picture = server.get(&format!("/v1/cases/{case}")).json()["pictures"][0]["digest"].as_str().expect("a digest").to_owned();
     let jpeg = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lane/img/lane000-00004.jpg").display().to_string();
+    let event = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/edge/axis-new.json").display().to_string();
     let list = folder.path().join("proposed.csv").display().to_string();
     std::fs::write(&list, crate::list_of(&["AAA0001", "AAA0002"])).expect("written");
     let with = |method: &str, route: &str, path: String, body: Value| json!({ "method": method, "route": route, "path": path, "body": body });
@@ -125,6 +126,9 @@ fn answers_are_what_the_document_says() {
         // What comes in.
         gives("/v1/lanes/{id}/frames", "/v1/lanes/south-2/frames", &jpeg, "image/jpeg"),
         gives("/v1/lanes/{id}/frames", "/v1/lanes/south-2/frames", &list, "image/jpeg"),
+        // Its picture is none that can be looked at.
+        gives("/v1/lanes/{id}/edge-reads", "/v1/lanes/south-2/edge-reads", &event, "application/json"),
+        gives("/v1/lanes/{id}/edge-reads", "/v1/lanes/south-2/edge-reads", &list, "application/json"),
         with("POST", "/v1/lanes/{id}/triggers", "/v1/lanes/south-2/triggers".to_owned(), json!({})),
         json!({ "method": "POST", "route": "/v1/plate-reader/", "path": "/v1/plate-reader/", "form": { "camera_id": "south-2", "upload": format!("@{jpeg}") } }),
         gives("/v1/portals/{id}/scans", "/v1/portals/bridge/scans", &list, "application/octet-stream"),

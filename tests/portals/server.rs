@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use serde_json::Value;
 use serve::Process;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// How long anything may take here: machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -151,6 +151,11 @@ pub(crate) fn answer(mut stream: TcpStream) -> Answer {
 /// A digest as fields write it.
 pub(crate) fn digest_field(bytes: &[u8]) -> String {
     format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(bytes)))
+}
+
+/// The longer one of the two that are compared.
+pub(crate) fn long_digest_field(bytes: &[u8]) -> String {
+    format!("sha-512=:{}:", base64::engine::general_purpose::STANDARD.encode(Sha512::digest(bytes)))
 }
 
 /// A digest as answers write it.

@@ -41,6 +41,10 @@ fn a_whole_scan_in_one_request_is_kept_once_and_its_cars_arrive() {
     assert_eq!(server.files("uploads"), [""; 0]);
     assert_eq!(server.metric("garita_scans_total{portal=\"bridge\",outcome=\"inspected\"}"), Some(1.0));
     assert!(server.metric("garita_portal_image_quality{portal=\"bridge\",figure=\"penetration_mm_steel\"}").is_some_and(|mm| mm > 10.0));
+    for (stage, times) in [("rail open", 1.0), ("rail cut of a car", 1.0), ("rail car", 3.0)] {
+        assert_eq!(server.metric(&format!("garita_stage_seconds_count{{stage=\"{stage}\"}}")), Some(times), "{stage}");
+        assert!(server.metric(&format!("garita_budget_seconds{{stage=\"{stage}\"}}")).is_some_and(|budget| budget > 0.0), "{stage}");
+    }
     server.metric_when("garita_source_active{source=\"http\",lane=\"bridge\"}", 1.0);
     let status = server.get("/v1/status").json();
     assert_eq!(status["portals"][0]["id"], "bridge");
@@ -196,10 +200,14 @@ fn what_is_refused_leaves_nothing_behind() {
     assert_eq!(post(&[("Repr-Digest", "sha-256=nonsense")], &scan).status, 400);
     // Digests that nobody would compare are not taken in silence.
     for name in ["Repr-Digest", "Content-Digest"] {
-        let other = post(&[(name, "sha-512=:AAAA:")], b"a scan");
-        assert_eq!(other.status, 400);
+        let other = post(&[(name, "md5=:1B2M2Y8AsgTpgAmY7PhCfg==:")], b"a scan");
+        assert_eq!((other.status, other.field("want-content-digest")), (400, "sha-256=10"));
         assert!(other.text().contains("send sha-256=:BASE64:"), "{}", other.text());
     }
+    // Less than it says it will have: nobody was told where it would go on, so that it does not.
+    let short = post(&[("Upload-Length", "2000")], &scan[..1_000]);
+    assert_eq!((short.status, short.field("location"), short.field("upload-offset")), (400, "", ""));
+    assert!(short.text().contains("1000 of the 2000 bytes") && short.text().contains("send it again whole"), "{}", short.text());
     assert_eq!(post(&[], b"").status, 422);
     assert_eq!(post(&[("Idempotency-Key", "a"), ("Idempotency-Key", "b")], &scan).status, 400);
     // Too slow: a whole scan is gone, an upload goes on.
@@ -213,6 +221,79 @@ fn what_is_refused_leaves_nothing_behind() {
     assert_eq!(send(server.address, "DELETE", answered.field("location"), &[], b"").status, 204);
     assert_eq!(head(&server, answered.field("location")).status, 404);
     assert_eq!((server.files("scans"), server.files("uploads")), (Vec::new(), Vec::new()));
+}
+
+/// Goes on with an upload at `offset`, with the digest of what is sent.
+fn patch_said(server: &Server, upload: &str, offset: usize, complete: &str, digest: &str, body: &[u8]) -> Answer {
+    let offset = offset.to_string();
+    send(server.address, "PATCH", upload, &[PARTIAL, ("Upload-Offset", &offset), ("Upload-Complete", complete), ("Content-Digest", digest)], body)
+}
+
+#[test]
+fn a_piece_that_changed_on_the_way_comes_again_and_nothing_else_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(folder.path(), "");
+    let scan = noise(100_000, 21);
+    let spoiled = |range: std::ops::Range<usize>, at: usize| {
+        let mut piece = scan[range].to_vec();
+        piece[at] ^= 0x10;
+        piece
+    };
+    let begun =
+        server.post("/v1/portals/bridge/scans", &[("Upload-Complete", "?0"), ("Content-Digest", &digest_field(&scan[..1_000]))], &spoiled(0..1_000, 999));
+    assert_eq!((begun.status, begun.offset()), (422, 0), "{}", begun.text());
+    let upload = begun.field("location").to_owned();
+    assert_eq!(head(&server, &upload).offset(), 0);
+    let taken = patch_said(&server, &upload, 0, "?0", &digest_field(&scan[..60_000]), &scan[..60_000]);
+    assert_eq!((taken.status, taken.offset()), (204, 60_000), "{}", taken.text());
+    // One that more follows, and the last one; by either digest.
+    for (complete, digest) in [("?0", digest_field(&scan[60_000..])), ("?1", long_digest_field(&scan[60_000..]))] {
+        let refused = patch_said(&server, &upload, 60_000, complete, &digest, &spoiled(60_000..100_000, 12_345));
+        assert_eq!((refused.status, refused.offset(), refused.field("location")), (422, 60_000, upload.as_str()), "{}", refused.text());
+        assert!(refused.text().contains("send them again with Upload-Offset: 60000"), "{}", refused.text());
+        assert_eq!(head(&server, &upload).offset(), 60_000);
+    }
+    server.kill();
+    let server = Server::start(folder.path(), "");
+    assert_eq!(head(&server, &upload).offset(), 60_000, "what was taken back stays away");
+    let both = format!("{}, {}", digest_field(&scan[60_000..]), long_digest_field(&scan[60_000..]));
+    let done = patch_said(&server, &upload, 60_000, "?1", &both, &scan[60_000..]);
+    assert_eq!((done.status, &done.json()["sha256"]), (201, &hex(&scan).into()), "{}", done.text());
+    assert_eq!(server.metric("garita_scans_total{portal=\"bridge\",outcome=\"refused\"}"), Some(0.0));
+}
+
+#[test]
+fn either_digest_is_compared_and_both_where_both_are_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(folder.path(), "");
+    let scan = noise(50_000, 22);
+    let digests = [digest_field(&scan), long_digest_field(&scan), long_digest_field(b"another")];
+    let [short, long, other] = digests.each_ref().map(String::as_str);
+    let post = |server: &Server, fields: &[(&str, &str)]| server.post("/v1/portals/bridge/scans", fields, &scan);
+    for wrong in [
+        vec![("Repr-Digest", other)],
+        vec![("Content-Digest", other)],
+        vec![("Repr-Digest", short), ("Repr-Digest", other)],
+        vec![("Repr-Digest", short), ("Content-Digest", other)],
+        vec![("Repr-Digest", long), ("Content-Digest", other)],
+    ] {
+        let refused = post(&server, &wrong);
+        assert_eq!(refused.status, 422, "{wrong:?}: {}", refused.text());
+    }
+    assert_eq!((server.files("scans"), server.files("uploads")), (Vec::new(), Vec::new()));
+    let first = post(&server, &[("Repr-Digest", &format!("{long};x=1"))]);
+    assert_eq!((first.status, &first.json()["replay"]), (201, &false.into()), "{}", first.text());
+    let again = post(&server, &[("Repr-Digest", long), ("Repr-Digest", short), ("Content-Digest", short)]);
+    assert_eq!((again.status, again.scan()), (201, first.scan()), "{}", again.text());
+    // What was said of the whole when it began is known after a kill.
+    let train = noise(50_000, 23);
+    let begun =
+        |server: &Server| server.post("/v1/portals/bridge/scans", &[("Upload-Complete", "?0"), ("Repr-Digest", &long_digest_field(&train))], &train[..20_000]);
+    let (right, wrong) = (begun(&server), begun(&server));
+    server.kill();
+    let server = Server::start(folder.path(), "");
+    assert_eq!(patch(&server, wrong.field("location"), 20_000, "?1", &scan[20_000..]).status, 422);
+    assert_eq!(patch(&server, right.field("location"), 20_000, "?1", &train[20_000..]).status, 201);
 }
 
 #[test]

@@ -10,19 +10,19 @@ use axum::http::StatusCode;
 
 use super::turn::{Turn, Upload};
 use super::{About, GivenUp, Halt, Kind, MOST_UPLOADS, Received, Uploads, blocking, disk, kept, lock};
-use crate::custody::evidence::Sha;
 use crate::custody::record::Fate;
 use crate::custody::scans::{self, NewScan};
 use crate::custody::{State, strays};
 use crate::error::{Error, Fault, Result};
 use crate::service::door::now_ms;
+use crate::service::fields::Digests;
 use crate::service::problem::Problem;
 
 /// What is said of an upload when it is complete.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// The SHA-256 that it has.
-    pub(super) digest: Option<Sha>,
+    /// The digests that it has.
+    pub(super) digest: Option<Digests>,
     /// Why it ends before the train did.
     pub(super) cut_short: Option<String>,
     /// The train's list.
@@ -126,16 +126,19 @@ impl Uploads {
         let length = turn.inside.length;
         let goes_on = |problem| Halt { problem, offset: Some(length) };
         if let Some(said) = upload.about.length.filter(|&said| said != length) {
-            let detail = format!("{length} of the {said} bytes of Upload-Length are there: send the rest with Upload-Offset: {length}");
+            let detail =
+                format!("{length} of the {said} bytes of Upload-Length came: go on at the Upload-Offset of this answer; without one, send it again whole");
             return Err(goes_on(Problem::new(StatusCode::BAD_REQUEST, "Not complete", detail)));
         }
         if length == 0 {
             self.end(upload, turn).await;
             return Err(Error::new(Fault::Damaged, "the scan is empty").in_(format!("portal {}", upload.about.portal)).into());
         }
-        let (shared, hashed) = (Arc::clone(&self.shared), Arc::clone(upload));
-        let (found, ending) = blocking(move || shared.hash(&hashed)).await.map_err(|error| goes_on(disk(&error)))?;
-        if [said.digest, upload.about.digest].into_iter().flatten().any(|said| said != found) {
+        let (shared, hashed, digests) = (Arc::clone(&self.shared), Arc::clone(upload), [said.digest.as_ref(), upload.about.digest.as_ref()]);
+        let long = digests.into_iter().flatten().any(|said| said.sha512.is_some());
+        let (found, sha512, ending) = blocking(move || shared.hash(&hashed, long)).await.map_err(|error| goes_on(disk(&error)))?;
+        let there = Digests { sha256: Some(found), sha512 };
+        if digests.into_iter().flatten().any(|said| !said.are(&there)) {
             self.end(upload, turn).await;
             let message = "the bytes are not those that the digest speaks of: they changed on the way; send the scan again";
             return Err(Error::new(Fault::Damaged, message).in_(format!("portal {}", upload.about.portal)).into());

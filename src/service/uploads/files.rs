@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use super::{About, Kind, Shared, Upload, disk, is_full, stopped};
 use crate::custody::State;
@@ -55,10 +55,10 @@ impl Shared {
         }
     }
 
-    /// The SHA-256 of an upload's file, and how a file of its kind is called.
-    pub(super) fn hash(&self, upload: &Upload) -> std::io::Result<(Sha, &'static str)> {
+    /// The SHA-256 of an upload's file, where `long` its SHA-512, and how a file of its kind is called.
+    pub(super) fn hash(&self, upload: &Upload, long: bool) -> std::io::Result<(Sha, Option<Vec<u8>>, &'static str)> {
         let mut file = File::open(self.path(&upload.id, upload.about.kind))?;
-        let (mut hash, mut piece, mut ending) = (Sha256::new(), vec![0; 256 << 10], None);
+        let (mut hash, mut long, mut piece, mut ending) = (Sha256::new(), long.then(Sha512::new), vec![0; 256 << 10], None);
         loop {
             let read = file.read(&mut piece)?;
             if read == 0 {
@@ -66,8 +66,11 @@ impl Shared {
             }
             ending.get_or_insert_with(|| ending_of(&piece[..read], upload.about.kind));
             hash.update(&piece[..read]);
+            if let Some(long) = &mut long {
+                long.update(&piece[..read]);
+            }
         }
-        Ok((hash.finalize().into(), ending.unwrap_or("bin")))
+        Ok((hash.finalize().into(), long.map(|hash| hash.finalize().to_vec()), ending.unwrap_or("bin")))
     }
 
     /// Gives an upload's file its second name, in `scans/`, for good.

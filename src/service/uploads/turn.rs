@@ -67,6 +67,16 @@ impl Turn<'_> {
             }
         }
     }
+
+    /// Takes back what was written since the last sync, for good. Where that fails nobody knows what is there, and the store stops as after a failed sync.
+    pub(super) async fn take_back(&mut self, shared: &Shared) -> std::result::Result<(), Problem> {
+        let inside = &mut *self.inside;
+        // What is on its way to the file would come after.
+        let _ = inside.file.flush().await;
+        shared.refuses_stopped()?;
+        shared.synced(inside.file.set_len(inside.length).await)?;
+        shared.synced(inside.file.sync_data().await)
+    }
 }
 
 impl Upload {
