@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-use garita::error::Fault;
-use garita::watchlist::import::Limits;
+use garita::error::{Error, Fault};
+use garita::watchlist::import::{Limits, NotTaken};
 use garita::watchlist::update::{Import, diff};
-use garita::watchlist::{Entry, List, Mapping, Mode, load_index, open_index};
+use garita::watchlist::{Entry, List, Mapping, Mode, load, load_index, open_index};
 use jiff::Timestamp;
 
 fn import(mapping: &Mapping, incremental: bool) -> Import<'_> {
@@ -110,6 +110,148 @@ fn a_full_file_replaces_its_lists_and_an_incremental_one_changes_them() {
     let built = stage("plate,list,action\nAAA4,a,add\nAAA3,a,remove\nBBB2,b,remove\nBBB1,b,remove\nBBB1,b,add\n", true);
     assert_eq!(names(), ["a/-/AAA4", "b/-/BBB1"]);
     assert_eq!((built.removed_nothing, built.repeated), (1, 0));
+}
+
+/// What loading a file with this text as a list gives: entries and what is not taken of it, or what refuses it.
+fn loaded(text: impl AsRef<[u8]>) -> Result<(usize, Vec<NotTaken>), Error> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    load(file.path(), Timestamp::UNIX_EPOCH).map(|(snapshot, not_taken)| (snapshot.len(), not_taken))
+}
+
+/// A list with so many good and bad lines.
+fn list_of(good: usize, bad: usize) -> String {
+    let good = (0..good).map(|number| format!("A{number:06},a\n"));
+    "plate,list\n".to_owned() + &good.chain((0..bad).map(|_| "#,a\n".to_owned())).collect::<String>()
+}
+
+#[test]
+fn a_few_bad_lines_cost_their_entries_and_too_many_the_file() {
+    for (good, bad) in [(2, 1), (1, 1), (8, 2), (50, 5), (5, 5), (990, 10), (10_000, 100)] {
+        let (entries, not_taken) = loaded(list_of(good, bad)).unwrap();
+        let told = not_taken.iter().filter(|one| matches!(one, NotTaken::Line(_))).count();
+        assert_eq!((entries, told), (good, bad.min(20)), "{good} good, {bad} bad");
+        assert_eq!(not_taken.get(20), (bad > 20).then(|| NotTaken::Lines(bad as u64 - 20)).as_ref(), "{good} good, {bad} bad");
+    }
+    for (good, bad, says) in [
+        (0, 1, "1 of 1 lines are bad, more than are good"),
+        (1, 2, "2 of 3 lines are bad, more than are good"),
+        (50, 6, "6 of 56 lines are bad, more than 1 %"),
+        (500, 6, "6 of 506 lines are bad, more than 1 %"),
+        (100, 25, "\n  … and 5 more bad lines"),
+        (0, 20_000, "more than 1 %"),
+    ] {
+        let error = loaded(list_of(good, bad)).unwrap_err();
+        assert!(error.fault == Fault::Damaged && error.message.contains(says), "{good} good, {bad} bad: {error}");
+        assert!(error.message.contains("nothing of the file is taken") && error.message.contains("line "), "{error}");
+    }
+    // Whoever bears none says so.
+    let mapping = Mapping::preset("garita").unwrap();
+    let read = |bad_share: f64| {
+        let limits = Limits { bad_share, empty: false };
+        garita::watchlist::import::read(list_of(50, 1).as_bytes(), &mapping, limits, Timestamp::UNIX_EPOCH, &mut |_, _| Ok(()))
+    };
+    assert!(read(0.0).unwrap_err().message.contains("more than 0 %") && read(0.001).unwrap().bad == 1);
+}
+
+#[test]
+fn a_column_that_would_be_lost_is_refused_and_one_that_is_no_field_is_told() {
+    let with =
+        |header: &str| loaded(format!("{header}\n{}\n", header.split(',').map(|name| if name == "list" { "a" } else { "" }).collect::<Vec<_>>().join(",")));
+    // Refused for its header, before a line is read: the line is a bad one.
+    for (header, says) in [
+        ("plate,list,valid_untill", "line 1, column 12: valid_untill: unknown; did you mean valid_until?"),
+        ("plate,list,Valid Untl", "did you mean valid_until?"),
+        ("plate,list,valid_until:", "did you mean valid_until?"),
+        ("plate,list,juristiction", "did you mean jurisdiction?"),
+        ("plate,list,cauton", "did you mean caution?"),
+        ("plate,lists", "did you mean list?"),
+        ("plate,plate,list", "columns 1 and 2 are both the field Text (plate, plate)"),
+        ("plate,list,valid_until,reason,Valid until", "columns 3 and 5 are both the field ValidUntil"),
+        ("plate,text,list", "columns 1 and 2 are both the field Text"),
+    ] {
+        let error = with(header).unwrap_err();
+        assert!(error.fault == Fault::Caller && error.message.contains(says), "{header}: {error}");
+    }
+    for (header, says) in [
+        ("plate,list,colour", Some("line 1, column 12: unknown columns, which are not read: colour")),
+        // Near names of fields: `plate` has its column already, and a model is no mode.
+        ("plate,list,state,make,model,code,note", Some("state, make (did you mean mode?), model, code, note (did you mean mode?)")),
+        ("plate,list,person,region", Some("person (did you mean reason?), region (did you mean reason?)")),
+        ("plate,list,valid_until,valid_untill", Some("not read: valid_untill")),
+        ("plate,list,\u{1b}[31mred", Some("not read: \\u{1b}[31mred")),
+        ("plate,list,,", None),
+        (
+            "plate,jurisdiction,list,category,priority,reason,source,source_version,filed_by,valid_from,valid_until,caution,mode,two_person,retention_days,action",
+            None,
+        ),
+    ] {
+        let file = format!("{header}\nABC1,{}\n", header.split(',').skip(1).map(|name| if name == "list" { "a" } else { "" }).collect::<Vec<_>>().join(","));
+        let (entries, not_taken) = loaded(file).unwrap();
+        let told: Vec<String> = not_taken.iter().map(ToString::to_string).collect();
+        assert!(entries == 1 && told.len() == usize::from(says.is_some()), "{header}: {told:?}");
+        assert!(says.is_none_or(|says| matches!(&not_taken[..], [NotTaken::Columns(_)]) && told[0].contains(says)), "{header}: {told:?}");
+    }
+}
+
+#[test]
+fn a_mapping_of_some_columns_passes_over_the_others_but_not_over_a_doubled_one() {
+    let read = |preset: &str, text: &str| {
+        let mapping = Mapping::preset(preset).unwrap();
+        garita::watchlist::import::read(text.as_bytes(), &mapping, Limits::default(), Timestamp::UNIX_EPOCH, &mut |_, _| Ok(()))
+    };
+    let passed = read("genetec", "PlateNumber;Categori;Colour;Notes;Comment\nABC1;x;red;a;b\n").unwrap();
+    assert_eq!((passed.added, passed.unknown_columns), (1, None));
+    let doubled = read("genetec", "PlateNumber;ExpiryDate;Expiry Date\nABC1;;\n").unwrap_err();
+    assert!(doubled.message.contains("columns 2 and 3 are both the field ValidUntil"), "{doubled}");
+    // A list that is named beside the file needs none of its columns.
+    let mut mapping = Mapping::preset("garita").unwrap();
+    mapping.set_list("wanted");
+    let named = garita::watchlist::import::read(&b"plate,list\nABC1,other\n"[..], &mapping, Limits::default(), Timestamp::UNIX_EPOCH, &mut |_, entry| {
+        assert_eq!(entry.list, "wanted");
+        Ok(())
+    });
+    assert_eq!(named.unwrap().unknown_columns, None);
+}
+
+#[test]
+fn what_is_no_list_is_said_to_be_none_in_few_words() {
+    let jpeg = [
+        &b"\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xFF\xDB\x00\x43\x00"[..],
+        &[8; 64],
+        &[0xE2, 0x81, b',', 0x9B, b'\n'].repeat(9_000),
+    ]
+    .concat();
+    let commas = [&b"PK\x03\x04\x14\x00"[..], &[b','; 70_000]].concat();
+    let words = ["word"; 400].join(",");
+    for (bytes, says) in
+        [(&jpeg[..], "is no CSV"), (&commas[..], "is no CSV"), (words.as_bytes(), "word, word, … and 384 more"), (&[b'x'; 3_000][..], "it has: xxx")]
+    {
+        let error = loaded(bytes).unwrap_err();
+        assert!(error.message.contains(says) && error.message.len() < 400, "{error}");
+        assert!(!error.message.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
+fn the_commands_say_what_is_not_taken_and_no_hit_has_probability_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (list, index) = (scratch.path().join("list.csv"), scratch.path().join("index"));
+    let (list, index) = (list.to_str().unwrap(), index.to_str().unwrap());
+    std::fs::write(list, list_of(10_000, 25).replace("plate,list\n", "plate,list,colour\n7ABC128,a,red\n")).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_garita")).arg("watchlist").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap())
+    };
+    for arguments in [&["find", list, "A000001"][..], &["import", list, "--into", index, "--list", "a", "--edits", "2"]] {
+        let [_, said] = run(arguments);
+        assert!(said.contains("… and 5 more bad lines") && said.contains("unknown columns, which are not read: colour"), "{arguments:?}: {said}");
+        assert_eq!(said.lines().filter(|line| line.contains("character 1 is '#'")).count(), 20, "{said}");
+    }
+    // Two characters off: it comes up because it was asked for, not because it is probable.
+    let [found, _] = run(&["find", index, "7OBC12S", "--edits", "2"]);
+    assert!(found.contains("near, 2") && found.contains(" <0.000001 ") && !found.contains("0.000000"), "{found}");
 }
 
 /// Ten gigabytes of `A`, of which it notes how much was asked for.

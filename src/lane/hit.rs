@@ -1,5 +1,7 @@
 //! A read or a passage against the watchlist: who is sought here, how it met, and how probable it is.
 
+use std::borrow::{Borrow, BorrowMut};
+
 use jiff::Timestamp;
 
 use crate::error::Result;
@@ -7,6 +9,7 @@ use crate::lane::read::Jurisdiction;
 use crate::posterior::{Posterior, Text};
 use crate::watchlist::entry::{self, Entry, Mode, Subject};
 use crate::watchlist::find::{Finder, Match, MatchClass, Query, ReaderModel, absent};
+use crate::watchlist::share::share;
 use crate::watchlist::snapshot::Snapshot;
 use crate::watchlist::text::Key;
 
@@ -27,7 +30,7 @@ pub struct Hit {
     pub class: MatchClass,
     /// Characters exchanged, missing or additional, equivalent ones not counted.
     pub edits: u8,
-    /// Probability that this entry's plate made this picture, in 0..=1.
+    /// Probability that this entry's plate made this picture, in 0..=1: P' of the [model](crate::watchlist::find), shared among all hits of the read.
     pub probability: f32,
 }
 
@@ -36,15 +39,36 @@ pub struct Hit {
 pub struct Matcher {
     finder: Finder,
     matches: Vec<Match>,
+    /// The hits that the watchlists asked so far gave of this read.
+    met: Vec<Met>,
+}
+
+/// A match, and which hit it became.
+struct Met {
+    found: Match,
+    hit: usize,
+}
+
+impl Borrow<Match> for Met {
+    fn borrow(&self) -> &Match {
+        &self.found
+    }
+}
+
+impl BorrowMut<Match> for Met {
+    fn borrow_mut(&mut self) -> &mut Match {
+        &mut self.found
+    }
 }
 
 impl Matcher {
     /// A matcher that expects reads to go wrong as `model` says.
     pub fn new(model: ReaderModel) -> Matcher {
-        Matcher { finder: Finder::new(model), matches: Vec::new() }
+        Matcher { finder: Finder::new(model), ..Matcher::default() }
     }
 
     /// Adds the hits of one read or passage to `hits`, most probable first. `at_ms` is when it was captured: entries not in force then are no hits.
+    /// `hits` is empty, or holds what other watchlists gave of this very read: whose entries of one text then share its probability with these.
     ///
     /// # Errors
     /// `Damaged` where the index turns out to be.
@@ -56,10 +80,20 @@ impl Matcher {
         at_ms: i64,
         hits: &mut Vec<Hit>,
     ) -> Result<()> {
+        if hits.is_empty() {
+            self.met.clear();
+        }
         self.find(snapshot, (text, posterior), jurisdiction, at_ms);
-        for found in self.matches.iter().filter(|found| found.mode == Mode::AlertOnMatch) {
+        for &found in self.matches.iter().filter(|found| found.mode == Mode::AlertOnMatch) {
             let entry = snapshot.entry(found.entry)?;
+            self.met.push(Met { found, hit: hits.len() });
             hits.push(Hit { entry, class: found.class, edits: found.edits, probability: found.probability });
+        }
+        share(&mut self.met);
+        for Met { found, hit } in &self.met {
+            if let Some(hit) = hits.get_mut(*hit) {
+                hit.probability = found.probability;
+            }
         }
         Ok(())
     }

@@ -308,7 +308,7 @@ fn stamp(file: &Path) -> Option<(u64, SystemTime)> {
 fn load(list: &List, open: fn(&Path) -> Result<Index>) -> Result<Snapshot> {
     let (snapshot, bad) = snapshot::load_with(&list.file, &list.mapping, jiff::Timestamp::now(), open)?;
     if let Some(first) = bad.first() {
-        tracing::warn!(list = list.name, %first, "the list has bad lines, whose entries are not sought: `garita watchlist import` says all of them");
+        tracing::warn!(list = list.name, %first, "not all of the list's file is taken: `garita watchlist import` says all that is not");
     }
     Ok(snapshot)
 }

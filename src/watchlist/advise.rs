@@ -83,7 +83,8 @@ impl<'a> Adviser<'a> {
             // Without a truth the reader's text stands for it: exact matches then count as right.
             let right = entry.key() == Ok(seen.truth.unwrap_or(seen.text)) && seen.issued_by.is_none_or(|issued| issued.agrees(entry.jurisdiction));
             let class = CLASSES.iter().position(|class| *class == found.class).unwrap_or(0);
-            for (at, _) in THRESHOLDS.iter().enumerate().filter(|(_, threshold)| found.probability >= **threshold) {
+            let alone = self.matches.iter().map(|found| found.alone).fold(0.0, f32::max);
+            for (at, _) in THRESHOLDS.iter().enumerate().filter(|(_, threshold)| alone >= **threshold) {
                 if right { self.right[at] += 1 } else { self.wrong[at][class] += 1 }
             }
         }

@@ -86,11 +86,14 @@ impl Jurisdiction {
         self.0 == 0
     }
 
+    /// The country that it is in, or is; [`Jurisdiction::ANY`] of itself.
+    pub(crate) fn country(self) -> Jurisdiction {
+        Jurisdiction(self.0 >> SUBDIVISION_BITS << SUBDIVISION_BITS)
+    }
+
     /// Whether a plate of one may be a plate of the other: equal, or one is unstated or the other's country.
     pub fn agrees(self, other: Jurisdiction) -> bool {
-        let country = |code: Jurisdiction| code.0 >> SUBDIVISION_BITS;
-        let whole = |code: Jurisdiction| code.0 & ((1 << SUBDIVISION_BITS) - 1) == 0;
-        self == other || self.is_any() || other.is_any() || (country(self) == country(other) && (whole(self) || whole(other)))
+        self == other || self.is_any() || other.is_any() || self == other.country() || self.country() == other
     }
 }
 

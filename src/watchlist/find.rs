@@ -24,6 +24,23 @@
 //!   `unknown` what is left to agree by chance. So a read without jurisdiction matches, and says with a smaller probability that it does not know.
 //! - prior(l) is how many times likelier than the reader takes for granted a vehicle of that list is to come by. 1 leaves R·J as it is.
 //!
+//! # Entries of one text
+//!
+//! A plate is of one jurisdiction, so entries of one text that exclude each other (US-TX and MX-BCN; neither US and US-TX, nor two lists' entries of US-TX)
+//! are together no more probable than the text. What a match tells is therefore
+//!
+//! ```text
+//! P'(e) = P(e)·min(1, T / S(e))
+//! ```
+//!
+//! - T is P of the text itself, with J = 1; where lists have several priors, the greatest.
+//! - S(e) is the most that entries come to which exclude each other, e among them: of each country either P of the country's own entry or the sum over its
+//!   subdivisions, whichever e is one of, and in other countries whichever is greater. Several entries of one jurisdiction count as the likeliest of them.
+//!
+//! Entries that exclude each other, E of them, then come to T at most, because S of each is at least the sum over E. An entry that states no jurisdiction excludes
+//! none and keeps P. Only entries that are found share. **Thresholds are held against P**, not P': what is a hit of one list does not depend on what another has,
+//! and the search below bounds P. So a hit may be told with less than its list's threshold.
+//!
 //! # The search
 //!
 //! P(e) ≥ p bounds R from below, whatever J is. The rows are sorted, so they are a tree of beginnings; a beginning is given up as soon as
@@ -38,6 +55,7 @@ use jiff::Timestamp;
 use super::entry::{Jurisdiction, Mode, Subject};
 use super::format::Row;
 use super::index::View;
+use super::share::share;
 use super::snapshot::{Handle, Layer, Snapshot};
 use super::text::{Distance, EQUIVALENT, Key};
 use crate::posterior::{ALPHABET, MAX_POSITIONS, Position, Posterior};
@@ -132,11 +150,11 @@ pub fn posterior_of_text(text: Key, doubt: f32) -> Posterior {
 pub enum MatchClass {
     /// The same text.
     Exact,
-    /// The same text under [`EQUIVALENT`](super::text::EQUIVALENT).
+    /// The same text under [`EQUIVALENT`](super::text::EQUIVALENT), whatever its jurisdiction.
     Equivalent,
     /// Another text: by as many edits as the match says.
     Near,
-    /// The same text, or an equivalent one, but the plate is known to be another jurisdiction's.
+    /// The same text, but the plate is known to be another jurisdiction's.
     OtherJurisdiction,
     /// None of the enrolled: no search gives it; it is the alert of a lane for the enrolled ([`absent`]).
     Absent,
@@ -147,12 +165,20 @@ pub enum MatchClass {
 pub struct Match {
     /// Which entry: [`Snapshot::entry`] tells all of it.
     pub entry: Handle,
+    /// The entry's text, as it is compared.
+    pub text: Key,
+    /// The entry's jurisdiction.
+    pub jurisdiction: Jurisdiction,
     /// How it meets.
     pub class: MatchClass,
     /// Characters replaced, missing or additional, equivalent ones not counted.
     pub edits: u8,
-    /// Probability that this entry's plate made this picture, 0..=1.
+    /// Probability that this entry's plate made this picture, 0..=1: P' of the [model](self).
     pub probability: f32,
+    /// The same before other entries of its text took their share, which thresholds are held against: P.
+    pub alone: f32,
+    /// Probability of the entry's text, whatever the plate's jurisdiction: T. At least `alone`.
+    pub of_text: f32,
     /// The entry's, 0 (highest) to 100.
     pub priority: u8,
     /// Whether this match is worth an alert, or its absence.
@@ -168,7 +194,7 @@ pub fn absent(matches: &[Match]) -> f32 {
     // The likeliest stands for all: adding them up would count a text that is enrolled on two lists twice.
     let mut present = 0.0f32;
     for found in enrolled {
-        present = present.max(found.probability);
+        present = present.max(found.alone);
     }
     1.0 - present
 }
@@ -217,9 +243,7 @@ impl Finder {
                 judge(&view, *first, number as u8, layer, &likelihood, &distance, &self.model, query, matches);
             }
         }
-        matches.sort_unstable_by(|one, other| {
-            other.probability.total_cmp(&one.probability).then(one.priority.cmp(&other.priority)).then(one.entry.cmp(&other.entry))
-        });
+        settle(matches);
     }
 
     /// As [`Finder::find`], by looking at every entry: what it is proven against.
@@ -235,9 +259,7 @@ impl Finder {
                 }
             }
         }
-        matches.sort_unstable_by(|one, other| {
-            other.probability.total_cmp(&one.probability).then(one.priority.cmp(&other.priority)).then(one.entry.cmp(&other.entry))
-        });
+        settle(matches);
     }
 }
 
@@ -268,21 +290,43 @@ fn judge(
         let (text, edits) = *seen.get_or_insert_with(|| (likelihood.of(key), distance.to(key)));
         let list = layer.list(row.list());
         let (agrees, share) = agreement(row.jurisdiction(), query.jurisdiction, model.unknown);
-        let read = text * share;
-        let probability = list.prior * read / (list.prior * read + 1.0 - read).max(f32::MIN_POSITIVE);
+        let (alone, of_text) = (probability(text * share, list.prior), probability(text, list.prior));
         let known_other = !agrees && query.jurisdiction.is_some_and(|(_, confidence)| confidence >= KNOWN_JURISDICTION);
         let class = match edits {
-            0 if known_other => MatchClass::OtherJurisdiction,
+            0 if key == query.text && known_other => MatchClass::OtherJurisdiction,
             0 if key == query.text => MatchClass::Exact,
             0 => MatchClass::Equivalent,
             _ => MatchClass::Near,
         };
         let in_reach = query.edits.is_some_and(|reach| edits <= reach.min(list.edits));
-        if key == query.text || in_reach || probability >= query.threshold.unwrap_or(list.threshold) {
-            let entry = Handle { layer: number, row: at };
-            matches.push(Match { entry, class, edits, probability, priority: row.priority(), mode: row.mode(), two_person: row.two_person() });
+        if key == query.text || in_reach || alone >= query.threshold.unwrap_or(list.threshold) {
+            matches.push(Match {
+                entry: Handle { layer: number, row: at },
+                text: key,
+                jurisdiction: row.jurisdiction(),
+                class,
+                edits,
+                probability: alone,
+                alone,
+                of_text,
+                priority: row.priority(),
+                mode: row.mode(),
+                two_person: row.two_person(),
+            });
         }
     }
+}
+
+/// P of the model: from R·J, and the list's prior.
+fn probability(read: f32, prior: f32) -> f32 {
+    prior * read / (prior * read + 1.0 - read).max(f32::MIN_POSITIVE)
+}
+
+/// Lets entries of one text share its probability, and puts the most probable first.
+fn settle(matches: &mut [Match]) {
+    share(matches);
+    matches
+        .sort_unstable_by(|one, other| other.probability.total_cmp(&one.probability).then(one.priority.cmp(&other.priority)).then(one.entry.cmp(&other.entry)));
 }
 
 /// Whether the jurisdictions of entry and read agree, and the probability that the plate is the entry's: J in the model.

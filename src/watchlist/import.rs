@@ -1,7 +1,9 @@
 //! Files of others become entries: streaming, in fixed memory, every bad line counted and the first ones told with line and column.
 //!
-//! One bad line never stops a list; too many do ([`Limits::bad_share`]): then the file is not what the mapping says, and nothing of it is taken. The same
-//! for a file without entries, and for one whose entries are all expired already, which is mostly last year's file, or a date format misread.
+//! A few bad lines never stop a list: their entries are not sought, which is told. Too many do: then the file is not what the mapping says, and nothing of it
+//! is taken, so that the list it was to replace stays. Too many are more than [`Limits::bad_share`] (1 %) of the lines and also more than five, or
+//! more than the good ones; five of a list of twenty are somebody's typing, 1 % of a hundred thousand are another layout. The same for a file without
+//! entries, and for one whose entries are all expired already, which is mostly last year's file, or a date format misread.
 
 use std::fmt;
 use std::io::Read;
@@ -11,12 +13,15 @@ use jiff::tz::TimeZone;
 
 use super::encoding::{Decoded, Encoding};
 use super::entry::{Entry, Subject, key_of};
+use super::header::{Header, no_text};
 use super::mapping::{Columns, FIELDS, FieldName, Mapping, mode, priority, subject, yes};
 use super::records::{BadRecord, Record, Records, Separation};
 use crate::error::{Error, Fault, Result};
 
 /// How many bad lines are told one by one.
 const TOLD: usize = 20;
+/// So many bad lines are borne where as many are good, whatever share of a short list they are. A guess.
+const FEW: u64 = 5;
 /// So many bad lines are read before their share refuses the file: the rest of it would not make it a good one.
 const ENOUGH: u64 = 10_000;
 /// The longest text of one field that is kept, in bytes: a page.
@@ -25,7 +30,7 @@ const MAX_TEXT: usize = 4096;
 /// When a file is refused whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// The largest share of bad lines, 0..=1.
+    /// The largest share of bad lines, 0..=1, of those that are more than a few (the [module](self) says which); 0 bears none at all.
     pub bad_share: f64,
     /// Whether a file with no entries, or with expired ones only, may replace a list.
     pub empty: bool,
@@ -64,6 +69,26 @@ impl fmt::Display for BadLine {
     }
 }
 
+/// Something of a list's file that the list does not have, to be told to whoever keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// A bad line, whose entry is not sought.
+    Line(BadLine),
+    /// So many bad lines more.
+    Lines(u64),
+    /// Columns that are no field: where the first begins, and their names.
+    Columns(BadLine),
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotTaken::Line(place) | NotTaken::Columns(place) => place.fmt(formatter),
+            NotTaken::Lines(count) => write!(formatter, "… and {count} more bad lines"),
+        }
+    }
+}
+
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
@@ -79,6 +104,8 @@ pub struct Imported {
     pub bad: u64,
     /// The first of them.
     pub told: Vec<BadLine>,
+    /// Columns that are no field, where every column is to be one ([`Mapping::every_column`]).
+    pub unknown_columns: Option<BadLine>,
     /// What the file was taken to be written in.
     pub encoding: Encoding,
     /// What was taken to separate its fields; `None` in a fixed-width file.
@@ -88,8 +115,8 @@ pub struct Imported {
 /// Reads a list's file and hands each good line to `each`, in order.
 ///
 /// # Errors
-/// `Caller` for a header without the mapping's columns, `Damaged` for a file beyond `limits` (with its first bad lines), what `each` answers, and
-/// `Machine` where reading fails.
+/// `Caller` for a header without the mapping's columns, or with two for one field, or with a misspelt one; `Damaged` for a file beyond `limits` (with its
+/// first bad lines) and for what is no text; what `each` answers; and `Machine` where reading fails.
 pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, each: &mut dyn FnMut(Action, &Entry) -> Result<()>) -> Result<Imported> {
     let input = Decoded::new(input, mapping.file.encoding).map_err(|error| Error::io(&error))?;
     let mut imported = Imported { encoding: input.encoding, ..Imported::default() };
@@ -102,17 +129,19 @@ pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, 
     if mapping.fixed.is_empty() {
         let delimiter = match mapping.file.delimiter.as_bytes() {
             [delimiter] => *delimiter,
-            _ => guess_delimiter(records.first_line().map_err(|error| Error::io(&error))?),
+            _ => guess_delimiter(first_line(records.beginning().map_err(|error| Error::io(&error))?)),
         };
         imported.delimiter = Some(delimiter as char);
         records.separate_by(Separation::Delimited { delimiter, quotes: mapping.file.quotes });
     }
     if mapping.file.header && mapping.fixed.is_empty() {
-        match records.next(&mut record).map_err(|error| Error::io(&error))? {
-            None => {}
-            Some(Ok(())) => plan.read_header(&record)?,
-            Some(Err(bad)) => return Err(Error::new(Fault::Damaged, format!("has a bad header: {}", told(bad)))),
-        }
+        let no_text = no_text(records.beginning().map_err(|error| Error::io(&error))?);
+        let header = match records.next(&mut record).map_err(|error| Error::io(&error))? {
+            None => Ok(None),
+            Some(Ok(())) => plan.read_header(&record),
+            Some(Err(bad)) => Err(Error::new(Fault::Damaged, format!("has a bad header: {}", told(bad)))),
+        };
+        imported.unknown_columns = header.map_err(|error| no_text.unwrap_or(error))?;
     } else {
         plan.number_columns()?;
     }
@@ -153,24 +182,41 @@ pub fn read(input: impl Read, mapping: &Mapping, limits: Limits, at: Timestamp, 
 }
 
 impl Imported {
+    /// What of the file is not taken: the first bad lines, how many more there are, and the columns that are no field.
+    #[must_use]
+    pub fn not_taken(&self) -> Vec<NotTaken> {
+        let more = self.bad.saturating_sub(self.told.len() as u64);
+        let lines = self.told.iter().cloned().map(NotTaken::Line);
+        lines.chain((more > 0).then_some(NotTaken::Lines(more))).chain(self.unknown_columns.clone().map(NotTaken::Columns)).collect()
+    }
+
     fn bad_share(&self) -> f64 {
         if self.lines == 0 { 0.0 } else { self.bad as f64 / self.lines as f64 }
+    }
+
+    /// Why so many bad lines are too many, if they are.
+    fn too_many(&self, limits: Limits) -> Option<String> {
+        if self.bad_share() <= limits.bad_share {
+            return None;
+        }
+        if self.bad > FEW || limits.bad_share == 0.0 {
+            return Some(format!("more than {} %", limits.bad_share * 100.0));
+        }
+        (self.bad > self.lines - self.bad).then(|| "more than are good".to_owned())
     }
 
     /// Refuses what must not replace a list.
     fn judge(&self, limits: Limits) -> Result<()> {
         let refuse = |why: String| {
             let mut message = format!("{why}; nothing of the file is taken");
-            for bad in &self.told {
-                message.push_str(&format!("\n  {bad}"));
+            for one in self.not_taken() {
+                message.push_str(&format!("\n  {one}"));
             }
             Err(Error::new(Fault::Damaged, message))
         };
-        if self.bad_share() > limits.bad_share {
-            let (bad, lines, share) = (self.bad, self.lines, limits.bad_share * 100.0);
-            return refuse(format!(
-                "{bad} of {lines} lines are bad, more than {share} %: mend them, or `garita watchlist import --max-bad` makes an index of the others"
-            ));
+        if let Some(why) = self.too_many(limits) {
+            let (bad, lines) = (self.bad, self.lines);
+            return refuse(format!("{bad} of {lines} lines are bad, {why}: mend them, or `garita watchlist import --max-bad` makes an index of the others"));
         }
         if limits.empty {
             return Ok(());
@@ -190,6 +236,10 @@ impl Imported {
 
 fn told(bad: BadRecord) -> BadLine {
     BadLine { line: bad.line, column: bad.column, why: bad.why }
+}
+
+fn first_line(beginning: &[u8]) -> &[u8] {
+    beginning.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 /// The most frequent of the usual delimiters outside quotes; a comma where there is none.
@@ -226,35 +276,16 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Finds the mapping's columns by their names.
-    fn read_header(&mut self, header: &Record) -> Result<()> {
-        let plain = |name: &str| name.chars().filter(|character| !matches!(character, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect::<String>();
-        let mut names = Vec::new();
-        for at in 0..header.fields.len() {
-            names.push(header.text(at).unwrap_or_default().to_owned());
-        }
-        let find = |name: &str| names.iter().position(|other| plain(other) == plain(name));
+    /// Finds the mapping's columns by their names; what of the columns that are no field is to be told.
+    fn read_header(&mut self, record: &Record) -> Result<Option<BadLine>> {
+        let (header, mut places) = (Header::new(record), [None; FIELDS]);
         for (field, columns) in &self.mapping.columns {
-            let place = match columns {
-                Columns::Number(number) => Some(number.saturating_sub(1)),
-                Columns::Name(name) => find(name),
-                Columns::Names(names) => names.iter().find_map(|name| find(name)),
-            };
+            let place = header.place(*field, columns, self.mapping)?;
+            places[*field as usize] = place;
             self.fields[*field as usize] = place.map(Origin::Column);
-            if *field == FieldName::Text && place.is_none() {
-                let wanted = match columns {
-                    Columns::Names(names) => names.join(" or "),
-                    Columns::Name(name) => name.clone(),
-                    Columns::Number(number) => number.to_string(),
-                };
-                let message = format!("line {}: its header has no column {wanted} (the plate); it has: {}", header.line, names.join(", "));
-                return Err(Error::new(Fault::Caller, message));
-            }
-            if *field == FieldName::Text {
-                self.needed = place.map_or(0, |place| place + 1);
-            }
         }
-        Ok(())
+        self.needed = places[FieldName::Text as usize].map_or(0, |place| place + 1);
+        if self.mapping.every_column { header.unknown(self.mapping, &places) } else { Ok(None) }
     }
 
     /// Takes the mapping's columns by their numbers, or the places of a fixed-width file.

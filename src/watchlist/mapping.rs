@@ -70,6 +70,9 @@ pub struct Mapping {
     /// Which column, by its name in the header (any of several; case, spaces and `_` do not count) or by its number from 1.
     #[serde(default)]
     pub columns: BTreeMap<FieldName, Columns>,
+    /// Whether every column of the file is to be a field: others are told then, misspelt ones refused. Else they are passed over.
+    #[serde(default)]
+    pub every_column: bool,
     /// In fixed-width files: first and last character of the field, from 1.
     #[serde(default)]
     pub fixed: BTreeMap<FieldName, [usize; 2]>,

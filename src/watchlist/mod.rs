@@ -4,12 +4,13 @@
 //! |---|---|
 //! | [`entry`], `codes` | an entry, its list, its jurisdiction; what codes must look like |
 //! | [`text`] | texts normalised, packed, folded by what readers confuse |
-//! | [`import`], [`mapping`], `records`, `encoding` | files of others become entries |
+//! | [`import`], [`mapping`], `header`, `records`, `encoding` | files of others become entries |
 //! | [`build`], `tables`, `format` | entries become an index file, in bounded memory |
 //! | [`update`] | a file imported into an index, or nothing; what differs between two |
 //! | [`index`] | the file, mapped and searched in place |
 //! | [`snapshot`] | the index and what was changed by hand, swapped whole |
 //! | [`find`] | which entries made this picture, and how probable that is |
+//! | `share` | what entries of one text have of its probability |
 //! | [`pattern`] | wildcards and partial plates |
 //! | [`reads`] | files of reads, for look-back and advice |
 //! | [`advise`] | false hits a day by threshold |
@@ -42,12 +43,14 @@ pub mod entry;
 pub mod find;
 pub mod fit;
 mod format;
+mod header;
 pub mod import;
 pub mod index;
 pub mod mapping;
 pub mod pattern;
 pub mod reads;
 mod records;
+pub(crate) mod share;
 pub mod snapshot;
 mod tables;
 pub mod text;

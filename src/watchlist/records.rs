@@ -81,11 +81,10 @@ impl<R: Read> Records<R> {
         self.separation = separation;
     }
 
-    /// The first line, without taking it.
-    pub(crate) fn first_line(&mut self) -> io::Result<&[u8]> {
+    /// What comes next, as far as it was read, without taking it: a line at least, unless that is longer than [`MAX_RECORD`].
+    pub(crate) fn beginning(&mut self) -> io::Result<&[u8]> {
         self.fill()?;
-        let rest = &self.buffer[self.taken..];
-        Ok(rest.split(|byte| *byte == b'\n').next().unwrap_or_default())
+        Ok(&self.buffer[self.taken..])
     }
 
     /// Reads the next record that is not an empty line; `None` at the end.

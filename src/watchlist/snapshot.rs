@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::entry::{Entry, List};
 use super::find::least_likelihood;
 use super::format::Row;
-use super::import::{self, Action, BadLine, Limits};
+use super::import::{self, Action, Limits, NotTaken};
 use super::index::Index;
 use super::mapping::Mapping;
 use crate::bytes::Bytes;
@@ -249,20 +249,20 @@ impl Watchlist {
     }
 }
 
-/// The watchlist at `path`: an index, verified, or a CSV file in garita's own columns, indexed in memory.
+/// The watchlist at `path`: an index, verified, or a CSV file in garita's own columns, indexed in memory. With it what of the file is not taken.
 ///
 /// # Errors
 /// As [`load_index`] and [`import::read`](super::import::read), naming the file.
-pub fn load(path: &Path, at: Timestamp) -> Result<(Snapshot, Vec<BadLine>)> {
+pub fn load(path: &Path, at: Timestamp) -> Result<(Snapshot, Vec<NotTaken>)> {
     load_with(path, &Mapping::preset("garita")?, at, load_index)
 }
 
 /// The watchlist at `path`: an index, opened by `open` ([`load_index`], or [`load_index_gently`] while lanes run), or a list's file in the layout of
-/// `mapping`, indexed in memory. With it the first of a list's lines that are bad, whose entries are not sought.
+/// `mapping`, indexed in memory. With it what of a list's file is not taken: bad lines, the first of them one by one, and unknown columns.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnce(&Path) -> Result<Index>) -> Result<(Snapshot, Vec<BadLine>)> {
+pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnce(&Path) -> Result<Index>) -> Result<(Snapshot, Vec<NotTaken>)> {
     let bytes = Bytes::map(path)?;
     if bytes.starts_with(&super::format::MAGIC) {
         return Ok((Snapshot::new(Arc::new(open(path)?)), Vec::new()));
@@ -274,7 +274,7 @@ pub fn load_with(path: &Path, mapping: &Mapping, at: Timestamp, open: impl FnOnc
     };
     let imported = import::read(&bytes[..], mapping, Limits::default(), at, &mut file).map_err(|error| error.in_(path.display()))?;
     let index = builder.into_index(at).map_err(|error| error.in_(path.display()))?;
-    Ok((Snapshot::new(Arc::new(index)), imported.told))
+    Ok((Snapshot::new(Arc::new(index)), imported.not_taken()))
 }
 
 /// Maps the index at `path`, verifying all of it: 30 ms CPU for a million entries, which also brings it into memory.

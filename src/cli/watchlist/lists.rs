@@ -51,17 +51,14 @@ pub(super) fn import(args: &ImportArgs) -> Result<ExitCode> {
 /// Tells what was read, on standard error.
 fn report(file: &Path, staged: &Staged) {
     for imported in &staged.imported {
-        let Imported { lines, added, removed, expired, bad, told, encoding, delimiter } = imported;
+        let Imported { lines, added, removed, expired, bad, encoding, delimiter, .. } = imported;
         let delimiter = delimiter.map_or("fixed width".to_owned(), |delimiter| format!("separated by {delimiter:?}"));
         eprintln!(
             "{}: {encoding:?}, {delimiter}: {lines} lines, {added} entries ({expired} of them expired), {removed} removals, {bad} bad lines",
             file.display()
         );
-        for bad in told {
-            eprintln!("  {bad}");
-        }
-        if *bad > told.len() as u64 {
-            eprintln!("  … and {} more bad lines", bad - told.len() as u64);
+        for one in imported.not_taken() {
+            eprintln!("  {one}");
         }
     }
     let built = &staged.built;

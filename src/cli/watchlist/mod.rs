@@ -71,7 +71,7 @@ struct FormatArgs {
     /// How many times likelier than any other a vehicle of the list is to come by.
     #[arg(long)]
     prior: Option<f32>,
-    /// The largest share of bad lines, in percent.
+    /// The largest share of bad lines, in percent; up to five are borne where as many are good, unless this is 0.
     #[arg(long, default_value_t = 1.0)]
     max_bad: f64,
     /// Imports a file without entries, or with expired ones only.

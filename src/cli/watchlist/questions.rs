@@ -86,6 +86,11 @@ fn find_one(args: &FindArgs, snapshot: &Snapshot, seen: &PlateSeen, at: Timestam
     Ok(matches.len())
 }
 
+/// A probability with six digits; what would round to nothing is less than the last.
+fn six_digits(probability: f32) -> String {
+    if probability > 0.0 && probability < 5e-7 { "<0.000001".to_owned() } else { format!("{probability:.6}") }
+}
+
 /// Prints one found entry.
 fn show(json: bool, entry: &Entry, image: &str, how: Option<(Key, MatchClass, u8, f32)>) {
     if json {
@@ -110,7 +115,8 @@ fn show(json: bool, entry: &Entry, image: &str, how: Option<(Key, MatchClass, u8
             MatchClass::OtherJurisdiction => "other jurisdiction".to_owned(),
             MatchClass::Absent => "not enrolled".to_owned(),
         };
-        print!("{image}{}{read:<8} {class:<19} {probability:<9.6} ", if image.is_empty() { "" } else { " " }, read = read.to_string());
+        let (space, probable) = (if image.is_empty() { "" } else { " " }, six_digits(probability));
+        print!("{image}{space}{read:<8} {class:<19} {probable:<9} ", read = read.to_string());
     }
     let until = entry.valid_until.map_or(String::new(), |until| format!(" until {until}"));
     let caution = if entry.caution.is_empty() { String::new() } else { format!(" CAUTION {}", entry.caution) };
