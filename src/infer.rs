@@ -35,7 +35,9 @@ impl Engine {
         if let Some(engine) = &*loaded {
             return Ok(engine.clone());
         }
-        let environment = builder()?.with_name("garita").with_telemetry(false).build().map_err(|error| model_error("ONNX Runtime", &error))?;
+        let build = || builder()?.with_name("garita").with_telemetry(false).build().map_err(|error| model_error("ONNX Runtime", &error));
+        // `ort` panics on a library that claims a version and lacks that version's functions.
+        let environment = silently(build).unwrap_or_else(|| Err(not_loaded("it lacks functions that ONNX Runtime of its version has")))?;
         Ok(loaded.insert(Engine { environment }).clone())
     }
 }
@@ -45,33 +47,54 @@ fn builder() -> Result<ort::environment::EnvironmentBuilder> {
     Ok(ort::init())
 }
 
+#[cfg(not(feature = "load-dynamic"))]
+fn library() -> (PathBuf, &'static str) {
+    (PathBuf::from("ONNX Runtime"), "linked to this program")
+}
+
 #[cfg(feature = "load-dynamic")]
 fn builder() -> Result<ort::environment::EnvironmentBuilder> {
+    ort::init_from(library().0).map_err(|error| match error {
+        ort::LoadDynamicError::Dlopen { .. } => not_loaded("it is not there, or not a library for this machine"),
+        ort::LoadDynamicError::BadVersion { version_str, .. } => not_loaded(&format!("it is version {version_str}, too old; 1.24 or newer is needed")),
+        _ => not_loaded("it is not ONNX Runtime"),
+    })
+}
+
+/// Which library is to be loaded, and who says so.
+#[cfg(feature = "load-dynamic")]
+fn library() -> (PathBuf, &'static str) {
     let file = format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&file)));
-    let (library, origin) = match std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+    match std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         Some(path) => (PathBuf::from(path), "named by ORT_DYLIB_PATH"),
         None => match beside.filter(|path| path.exists()) {
             Some(path) => (path, "beside the executable"),
             None => (PathBuf::from(file), "in the system's library path"),
         },
-    };
-    ort::init_from(&library).map_err(|error| {
-        let why = match error {
-            ort::LoadDynamicError::Dlopen { .. } => "it is not there, or not a library for this machine".to_owned(),
-            ort::LoadDynamicError::BadVersion { version_str, .. } => format!("it is version {version_str}, too old; 1.24 or newer is needed"),
-            _ => "it is not ONNX Runtime".to_owned(),
-        };
-        Error::new(
-            Fault::Model,
-            format!(
-                "cannot load {} ({origin}): {why}. In the repository `cargo xtask runtime` fetches it; elsewhere set ORT_DYLIB_PATH to the libonnxruntime of the \
-                 `onnxruntime` Python wheel, or put it beside the executable",
-                library.display()
-            ),
-        )
-        .in_("ONNX Runtime")
-    })
+    }
+}
+
+fn not_loaded(why: &str) -> Error {
+    let (library, origin) = library();
+    Error::new(
+        Fault::Model,
+        format!(
+            "cannot load {} ({origin}): {why}. In the repository `cargo xtask runtime` fetches it; elsewhere set ORT_DYLIB_PATH to the libonnxruntime of the \
+             `onnxruntime` Python wheel, or put it beside the executable",
+            library.display()
+        ),
+    )
+    .in_("ONNX Runtime")
+}
+
+/// What `work` answers; nothing where it panics, of which nothing is printed either.
+fn silently<Answer>(work: impl FnOnce() -> Answer) -> Option<Answer> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    answer.ok()
 }
 
 /// What a network's input holds: `f32`, or the bytes of a picture as they are.

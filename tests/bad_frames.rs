@@ -1,17 +1,18 @@
 //! Bad frames are "bad frame: why", never "no plate", never a panic, never a hang, and lose nothing else.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use garita::draw::Picture;
 use garita::error::Fault;
 use garita::lane::frame::{Luma, MAX_BYTES};
 use image::{DynamicImage, ImageFormat, RgbImage};
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use proptest::prelude::*;
 
 /// A picture with some structure.
@@ -160,25 +161,120 @@ fn what_decoders_say_is_one_line() {
     assert!(error.message.starts_with("bad frame: JPEG does not decode: ") && !error.message.contains('\n'), "{error:?}");
 }
 
+/// `file` with EXIF data that say how it lies, in front of all else; in a PNG that is `late`, behind the pixels.
+fn lying(file: &[u8], orientation: u8, late: bool) -> Vec<u8> {
+    // Big-endian, one entry: orientation (0x0112), SHORT.
+    let exif = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0]].concat();
+    if file.starts_with(&[0xFF, 0xD8]) {
+        // APP1.
+        let exif = [b"Exif\0\0", exif.as_slice()].concat();
+        return [&file[..2], &[0xFF, 0xE1], &(exif.len() as u16 + 2).to_be_bytes(), &exif, &file[2..]].concat();
+    }
+    let chunk = [b"eXIf", exif.as_slice()].concat();
+    // Behind the header, or in front of the end.
+    let at = if late { file.len() - 12 } else { 33 };
+    [&file[..at], &(exif.len() as u32).to_be_bytes(), &chunk, &crc32fast::hash(&chunk).to_be_bytes(), &file[at..]].concat()
+}
+
 #[test]
 fn a_picture_that_says_how_it_lies_is_turned() {
-    let file = encoded(60, 40, ImageFormat::Jpeg);
-    let mut upright = Luma::default();
-    upright.decode(&file).expect("sound");
-    for (orientation, sides) in [(3, (60, 40)), (6, (40, 60)), (8, (40, 60))] {
-        // APP1: Exif, big-endian, one entry: orientation (0x0112), SHORT.
-        let exif = [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0]].concat();
-        let length = (exif.len() as u16 + 2).to_be_bytes();
-        let turned = [&file[..2], &[0xFF, 0xE1], &length, &exif, &file[2..]].concat();
+    let mut grey = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(picture(60, 40)).to_luma8().write_to(&mut grey, ImageFormat::Png).expect("encodes");
+    for file in [encoded(60, 40, ImageFormat::Jpeg), encoded(60, 40, ImageFormat::Png), grey.into_inner()] {
+        let mut upright = Luma::default();
+        upright.decode(&file).expect("sound");
+        for (orientation, sides) in [(3, (60, 40)), (6, (40, 60)), (8, (40, 60))] {
+            let mut luma = Luma::default();
+            luma.decode(&lying(&file, orientation, false)).expect("sound");
+            assert_eq!((luma.width, luma.height), sides, "orientation {orientation}");
+            let first = match orientation {
+                3 => upright.pixels[60 * 40 - 1],
+                6 => upright.pixels[60 * 39],
+                _ => upright.pixels[59],
+            };
+            assert_eq!(luma.pixels[0], first, "orientation {orientation}");
+        }
+    }
+}
+
+/// A grey picture, all of one grey or, with a seed, noise: as a JPEG.
+fn grey_jpeg((width, height): (u16, u16), noise: Option<u32>, set: impl FnOnce(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+    let value = |at: u32| noise.map_or(97, |seed| (at.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 24) as u8);
+    let pixels: Vec<u8> = (0..u32::from(width) * u32::from(height)).map(value).collect();
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, 90);
+    set(&mut encoder);
+    encoder.encode(&pixels, width, height, ColorType::Luma).expect("encodes");
+    file
+}
+
+/// Rows of blocks of which the decoder has all data before it begins them.
+#[test]
+fn flat_pictures_are_sound() {
+    let mut luma = Luma::default();
+    for width in 1..=280 {
+        for height in [8, 200] {
+            luma.decode(&grey_jpeg((width, height), None, |_| {})).unwrap_or_else(|error| panic!("{width}x{height}: {error}"));
+            assert!(luma.pixels.iter().all(|grey| grey.abs_diff(97) <= 2), "{width}x{height}");
+        }
+    }
+}
+
+/// 4:4:0 too, as JPEGs turned without loss have it.
+#[test]
+fn luma_is_the_same_however_chroma_is_sampled() {
+    let wanted = DynamicImage::from(picture(150, 90)).to_luma8().into_raw();
+    for sampling in [SamplingFactor::R_4_4_4, SamplingFactor::R_4_2_2, SamplingFactor::R_4_2_0, SamplingFactor::R_4_4_0] {
+        for progressive in [false, true] {
+            let mut file = Vec::new();
+            let mut encoder = Encoder::new(&mut file, 95);
+            encoder.set_sampling_factor(sampling);
+            encoder.set_progressive(progressive);
+            // Grey, so that nothing is lost with the chroma.
+            let pixels: Vec<u8> = wanted.iter().flat_map(|&grey| [grey; 3]).collect();
+            encoder.encode(&pixels, 150, 90, ColorType::Rgb).expect("encodes");
+            let mut luma = Luma::default();
+            luma.decode(&file).unwrap_or_else(|error| panic!("{sampling:?}: {error}"));
+            let distance: u64 = luma.pixels.iter().zip(&wanted).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            assert!(distance < 3 * wanted.len() as u64, "{sampling:?}, progressive {progressive}: mean difference {}", distance as f64 / wanted.len() as f64);
+        }
+    }
+}
+
+proptest! {
+    /// Of a flat picture the loss of any byte is noticed, of noise that of more than a block (64 coefficients of 26 bits at most).
+    #[test]
+    fn whole_pictures_decode_and_cut_ones_do_not(
+        sides in (8..260u16, 8..260u16),
+        noise in prop::option::of(any::<u32>()),
+        // The encoder does not do both.
+        (optimised, restart_interval) in prop_oneof![Just((false, 0u16)), Just((true, 0)), (1..40u16).prop_map(|interval| (false, interval))],
+        lost in 0.0..1.0f64,
+    ) {
+        let file = grey_jpeg(sides, noise, |encoder| {
+            encoder.set_optimized_huffman_tables(optimised);
+            encoder.set_restart_interval(restart_interval);
+        });
         let mut luma = Luma::default();
-        luma.decode(&turned).expect("sound");
-        assert_eq!((luma.width, luma.height), sides, "orientation {orientation}");
-        let first = match orientation {
-            3 => upright.pixels[60 * 40 - 1],
-            6 => upright.pixels[60 * 39],
-            _ => upright.pixels[59],
-        };
-        assert_eq!(luma.pixels[0], first, "orientation {orientation}");
+        luma.decode(&file).expect("whole");
+        prop_assert_eq!((luma.width, luma.height), (usize::from(sides.0), usize::from(sides.1)));
+        let (start, end) = (scan_start(&file), file.len() - 2);
+        let least = noise.map_or(1, |_| 64 * 26 / 8).min(end - start);
+        let kept = end - least - ((end - start - least) as f64 * lost) as usize;
+        let error = luma.decode(&[&file[..kept], &[0xFF, 0xD9]].concat()).expect_err("cut off, and ended");
+        prop_assert!(error.fault == Fault::Damaged && error.message.starts_with("bad frame: "), "{} of {} kept: {}", kept - start, end - start, error);
+        let progressive = grey_jpeg(sides, noise, |encoder| encoder.set_progressive(true));
+        luma.decode(&progressive).expect("whole, progressive");
+    }
+
+    /// Boxes are found on the one and drawn on the other.
+    #[test]
+    fn luma_and_picture_have_the_same_sides(sides in (1..90u32, 1..90u32), orientation in 0..10u8, jpeg in any::<bool>(), late in any::<bool>()) {
+        let file = lying(&encoded(sides.0, sides.1, if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png }), orientation, late);
+        let mut luma = Luma::default();
+        luma.decode(&file).expect("sound");
+        let picture = Picture::decode(&file).expect("sound");
+        prop_assert_eq!((luma.width as u32, luma.height as u32), picture.pixels.dimensions());
     }
 }
 
@@ -358,20 +454,87 @@ fn no_file_of_a_folder_or_glob_is_lost() {
     for (link, to) in [("mix/cam1", "../real"), ("mix/cam2", "../real"), ("mix/gone", "../nowhere"), ("mix/loop", "."), ("mix/own/up", "..")] {
         symlink(to, at(link)).expect("a link");
     }
+    let raw = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
+    std::fs::create_dir_all(raw(b"raw/\xfe")).expect("a folder");
+    for name in [b"raw/a.png".as_slice(), b"raw/b\xff.png", b"raw/\xfe/c.png"] {
+        std::fs::write(raw(name), encoded(64, 48, ImageFormat::Png)).expect("writes");
+    }
     let mode = |mode: u32| std::fs::set_permissions(at("globbed/locked"), std::fs::Permissions::from_mode(mode)).expect("changes its mode");
     mode(0o0);
-    let output = garita(folder.path()).args(["read", "--json"]).args([at("globbed/*/*.png"), at("mix"), at("mi[x]")]).output().expect("runs");
+    let globs =
+        [at("globbed/*/*.png"), at("mix"), at("mi[x]"), at("raw/*.png"), at("raw/?/c.png"), raw(b"raw/\xfe/[c].png"), at("raw/**/*.png"), at("m*x/**/b*")];
+    let output = garita(folder.path()).args(["read", "--json"]).args(globs).output().expect("runs");
     mode(0o755);
     let said: Vec<(String, String)> =
         lines(&output).iter().map(|line| (line["image"].as_str().expect("a text").to_owned(), line["error"].as_str().unwrap_or_default().to_owned())).collect();
     let mix = [("mix/cam1/b.png", ""), ("mix/gone", "No such file or directory"), ("mix/own/a.png", "")];
+    let (a, b, c) = (("raw/a.png", ""), (r"raw/b\xff.png", ""), (r"raw/\xfe/c.png", ""));
     let want: Vec<(String, String)> = [("globbed/locked", "Permission denied"), ("globbed/open/a.png", "")]
         .into_iter()
         .chain(mix)
         .chain(mix)
+        // By each glob in its turn: bytes that are not UTF-8 are matched, and links below `**` are followed once.
+        .chain([a, b, c, c, a, b, c, mix[0]])
         .map(|(name, error)| (at(name).display().to_string(), error.to_owned()))
         .collect();
     assert_eq!((output.status.code(), said), (Some(1), want), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn names_do_not_steer_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("\u{1b}[31m\n.png"), "no picture").expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).current_dir(&folder).args(["read", "."]).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with(r"./\x1b[31m\x0a.png: bad frame") && said.lines().count() == 1 && !said.contains('\u{1b}'), "{said:?}");
+}
+
+/// What nobody reads any more is not looked at.
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_run() {
+    const PICTURES: usize = 300;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (picture, drawings) = (folder.path().join("sound.png"), folder.path().join("drawings"));
+    std::fs::write(&picture, encoded(64, 48, ImageFormat::Png)).expect("writes");
+    std::fs::create_dir(folder.path().join("links")).expect("a folder");
+    for number in 0..PICTURES {
+        symlink(&picture, folder.path().join(format!("links/{number:03}.png"))).expect("a link");
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_garita"))
+        .args(["read", "--threads", "1", "--draw"])
+        .args([&drawings, &folder.path().join("links")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut first).expect("a line");
+    assert_eq!((child.wait().expect("ends").code(), first.contains("000.png: ")), (Some(0), true), "{first}");
+    let drawn = std::fs::read_dir(drawings).expect("drawings").count();
+    assert!(drawn < PICTURES / 2, "{drawn} of {PICTURES} pictures were looked at");
+}
+
+#[test]
+fn threads_have_a_limit_and_are_never_more_than_pictures() {
+    for (command, threads) in [("read", "0"), ("read", "100000"), ("demo", "257"), ("read", "many")] {
+        let mut garita = Command::new(env!("CARGO_BIN_EXE_garita"));
+        garita.args([command, "--threads", threads]);
+        let output = if command == "read" { garita.arg("x.png").output() } else { garita.output() }.expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("--threads") && (threads == "many" || said.contains("1..=256")), "{said}");
+    }
+    let picture = tempfile::Builder::new().suffix(".png").tempfile().expect("a file");
+    std::fs::write(picture.path(), encoded(320, 240, ImageFormat::Png)).expect("writes");
+    let mut child =
+        Command::new(env!("CARGO_BIN_EXE_garita")).args(["read", "--threads", "256"]).arg(picture.path()).stdout(Stdio::null()).spawn().expect("starts");
+    let mut most = 0;
+    while child.try_wait().expect("runs").is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse::<usize>().ok());
+        most = most.max(threads.unwrap_or_default());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(child.wait().expect("ends").success() && most > 0 && most < 16, "{most} threads");
 }
 
 #[test]
@@ -395,4 +558,23 @@ fn a_missing_library_is_one_clear_sentence() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert!(said.lines().count() == 1 && said.contains("ORT_DYLIB_PATH") && said.contains("cargo xtask runtime"), "{said}");
+}
+
+#[test]
+fn a_library_without_its_functions_is_one_clear_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, library, picture) = (folder.path().join("fake.c"), folder.path().join("libfake.so"), folder.path().join("sound.png"));
+    let code = r#"
+        static const void *api(unsigned version) { return 0; }
+        static const char *version(void) { return "1.99.0"; }
+        static const struct { const void *(*api)(unsigned); const char *(*version)(void); } base = { api, version };
+        const void *OrtGetApiBase(void) { return &base; }"#;
+    std::fs::write(&source, code).expect("writes");
+    std::fs::write(&picture, encoded(32, 32, ImageFormat::Png)).expect("writes");
+    // What links this test too.
+    assert!(Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().expect("a C compiler").success());
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).arg("read").arg(&picture).env("ORT_DYLIB_PATH", &library).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.lines().count() == 1 && said.contains("libfake.so") && said.contains("lacks functions") && said.contains("ORT_DYLIB_PATH"), "{said}");
 }

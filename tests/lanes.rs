@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -245,6 +246,17 @@ fn read_prints_one_object_per_image_in_order() {
 }
 
 #[test]
+fn read_tells_people_in_words() {
+    let output = garita(&["read", "--watchlist", "testdata/lane/watchlist.csv", "testdata/lane/img"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("  HIT exact ") && !said.contains("HIT Exact"), "{said}");
+    let plates: Vec<&str> = said.lines().filter(|line| line.ends_with(" ms") || line.contains(" ms  HIT ")).collect();
+    // Of what was not read nothing is probable; of what was, something.
+    let plates: Vec<&str> = plates.into_iter().filter(|line| !line.contains("(not read)")).collect();
+    assert!(!plates.is_empty() && plates.iter().all(|line| line.contains(" %  ") && !line.contains(" 0 %")), "{said}");
+}
+
+#[test]
 fn the_demo_shows_passages_and_hits_on_a_page() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("deep/demo.html");
@@ -257,13 +269,69 @@ fn the_demo_shows_passages_and_hits_on_a_page() {
     assert!(!page.contains("http://") && !page.contains("https://"), "the page needs nothing from elsewhere");
 }
 
+/// `garita eval plates --json` in `folder`: the report, what was said beside it, and the exit code.
+fn eval(folder: &Path, manifest: &Path) -> (serde_json::Value, String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).current_dir(folder).args(["eval", "plates", "--json"]).arg(manifest).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}")), said, output.status.code())
+}
+
 #[test]
 fn eval_measures_testdata() {
-    let output = garita(&["eval", "plates", "testdata/lane/manifest.jsonl", "--json"]);
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert!(output.status.success());
+    let folder = tempfile::tempdir().expect("a folder");
+    let (report, said, code) = eval(folder.path(), &common::testdata().join("lane/manifest.jsonl"));
+    assert_eq!(code, Some(0), "{said}");
     for key in ["recall", "precision", "exact", "exact_folded", "within_one", "within_one_folded"] {
         assert!(report[key]["n"].as_u64() > Some(0), "{key}: {}", report[key]);
         assert_eq!(report[key]["interval"].as_array().map(Vec::len), Some(2));
+    }
+    // The sheet of the worst errors, unless said otherwise.
+    assert!(said.contains("out/eval.png"), "{said}");
+    let sheet = image::open(folder.path().join("out/eval.png")).expect("a picture");
+    assert!(sheet.width() > 0);
+}
+
+/// Pictures that cannot be read make no figure better.
+#[test]
+fn eval_counts_the_plates_of_pictures_that_cannot_be_read_as_missed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("manifest.jsonl");
+    std::fs::copy(common::testdata().join("lane/manifest.jsonl"), &manifest).expect("copies");
+    std::fs::create_dir(folder.path().join("img")).expect("a folder");
+    let samples = common::lane_samples();
+    for sample in &samples {
+        std::fs::copy(&sample.path, folder.path().join(&sample.name)).expect("copies");
+    }
+    let (sound, said, _) = eval(folder.path(), &manifest);
+    let damaged: Vec<_> = samples.iter().step_by(2).collect();
+    for sample in &damaged {
+        std::fs::write(folder.path().join(&sample.name), &common::encoded(sample)[..1_000]).expect("writes");
+    }
+    let (report, worse, code) = eval(folder.path(), &manifest);
+    assert_eq!((code, report["errors"].as_array().map(Vec::len)), (Some(1), Some(damaged.len())), "{said}{worse}");
+    for key in ["recall", "exact", "exact_folded", "within_one", "within_one_folded", "jurisdiction_of_all"] {
+        assert_eq!(report[key]["n"], sound[key]["n"], "{key}");
+        assert!(report[key]["share"].as_f64() <= sound[key]["share"].as_f64(), "{key}: {} of {}", report[key], sound[key]);
+    }
+    assert!(report["recall"]["share"].as_f64() < sound["recall"]["share"].as_f64());
+}
+
+/// Before the work, in words.
+#[test]
+fn eval_refuses_what_it_cannot_write_to_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = folder.path().to_str().expect("UTF-8");
+    for option in ["--sheet", "--answers", "--reads"] {
+        let sheet = folder.path().join("sheet.png");
+        let mut arguments = vec!["eval", "plates", "testdata/lane/manifest.jsonl", option, there];
+        if option != "--sheet" {
+            arguments.extend(["--sheet", sheet.to_str().expect("UTF-8")]);
+        }
+        // Without the library that the work takes.
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_garita")).args(arguments).env("ORT_DYLIB_PATH", "/nowhere").current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        let output = output.expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(there) && said.contains("directory") && !said.contains("os error"), "{option}: {said}");
     }
 }

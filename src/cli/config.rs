@@ -1,6 +1,6 @@
 //! `garita config`: is a site file right, and what does it come to?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -18,10 +18,13 @@ pub(crate) enum Command {
     Example,
 }
 
+/// What most call their site file.
+const CUSTOMARY: &str = "garita.toml";
+
 /// Which site file.
 #[derive(ClapArgs)]
 pub(crate) struct SiteArgs {
-    /// The site file; without one, the built-in example over `testdata/`.
+    /// The site file; without one, the built-in example over `testdata/`, which is written into `garita-demo/` where there is none.
     #[arg(value_name = "FILE", env = "GARITA_SITE")]
     file: Option<PathBuf>,
 }
@@ -32,6 +35,12 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Example => return super::say(&site::beginning()).map(|()| ExitCode::SUCCESS),
         Command::Check(args) | Command::Explain(args) => args,
     };
+    if args.file.is_none() {
+        site::demo::inputs()?;
+        if Path::new(CUSTOMARY).exists() {
+            eprintln!("note: {CUSTOMARY} of this folder was not looked at: name it (garita config check {CUSTOMARY})");
+        }
+    }
     let Explained { site, settings, notes } = match Site::explain(args.file.as_deref(), site::environment()) {
         Ok(explained) => explained,
         Err(mistakes) => {

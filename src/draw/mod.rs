@@ -108,12 +108,22 @@ impl Picture {
         Ok(file.into_inner())
     }
 
+    /// The picture as a PNG file.
+    ///
+    /// # Errors
+    /// `Machine` where the encoder fails.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        let mut file = std::io::Cursor::new(Vec::new());
+        self.pixels.write_to(&mut file, ImageFormat::Png).map_err(|error| Error::new(Fault::Machine, format!("cannot encode a picture: {error}")))?;
+        Ok(file.into_inner())
+    }
+
     /// Writes the picture as a PNG file.
     ///
     /// # Errors
     /// `Machine` or `Caller` where it cannot be written.
     pub fn save_png(&self, path: &Path) -> Result<()> {
-        self.pixels.save_with_format(path, ImageFormat::Png).map_err(|error| Error::new(Fault::Machine, error.to_string()).in_(path.display()))
+        std::fs::write(path, self.to_png()?).map_err(|error| Error::io(&error).in_(path.display()))
     }
 
     /// Writes the picture as a JPEG file.

@@ -3,6 +3,9 @@
 //! *Detection*: a truth is found by a plate box whose hull overlaps its box with IoU ≥ 0.5, each box used once, surest first. Plates under 40 pixels
 //! wide are ignored both ways: neither missed, nor false when found.
 //!
+//! A picture that cannot be looked at has all its plates missed, lest a detector or reader that fails on hard pictures seem better for it; the times are of
+//! those that could.
+//!
 //! *Reading*: exact and within one edit, strict and folded (O, Q → 0; I → 1: labels and dies mix them). On crops the plate is read from
 //! its labelled box; on pictures end to end, a missed plate counting as misread. Truths with an unreadable character are left out.
 
@@ -31,7 +34,7 @@ const FOUND_IOU: f32 = 0.5;
 pub struct Outcome {
     /// Index of the sample in the manifest.
     pub sample: usize,
-    /// What went wrong, instead of all the rest.
+    /// Why it could not be looked at; then no read found anything.
     pub error: Option<String>,
     /// Each truth of the sample with the read that found it.
     pub truths: Vec<(Truth, Option<PlateRead>)>,
@@ -52,7 +55,7 @@ pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample, view: View) 
     let mut outcome = Outcome {
         sample: index,
         error: None,
-        truths: Vec::new(),
+        truths: sample.plates.iter().cloned().map(|truth| (truth, None)).collect(),
         false_plates: Vec::new(),
         wall_ms: wall.elapsed().as_secs_f64() * 1e3,
         cpu_ms: cpu.elapsed().as_secs_f64() * 1e3,
@@ -60,8 +63,8 @@ pub fn look(worker: &mut LaneWorker, index: usize, sample: &Sample, view: View) 
     };
     match reads {
         Err(error) => outcome.error = Some(error.to_string()),
-        Ok((reads, _)) if sample.is_crop => outcome.truths = sample.plates.iter().cloned().zip(reads.into_iter().map(Some)).collect(),
-        Ok((reads, _)) => assign(sample, reads, &mut outcome),
+        Ok((reads, _)) if sample.is_crop => outcome.truths.iter_mut().zip(reads).for_each(|((_, found), read)| *found = Some(read)),
+        Ok((reads, _)) => assign(reads, &mut outcome),
     }
     outcome
 }
@@ -84,9 +87,8 @@ fn reads(worker: &mut LaneWorker, sample: &Sample, view: View) -> Result<(Vec<Pl
 }
 
 /// Gives each truth the surest unused read that overlaps it enough.
-fn assign(sample: &Sample, mut reads: Vec<PlateRead>, outcome: &mut Outcome) {
+fn assign(mut reads: Vec<PlateRead>, outcome: &mut Outcome) {
     reads.sort_by(|a, b| b.plate.score.total_cmp(&a.plate.score));
-    outcome.truths = sample.plates.iter().cloned().map(|truth| (truth, None)).collect();
     for read in reads {
         let overlap = |truth: &Truth| truth.hull.map_or(0.0, |hull| iou(&read.plate, &PlateBox::of_hull(hull)));
         let best = outcome
@@ -214,7 +216,7 @@ pub struct Report {
     pub cpu_ms: [f64; 2],
     /// Median wall time of all but the decoding, milliseconds.
     pub rest_ms: f64,
-    /// Samples that could not be looked at.
+    /// Samples that could not be looked at, and why.
     pub errors: Vec<String>,
 }
 
@@ -239,7 +241,7 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
         let sample = &samples[outcome.sample];
         report.errors.extend(outcome.error.iter().map(|error| format!("{}: {error}", sample.name)));
         for (truth, read) in &outcome.truths {
-            let wide = truth.width().is_none_or(|width| width >= min_width);
+            let wide = is_wide(truth, min_width);
             let groups = groups(sample, truth);
             let mut cells: Vec<_> = groups.into_iter().collect();
             if !sample.is_crop && wide {
@@ -260,12 +262,9 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
                 report.answers.push(Answer::of(&read, true, fold(read.text.as_str()) == fold(text)));
             }
         }
-        for read in &outcome.false_plates {
-            let [left, _, right, _] = read.plate.hull();
-            if right - left >= min_width {
-                report.precision.count(false);
-                report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false, false)));
-            }
+        for read in outcome.false_plates.iter().filter(|read| is_wide_box(&read.plate, min_width)) {
+            report.precision.count(false);
+            report.answers.extend((!read.text.is_empty()).then(|| Answer::of(read, false, false)));
         }
     }
     let trials = report.reading.exact.of;
@@ -275,12 +274,23 @@ pub fn report(samples: &[Sample], outcomes: &[Outcome], min_width: f32) -> Repor
     report.calibration_error_labelled = calibration_error(&labelled);
     report.yield_at_half_percent = yield_at(&answers, trials, 0.005);
     report.yield_at_one_percent = yield_at(&answers, trials, 0.01);
-    let wall: Vec<f64> = outcomes.iter().map(|outcome| outcome.wall_ms).collect();
-    let cpu: Vec<f64> = outcomes.iter().map(|outcome| outcome.cpu_ms).collect();
+    let times = |of: fn(&Outcome) -> f64| outcomes.iter().filter(|outcome| outcome.error.is_none()).map(of).collect::<Vec<f64>>();
+    let (wall, cpu) = (times(|outcome| outcome.wall_ms), times(|outcome| outcome.cpu_ms));
     report.wall_ms = [0.5, 0.95, 0.99].map(|share| quantile(&wall, share));
-    report.rest_ms = quantile(&outcomes.iter().map(|outcome| outcome.wall_ms - outcome.decode_ms).collect::<Vec<_>>(), 0.5);
+    report.rest_ms = quantile(&times(|outcome| outcome.wall_ms - outcome.decode_ms), 0.5);
     report.cpu_ms = [cpu.iter().sum::<f64>() / cpu.len().max(1) as f64, quantile(&cpu, 0.5)];
     report
+}
+
+/// Whether a labelled plate counts as missed where nothing finds it: one of unknown width does.
+pub(super) fn is_wide(truth: &Truth, min_width: f32) -> bool {
+    truth.width().is_none_or(|width| width >= min_width)
+}
+
+/// Whether a box counts as false where it finds nothing.
+pub(super) fn is_wide_box(plate: &PlateBox, min_width: f32) -> bool {
+    let [left, _, right, _] = plate.hull();
+    right - left >= min_width
 }
 
 /// Which cells of the break-down a plate falls in.

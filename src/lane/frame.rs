@@ -2,13 +2,15 @@
 //!
 //! A damaged frame must be "bad frame: why" and never "no plate". What that takes was measured (`tests/bad_frames.rs` keeps it true): the JPEG
 //! decoder in its default mode accepts files cut at 25, 50 or 99 %, and in strict mode those whose data end too early before an end marker. So frames must
-//! have the end marker *and* a baseline file is decoded, strictly, without it: then it notices data that end early, and of flipped bits in
-//! them one of four instead of one of fifty. What is left only a sender's digest finds.
+//! have the end marker *and* a baseline file is decoded, strictly, with 1 bits in its place: no Huffman code is all ones (the decoder refuses tables with
+//! one), so data that end early do not decode, and of flipped bits in them it notices one of four instead of one of fifty. With nothing in its place it
+//! would not decode sound pictures whose last row of blocks is less than the eight bytes that it looks ahead, such as flat ones. What passes unnoticed: a cut
+//! in the very last block. What is left only a sender's digest finds.
 //!
 //! A progressive file does not decode without its end marker. It must have sent every coefficient down to its last bit, so whole scans that
-//! are missing are noticed, and 1 bits are put behind the data of each scan but the first (the decoder wants a marker right there): no Huffman
-//! code is all ones, so data that end early in the middle of a scan do not decode. What passes unnoticed: part of the first scan lost where the
-//! others follow, and a scan cut where all that is missing is raw bits or the end of its last symbol.
+//! are missing are noticed, and 1 bits are put behind the data of each scan but the first (the decoder wants a marker right there), for the same reason.
+//! What passes unnoticed: part of the first scan lost where the others follow, and a scan cut where all that is missing is raw bits or the end of
+//! its last symbol.
 //!
 //! A picture that says that it lies on its side or head (EXIF) is turned, as viewers do: boxes and crops are of what people see.
 //!
@@ -19,7 +21,7 @@
 use std::borrow::Cow;
 
 use image::metadata::Orientation;
-use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZCursor, ZSeekFrom};
+use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
@@ -42,6 +44,12 @@ const MAX_SCANS: usize = 64;
 
 /// The end marker must begin within this many last bytes; some cameras pad after it.
 const END_MARKER_WITHIN: usize = 64;
+
+/// Bytes of 1 bits behind the data of a baseline file: eight that the decoder looks ahead, eight for the longest symbol (27 bits) and the code behind it.
+const AHEAD: usize = 16;
+
+/// A byte of 1 bits in a scan: 0xFF alone would begin a marker.
+const STUFFED_ONES: [u8; 2] = [0xFF, 0x00];
 
 /// Bytes of 1 bits behind the data of a progressive scan. More than any run of raw bits between two Huffman codes is likely to be; a guess, unmeasured.
 const ONES: usize = 1024;
@@ -114,14 +122,19 @@ impl Luma {
             return Err(bad(Fault::Damaged, format!("JPEG ends at byte {} without an end marker: it was cut off; send it again", encoded.len())));
         };
         let header = header.ok_or_else(|| bad(Fault::Damaged, "JPEG has no frame header"))?;
-        let strict = if baseline { Cow::Borrowed(&encoded[..end]) } else { Cow::Owned(strict_progressive(encoded)?) };
+        if header.luma != header.most {
+            return Err(bad(Fault::Unsupported, "is a JPEG with more chroma than luma: send it in 4:2:0, 4:2:2 or 4:4:4"));
+        }
+        // 4:4:0. The decoder gives the luma of these rightly in colours only.
+        let by_colours = header.most == (1, 2);
+        let (strict, ones) = if baseline { (Cow::Borrowed(&encoded[..end]), AHEAD) } else { (Cow::Owned(strict_progressive(encoded)?), 0) };
         let options = DecoderOptions::default()
             .set_strict_mode(true)
             .set_max_width(MAX_SIDE)
             .set_max_height(MAX_SIDE)
             .jpeg_set_max_scans(MAX_SCANS)
-            .jpeg_set_out_colorspace(ColorSpace::Luma);
-        let mut decoder = JpegDecoder::new_with_options(Input(ZCursor::new(&strict)), options);
+            .jpeg_set_out_colorspace(if by_colours { ColorSpace::RGB } else { ColorSpace::Luma });
+        let mut decoder = JpegDecoder::new_with_options(Input { bytes: &strict, at: 0, ones }, options);
         let damaged = |error: DecodeErrors| bad(Fault::Damaged, format!("JPEG does not decode: {}", said(&error)));
         decoder.decode_headers().map_err(|error| match header {
             JpegHeader { width, height, .. } if width > MAX_SIDE || height > MAX_SIDE => too_large(width, height),
@@ -133,10 +146,16 @@ impl Luma {
             return Err(bad(Fault::Unsupported, format!("is a JPEG in {colours}: send it in YCbCr, as cameras write it, in grey, or as PNG")));
         }
         self.resize(info.width as usize, info.height as usize)?;
-        decoder.decode_into(&mut self.pixels).map_err(damaged)?;
-        if let Some(turned) = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif)) {
-            self.turn(turned);
+        // Of the headers alone, as `Picture::decode` turns: not of what stands between scans.
+        let lies = orientation(decoder.exif().map(Vec::as_slice));
+        if by_colours {
+            let mut samples = vec![0; 3 * self.pixels.len()];
+            decoder.decode_into(&mut samples).map_err(damaged)?;
+            self.take(&samples, 3);
+        } else {
+            decoder.decode_into(&mut self.pixels).map_err(damaged)?;
         }
+        self.turn(lies);
         Ok(())
     }
 
@@ -162,6 +181,8 @@ impl Luma {
         let mut reader = decoder.read_info().map_err(damaged)?;
         let (width, height) = reader.info().size();
         self.resize(width as usize, height as usize)?;
+        // Of what stands before the pixels, as `Picture::decode` turns.
+        let lies = orientation(reader.info().exif_metadata.as_deref());
         let (color, _) = reader.output_color_type();
         if color == png::ColorType::Grayscale && !reader.info().interlaced {
             let mut rows = self.pixels.chunks_exact_mut(self.width);
@@ -172,16 +193,22 @@ impl Luma {
             let size = reader.output_buffer_size().ok_or_else(|| too_large(width as usize, height as usize))?;
             let mut samples = vec![0; size];
             reader.next_frame(&mut samples).map_err(damaged)?;
-            let channels = color.samples();
-            for (target, pixel) in self.pixels.iter_mut().zip(samples.chunks_exact(channels)) {
-                *target = match *pixel {
-                    [red, green, blue, ..] => luma(red, green, blue),
-                    [grey, ..] => grey,
-                    [] => 0,
-                };
-            }
+            self.take(&samples, color.samples());
         }
-        reader.finish().map_err(damaged)
+        reader.finish().map_err(damaged)?;
+        self.turn(lies);
+        Ok(())
+    }
+
+    /// The luma of pixels of `channels` samples each: red, green and blue, or grey, and what more there is.
+    fn take(&mut self, samples: &[u8], channels: usize) {
+        for (target, pixel) in self.pixels.iter_mut().zip(samples.chunks_exact(channels)) {
+            *target = match *pixel {
+                [red, green, blue, ..] => luma(red, green, blue),
+                [grey, ..] => grey,
+                [] => 0,
+            };
+        }
     }
 
     fn resize(&mut self, width: usize, height: usize) -> Result<()> {
@@ -197,53 +224,99 @@ impl Luma {
     }
 }
 
-/// A file in memory, as the JPEG decoder reads it. It takes four bytes at a time, a hundred thousand times a frame; of [`ZCursor`] each is a call of `memmove`,
-/// because it looks how many bytes there are, in all a tenth of the decoding. Here it is one load.
-struct Input<'a>(ZCursor<&'a [u8]>);
+/// A file in memory, as the JPEG decoder reads it, and 1 bits behind it for its data, which it reads byte by byte at the end; never for a header. It takes
+/// four bytes at a time, a hundred thousand times a frame; of [`ZCursor`](zune_core::bytestream::ZCursor) each is a call of `memmove`, because it looks how
+/// many bytes there are, in all a tenth of the decoding. Here it is one load.
+struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// How many bytes of 1 bits, each two bytes of [`STUFFED_ONES`].
+    ones: usize,
+}
+
+impl Input<'_> {
+    #[inline(always)]
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Fills `buffer` from what is here, or leaves it.
+    #[inline(always)]
+    fn fill(&self, buffer: &mut [u8]) -> std::result::Result<(), ZByteIoError> {
+        let rest = self.rest();
+        let bytes = rest.get(..buffer.len()).ok_or(ZByteIoError::NotEnoughBytes(rest.len(), buffer.len()))?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}
 
 impl ZByteReaderTrait for Input<'_> {
     #[inline(always)]
     fn read_exact_bytes(&mut self, buffer: &mut [u8]) -> std::result::Result<(), ZByteIoError> {
-        let (_, rest) = self.0.split();
-        let Some(bytes) = rest.get(..buffer.len()) else { return Err(ZByteIoError::NotEnoughBytes(rest.len(), buffer.len())) };
-        buffer.copy_from_slice(bytes);
-        self.0.skip(buffer.len());
+        self.fill(buffer)?;
+        self.at += buffer.len();
         Ok(())
     }
 
     #[inline(always)]
     fn read_byte_no_error(&mut self) -> u8 {
-        self.0.read_byte_no_error()
+        let byte = match self.bytes.get(self.at) {
+            Some(&byte) => byte,
+            None if self.is_eof().unwrap_or(true) => 0,
+            None => STUFFED_ONES[(self.at - self.bytes.len()) % 2],
+        };
+        self.at += 1;
+        byte
     }
 
     fn read_bytes(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, ZByteIoError> {
-        self.0.read_bytes(buffer)
+        let length = self.peek_bytes(buffer)?;
+        self.at += length;
+        Ok(length)
     }
 
     fn peek_bytes(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, ZByteIoError> {
-        self.0.peek_bytes(buffer)
+        let length = buffer.len().min(self.rest().len());
+        self.fill(&mut buffer[..length])?;
+        Ok(length)
     }
 
     fn peek_exact_bytes(&mut self, buffer: &mut [u8]) -> std::result::Result<(), ZByteIoError> {
-        self.0.peek_exact_bytes(buffer)
+        self.fill(buffer)
     }
 
-    fn z_seek(&mut self, from: ZSeekFrom) -> std::result::Result<u64, ZByteIoError> {
-        self.0.z_seek(from)
+    #[inline(always)]
+    fn z_seek(&mut self, to: ZSeekFrom) -> std::result::Result<u64, ZByteIoError> {
+        let (from, by) = match to {
+            ZSeekFrom::Start(at) => (0, at as i64),
+            ZSeekFrom::End(by) => (self.bytes.len(), by),
+            ZSeekFrom::Current(by) => (self.at, by),
+        };
+        self.at = from.checked_add_signed(by as isize).ok_or(ZByteIoError::SeekError("before the beginning"))?;
+        Ok(self.at as u64)
     }
 
     #[inline(always)]
     fn is_eof(&mut self) -> std::result::Result<bool, ZByteIoError> {
-        self.0.is_eof()
+        Ok(self.at >= self.bytes.len() + STUFFED_ONES.len() * self.ones)
     }
 
     fn z_position(&mut self) -> std::result::Result<u64, ZByteIoError> {
-        self.0.z_position()
+        Ok(self.at as u64)
     }
 
     fn read_remaining(&mut self, sink: &mut Vec<u8>) -> std::result::Result<usize, ZByteIoError> {
-        self.0.read_remaining(sink)
+        let rest = self.rest();
+        let length = rest.len();
+        sink.extend_from_slice(rest);
+        self.at += length;
+        Ok(length)
     }
+}
+
+/// How a picture says that it lies, in its EXIF data if it has any.
+fn orientation(exif: Option<&[u8]>) -> Orientation {
+    exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
 }
 
 /// ITU-R BT.601 luma, as JPEG's own Y: 0.299 R + 0.587 G + 0.114 B, in 1/256.
@@ -260,15 +333,22 @@ struct JpegHeader {
     precision: u8,
     width: usize,
     height: usize,
+    /// How many blocks across and down the first component, luma, has in a unit of the picture.
+    luma: (u8, u8),
+    /// How many the component with the most has.
+    most: (u8, u8),
 }
 
 /// The first frame header of a JPEG file; nothing where its segments do not lead to one.
 fn jpeg_header(encoded: &[u8]) -> Option<JpegHeader> {
     let is_frame = |marker: u8| matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
     let Segment { marker, body, .. } = segments(encoded).find(|segment| is_frame(segment.marker))?;
-    let [precision, height_high, height_low, width_high, width_low, ..] = *body else { return None };
+    let [precision, height_high, height_low, width_high, width_low, _, ref components @ ..] = *body else { return None };
     let side = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low]));
-    Some(JpegHeader { marker, precision, width: side(width_high, width_low), height: side(height_high, height_low) })
+    let blocks = || components.chunks_exact(3).map(|component| (component[1] >> 4, component[1] & 0x0F));
+    let most = blocks().fold((0, 0), |most, blocks| (most.0.max(blocks.0), most.1.max(blocks.1)));
+    let (width, height) = (side(width_high, width_low), side(height_high, height_low));
+    Some(JpegHeader { marker, precision, width, height, luma: blocks().next().unwrap_or_default(), most })
 }
 
 /// One segment of a JPEG file.
@@ -311,7 +391,7 @@ fn strict_progressive(encoded: &[u8]) -> Result<Vec<u8>> {
     const NOTHING: u8 = 0xFF;
     // By component: its identifier, and the lowest bit that came of each coefficient.
     let mut components: Vec<(u8, [u8; 64])> = Vec::new();
-    let ones = [0xFFu8, 0x00].repeat(ONES);
+    let ones = STUFFED_ONES.repeat(ONES);
     let mut strict = Vec::with_capacity(encoded.len() + MAX_SCANS * ones.len());
     let (mut copied, mut scans, mut in_scan) = (0, 0, false);
     for Segment { at, marker, body } in segments(encoded) {
@@ -354,6 +434,8 @@ fn strict_progressive(encoded: &[u8]) -> Result<Vec<u8>> {
 /// What the decoder says, without the quotes that it puts around some of its sentences.
 fn said(error: &DecodeErrors) -> String {
     match error {
+        // 1 bits where a code should be, as they stand behind the data.
+        DecodeErrors::Format(text) if text.starts_with("Bad Huffman Code 0xFFFF") => "its data end early or are damaged".to_owned(),
         DecodeErrors::Format(text) => text.clone(),
         DecodeErrors::FormatStatic(text) => (*text).to_owned(),
         other => other.to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use garita::pipeline::FrameTimes;
 use garita::pipeline::lanes::{LaneEvent, LaneSettings, Lanes};
 use garita::watchlist::snapshot::Watchlist;
 
+use super::percent;
+
 mod page;
 mod rail;
 
@@ -37,9 +39,8 @@ pub(crate) struct Args {
     /// Where to write the page.
     #[arg(long, value_name = "FILE", default_value = "out/demo.html")]
     page: PathBuf,
-    /// Worker threads; as many as there are cores unless given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: super::Threads,
     #[command(flatten)]
     models: super::ModelArgs,
 }
@@ -63,10 +64,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let models = args.models.load()?;
     let watchlist = Watchlist::new(super::load_watchlist(&folder.join("watchlist.csv"), jiff::Timestamp::now())?);
     super::say(&format!("garita demo: {} frames of {} lanes, {} entries on the watchlist\n\n", samples.len(), lanes.len(), watchlist.load().len()))?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let settings = vec![LaneSettings { view: View::Whole, gap_ms: GAP_MS, first: false, enrolled: None }; lanes.len()];
     let passages = settings.iter().map(|lane| Passages::new(lane.gap_ms, 0)).collect();
-    let (running, events) = Lanes::start(&engine, &models, args.threads.unwrap_or(cores), &settings, passages, vec![Arc::new(watchlist)])?;
+    // Each lane has one frame under way.
+    let threads = args.threads.for_jobs(lanes.len());
+    let (running, events) = Lanes::start(&engine, &models, threads, &settings, passages, vec![Arc::new(watchlist)])?;
     let mut told = Told::default();
     feed(&running, &lanes, &events, &mut told)?;
     let rest = std::thread::spawn(move || running.finish());
@@ -197,24 +199,4 @@ fn latency_table(told: &Told) -> String {
         let _ = writeln!(text, "{:<10} {:>8.3} {:>8.3} {:>8.1}", budget.stage.name(), quantile(0.5), quantile(0.99), f64::from(budget.p99_us) / 1e3);
     }
     text
-}
-
-/// A probability or share (0..=1) as people read it: what may be is not "0 %", and what is not certain not "100 %".
-fn percent(share: impl Into<f64>) -> String {
-    let share: f64 = share.into();
-    if share > 0.0 && share < 0.01 {
-        "< 1 %".to_owned()
-    } else if (0.995..1.0).contains(&share) {
-        "> 99 %".to_owned()
-    } else {
-        format!("{:.0} %", 100.0 * share)
-    }
-}
-
-/// The folder that a file goes into, made where it is missing.
-fn make_folder_of(path: &Path) -> Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(|error| Error::io(&error).in_(folder.display())),
-        None => Ok(()),
-    }
 }

@@ -59,7 +59,7 @@ pub(super) fn write(path: &Path, lanes: &[&str], told: &Told, cars: &str) -> Res
         );
     }
     page.push_str("</html>\n");
-    super::make_folder_of(path)?;
+    crate::cli::make_folder_of(path)?;
     std::fs::write(path, page).map_err(|error| Error::io(&error).in_(path.display()))
 }
 

@@ -20,9 +20,8 @@ pub(crate) struct Args {
     /// A passage is over when no read of it came for this long, milliseconds.
     #[arg(long, value_name = "MS", default_value_t = garita::lane::passage::GAP_MS)]
     gap: i64,
-    /// Worker threads; as many as there are cores unless given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: crate::cli::Threads,
     #[command(flatten)]
     models: crate::cli::ModelArgs,
 }
@@ -33,7 +32,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let sequences = sequences(&samples).map_err(|error| error.in_(args.manifest.display()))?;
     let engine = Engine::load()?;
     let models = args.models.load()?;
-    let mut workers = crate::cli::workers(args.threads, || LaneWorker::open(&engine, &models))?;
+    let mut workers = crate::cli::workers(args.threads.for_jobs(sequences.len()), || LaneWorker::open(&engine, &models))?;
     let progress = crate::cli::progress(sequences.len() as u64, "lanes", true);
     let mut outcomes = Vec::new();
     let mut failed = None;

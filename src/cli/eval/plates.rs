@@ -1,7 +1,7 @@
 //! `garita eval plates`: how well plates are found and read.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
@@ -15,6 +15,8 @@ use garita::lane::detect::View;
 use garita::lane::line::PlateLine;
 use garita::lane::read::PlateRead;
 use garita::pipeline::{LaneWorker, ordered};
+
+use crate::cli::printable;
 
 /// Smaller rows of the break-down say nothing and are printed only by `--json`.
 const MIN_ROW: usize = 10;
@@ -30,9 +32,9 @@ pub(crate) struct Args {
     /// Print the figures as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write a picture sheet of the worst errors (PNG).
-    #[arg(long, value_name = "FILE")]
-    sheet: Option<PathBuf>,
+    /// Where to write a picture sheet of the worst errors (PNG): wrong texts, boxes that are no plate, plates that were missed.
+    #[arg(long, value_name = "FILE", default_value = "out/eval.png")]
+    sheet: PathBuf,
     /// Write every read with what its confidence was made of, as JSON lines: what `models/train/calibrate.py` fits on.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
@@ -45,9 +47,8 @@ pub(crate) struct Args {
     /// Plates narrower than this are ignored both ways, pixels.
     #[arg(long, value_name = "PIXELS", default_value_t = garita::eval::plates::MIN_WIDTH)]
     min_width: f32,
-    /// Worker threads; as many as there are cores unless given.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: crate::cli::Threads,
     #[command(flatten)]
     models: crate::cli::ModelArgs,
 }
@@ -58,10 +59,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if samples.is_empty() {
         return Err(Error::new(Fault::Caller, format!("nothing to measure in split {}", args.split)).in_(args.manifest.display()));
     }
+    check_writable(&args.sheet).map_err(|error| Error { message: format!("{}; --sheet FILE puts the sheet elsewhere", error.message), ..error })?;
+    [&args.answers, &args.reads].into_iter().flatten().try_for_each(|path| check_writable(path))?;
     let engine = Engine::load()?;
     let models = args.models.load()?;
     let view = if args.tiles { View::Tiled } else { View::Still };
-    let mut workers = crate::cli::workers(args.threads, || LaneWorker::open_for(&engine, &models, view))?;
+    let threads = args.threads.for_jobs(samples.len());
+    let mut workers = crate::cli::workers(threads, || LaneWorker::open_for(&engine, &models, view))?;
     let progress = crate::cli::progress(samples.len() as u64, "images", true);
     let mut outcomes = Vec::with_capacity(samples.len());
     ordered(
@@ -74,22 +78,31 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         },
     );
     progress.finish_and_clear();
-    if let Some(path) = &args.sheet {
-        sheet::draw(&samples, &outcomes)?.save_png(path)?;
-    }
     let report = report(&samples, &outcomes, args.min_width);
+    let text = if args.json { serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data") + "\n" } else { tables(&report, samples.len()) };
+    crate::cli::say(&text)?;
+    report.errors.iter().for_each(|error| eprintln!("{}", printable(error)));
     if let Some(path) = &args.answers {
         let lines: String = report.answers.iter().map(|answer| serde_json::to_string(answer).expect("plain data") + "\n").collect();
-        std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
+        write(path, lines.as_bytes())?;
     }
     if let Some(path) = &args.reads {
         let lines: String = outcomes.iter().map(|outcome| reads_line(&samples[outcome.sample].name, outcome) + "\n").collect();
-        std::fs::write(path, lines).map_err(|error| Error::io(&error).in_(path.display()))?;
+        write(path, lines.as_bytes())?;
     }
-    let text = if args.json { serde_json::to_string_pretty(&ReportJson::from(&report)).expect("plain data") + "\n" } else { tables(&report, samples.len()) };
-    crate::cli::say(&text)?;
-    report.errors.iter().for_each(|error| eprintln!("{error}"));
+    write(&args.sheet, &sheet::draw(&samples, &outcomes, args.min_width)?.to_png()?)?;
+    eprintln!("the worst errors: {}", printable(&args.sheet.display().to_string()));
     Ok(if report.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says at once what would otherwise be said after the work; what is in the file stays until there is something to write.
+fn check_writable(path: &Path) -> Result<()> {
+    crate::cli::make_folder_of(path)?;
+    std::fs::File::options().append(true).create(true).open(path).map(drop).map_err(|error| Error::io(&error).in_(path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| Error::io(&error).in_(path.display()))
 }
 
 /// The reads of one sample, in the shape of `garita read --json`; `truth` and `truth_jurisdiction` where the label knows them.
@@ -109,7 +122,11 @@ fn reads_line(image: &str, outcome: &Outcome) -> String {
 fn tables(report: &Report, images: usize) -> String {
     let mut text = String::new();
     let error = |error: Option<f64>| error.map_or("-".to_owned(), |error| format!("{error:.3}"));
-    let _ = writeln!(text, "{images} images; share (95 % interval, n)");
+    let unseen = match report.errors.len() {
+        0 => String::new(),
+        errors => format!(", {errors} of them could not be looked at: their plates count as missed"),
+    };
+    let _ = writeln!(text, "{images} images{unseen}; share (95 % interval, n)");
     let _ = writeln!(text, "detection recall    {}", report.recall);
     let _ = writeln!(text, "detection precision {}", report.precision);
     let _ = writeln!(text, "exact               {}   folded {}", report.reading.exact, report.reading.exact_folded);
@@ -129,6 +146,7 @@ fn tables(report: &Report, images: usize) -> String {
     for (kind, cells) in &report.by {
         let _ = writeln!(text, "\n{kind:<12} {:<28} {:<28} {:<28}", "recall", "exact (folded)", "within one (folded)");
         for (value, (recall, reading)) in cells.iter().filter(|(_, (recall, reading))| recall.of.max(reading.exact.of) >= MIN_ROW) {
+            let value = printable(value);
             let _ = writeln!(text, "{value:<12} {recall:<28} {:<28} {:<28}", reading.exact_folded, reading.within_one_folded);
         }
     }
