@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -178,6 +178,8 @@ struct Inspection {
     cars: Vec<CarSegment>,
     identities: Vec<Identity>,
     reports: Vec<CarReport>,
+    /// What its cars have in common: opening the scan and cutting it.
+    shared_ms: [(&'static str, f64); 2],
 }
 
 /// A train that is passing.
@@ -367,12 +369,15 @@ impl Worker {
 
 impl Inspection {
     fn begin(row: ScanRow, path: &Path, consist: Option<Consist>) -> Result<Inspection> {
+        let begun = Instant::now();
         let (scan, damage) = Scan::open_or_recover(path)?;
+        let opened = begun.elapsed();
         let mut session = Session::begin(&scan)?;
         let cars = session.advance(&scan, scan.columns(), true)?;
+        let shared_ms = [("open", milliseconds(opened)), ("cut", milliseconds(begun.elapsed() - opened))];
         let identities = align(&cars, consist.as_ref(), true);
         let cut_short = row.cut_short.clone().or(damage.map(|error| error.to_string()));
-        Ok(Inspection { reports: Vec::with_capacity(cars.len()), row, scan, cut_short, consist, session, cars, identities })
+        Ok(Inspection { shared_ms, reports: Vec::with_capacity(cars.len()), row, scan, cut_short, consist, session, cars, identities })
     }
 
     /// The mark of the car that is next, if it is known well enough to compare pictures.
@@ -386,8 +391,11 @@ impl Inspection {
         let Some(segment) = self.cars.get(self.reports.len()) else { return false };
         let identity = &self.identities[self.reports.len()];
         let earlier = before.map(|(cut, index)| Earlier { scan: &cut.scan, calibration: &cut.calibration, segment: &cut.cars[*index] });
-        let (report, _) =
+        let begun = Instant::now();
+        let (mut report, _) =
             self.session.look(&name_of(&self.row), &self.scan, segment, (identity, self.consist.as_ref()), earlier.as_ref(), thresholds, Some(network));
+        report.timing_ms.extend(self.shared_ms);
+        report.timing_ms.insert("detect", milliseconds(begun.elapsed()));
         self.reports.push(report);
         true
     }
@@ -427,8 +435,10 @@ impl Passing {
         let identities = align(&self.cars, self.consist.as_ref(), false);
         let name = name_of(&self.row);
         let fresh = (first..self.cars.len()).map(|index| {
-            let identity = (&identities[index], self.consist.as_ref());
-            (index, session.look(&name, scan, &self.cars[index], identity, None, thresholds, Some(&mut *network)).0)
+            let (identity, begun) = ((&identities[index], self.consist.as_ref()), Instant::now());
+            let (mut report, _) = session.look(&name, scan, &self.cars[index], identity, None, thresholds, Some(&mut *network));
+            report.timing_ms.insert("detect", milliseconds(begun.elapsed()));
+            (index, report)
         });
         Ok(fresh.collect())
     }
@@ -504,6 +514,11 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
         Err(Error::new(Fault::Damaged, format!("garita failed on it, which is a mistake in garita: {text}; please report it with the file")))
     })
+}
+
+/// To the hundredth.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e5).round() / 100.0
 }
 
 fn now_ms() -> i64 {

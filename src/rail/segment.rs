@@ -255,6 +255,11 @@ impl Segmenter {
         Ok(())
     }
 
+    /// Whether no column has been taken yet.
+    pub fn is_untouched(&self) -> bool {
+        self.taken == 0
+    }
+
     /// Places known so far.
     fn places(&self) -> usize {
         self.first + self.profiles.len()

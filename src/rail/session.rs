@@ -23,6 +23,8 @@ pub struct Session {
     rates: Vec<f64>,
     /// A car was looked at without the network.
     without_network: bool,
+    /// Detectors that fail during the scan, where it was complete from the start: unused from its first column on.
+    failed: Vec<usize>,
 }
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
     pub fn begin(scan: &Scan) -> Result<Session> {
         let calibration = Calibration::begin(scan)?;
         let segmenter = Segmenter::new(scan, &calibration);
-        Ok(Session { calibration, segmenter, watch: Watch::default(), cars: 0, rates: Vec::new(), without_network: false })
+        Ok(Session { calibration, segmenter, watch: Watch::default(), cars: 0, rates: Vec::new(), without_network: false, failed: Vec::new() })
     }
 
     /// Takes the columns up to `columns`; the cars that are complete with them.
@@ -41,6 +43,14 @@ impl Session {
     /// # Errors
     /// Where columns cannot be read.
     pub fn advance(&mut self, scan: &Scan, columns: usize, last: bool) -> Result<Vec<CarSegment>> {
+        // Of a whole scan its end is known before its cars: what has failed by then would be dark in each gap from there on.
+        if last && self.segmenter.is_untouched() {
+            self.failed = self.calibration.failed(scan);
+            if !self.failed.is_empty() {
+                self.failed.iter().for_each(|&detector| self.calibration.dead[detector] = true);
+                self.segmenter = Segmenter::new(scan, &self.calibration);
+            }
+        }
         let cars = self.segmenter.advance(scan, &mut self.calibration, columns, last)?;
         self.cars += cars.len();
         Ok(cars)
@@ -137,6 +147,9 @@ impl Session {
         }
         if let Some((first, count)) = self.segmenter.beamless().filter(|&(_, count)| count >= LOST_COLUMNS) {
             alarms.push(format!("no beam in {count} columns from {first} on, and nothing says that the source was shut: look at the source and the array"));
+        }
+        if let [first, .., last] | [first @ last] = self.failed[..] {
+            alarms.push(format!("{} detectors from {first} to {last} fail during the scan and were not used in any of it", self.failed.len()));
         }
         let failed = self.calibration.failed(scan);
         if let [first, .., last] | [first @ last] = failed[..] {

@@ -13,6 +13,7 @@ use crate::lane::hit::Hit;
 use crate::models::Models;
 use crate::pipeline::FrameTimes;
 use crate::pipeline::portals::ScanNews;
+use crate::rail::inspect::CarReport;
 
 /// Upper ends of the histograms' buckets, seconds: a budget's neighbourhood is finer than its far ends.
 const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -20,6 +21,10 @@ const BUCKETS: [f64; 16] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.007
 /// The stage from a frame's last byte to its acknowledgement, and the one to its hit.
 const ACK: &str = "ack";
 const HIT: &str = "hit";
+/// The stages of a scan: opening it, cutting it, by the car, and looking at a car.
+const RAIL_OPEN: &str = "rail open";
+const RAIL_CUT: &str = "rail cut of a car";
+const RAIL_CAR: &str = "rail car";
 
 /// Starts recording for the process; later calls share the first one's recorder.
 ///
@@ -88,6 +93,10 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     for (stage, budget_ms) in [(ACK, budget::ACK_MS), (HIT, budget::HIT_MS)] {
         gauge!("garita_budget_seconds", "stage" => stage).set(budget_ms as f64 / 1e3);
     }
+    let [open, _, car] = budget::RAIL.map(|budget| budget.p99_us);
+    for (stage, budget_us) in [(RAIL_OPEN, open), (RAIL_CUT, budget::RAIL_CUT_OF_A_CAR_US), (RAIL_CAR, car)] {
+        gauge!("garita_budget_seconds", "stage" => stage).set(f64::from(budget_us) / 1e6);
+    }
     Ok(installed.insert(handle).clone())
 }
 
@@ -140,11 +149,19 @@ pub(super) fn scan(portal: &str, outcome: &'static str) {
 /// What the rail worker says.
 pub(super) fn scan_news(news: &ScanNews<'_>) {
     match news {
-        ScanNews::Car(scan, _) => counter!("garita_passing_cars_total", "portal" => scan.portal.clone()).increment(1),
+        ScanNews::Car(scan, car) => {
+            counter!("garita_passing_cars_total", "portal" => scan.portal.clone()).increment(1);
+            rail_stage(RAIL_CAR, car, "detect", 1);
+        }
         ScanNews::Bad(row, _) => scan(&row.portal, "bad"),
         ScanNews::Inspected(found, description) => {
             let portal = &found.scan.portal;
             scan(portal, if found.summary.error.is_some() { "cut" } else { "inspected" });
+            if let Some(first) = found.cars.first() {
+                rail_stage(RAIL_OPEN, first, "open", 1);
+                rail_stage(RAIL_CUT, first, "cut", found.cars.len());
+            }
+            found.cars.iter().for_each(|car| rail_stage(RAIL_CAR, car, "detect", 1));
             for (figure, value) in found.summary.image_quality.as_object().into_iter().flatten() {
                 match value {
                     serde_json::Value::Array(values) => {
@@ -164,6 +181,13 @@ pub(super) fn scan_news(news: &ScanNews<'_>) {
                 counter!("garita_hits_total", "list" => hit.entry.list.clone(), "class" => class).increment(1);
             }
         }
+    }
+}
+
+/// What a car's report says that a stage took, for each of `cars`.
+fn rail_stage(stage: &'static str, car: &CarReport, timing: &str, cars: usize) {
+    if let Some(took_ms) = car.timing_ms.get(timing) {
+        histogram!("garita_stage_seconds", "stage" => stage).record(took_ms / 1e3 / cars as f64);
     }
 }
 
