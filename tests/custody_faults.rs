@@ -3,6 +3,8 @@
 //! Each test runs this very executable again as the *victim*: it writes to a store until it is killed, or its disk is, and says a line for every fate that it is told.
 //! `GARITA_KILLS` says how many times to kill (30); 1,000 by hand.
 
+#[path = "common/skip.rs"]
+mod skip;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,8 +206,7 @@ fn lines_of(child: Child) -> Vec<String> {
 /// strace, or a loud skip where it is missing and that is not forbidden.
 fn strace(inject: &str, folder: &Path, files: &[&str], script: &str) -> Option<Child> {
     if !Command::new("strace").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("GARITA_FORBID_SKIP").is_none(), "strace is missing (Debian package strace)");
-        eprintln!("SKIPPED: no failing syncs are tried, because strace is missing (Debian package strace)");
+        skip::skip("no failing syncs are tried, because strace is missing (Debian package strace)");
         return None;
     }
     let calls = inject.split(':').next().expect("the calls");
@@ -272,7 +273,7 @@ fn a_small_disk_fills_and_heals() {
     let mine = |script: &str| ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script].map(str::to_owned);
     let own = Command::new("unshare").args(&mine(&mount)[1..]).env(FOLDER, folder.path()).output();
     if !own.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: no disk of one's own can be mounted here; a_full_disk_heals tries the same by strace");
+        skip::untried("no disk of one's own can be mounted here; a_full_disk_heals tries the same by strace");
         return;
     }
     let words = mine(&format!("{mount} && exec {arguments}"));

@@ -190,6 +190,16 @@ fn everything_has_a_limit() {
     assert!(Parts::new("--", 10).is_err());
 }
 
+#[test]
+fn a_length_that_is_too_long_costs_pictures_and_not_the_stream() {
+    let picture = [7; 100_000];
+    let body: Vec<u8> = (0..8).flat_map(|_| [&b"--b\r\nContent-Length: 100100\r\n\r\n"[..], &picture, b"\r\n"].concat()).collect();
+    let (parts, _) = take_apart(&body, "b", 1 << 20, &[1_460]).expect("a boundary is found again");
+    assert!(parts.len() >= 4 && parts.iter().all(|part| part.body.starts_with(&picture)), "{} parts", parts.len());
+    // What never has a boundary is no stream of pictures.
+    assert!(take_apart(&picture, "b", 1 << 20, &[1_460]).is_err());
+}
+
 proptest! {
     #[test]
     fn parts_come_out_as_they_went_in(

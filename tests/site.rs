@@ -173,11 +173,16 @@ fn the_environment_wins_over_the_file() {
     let mode = explained.settings.iter().find(|setting| setting.key == "lane.south-1.mode").unwrap();
     assert_eq!(mode.origin, Origin::Environment("GARITA__LANE__SOUTH_1__MODE".to_owned()));
 
-    let wrong = variables(&[("GARITA__LIMITS__FRAME_BYTE", "1"), ("GARITA__LANE__EAST__MODE", "watch"), ("GARITA__WORKERS", "many")]);
+    let wrong = variables(&[
+        ("GARITA__LIMITS__FRAME_BYTE", "1"),
+        ("GARITA__LANE__EAST__MODE", "watch"),
+        ("GARITA__WORKERS", "many"),
+        ("GARITA_LIMITS__FRAME_BYTES", "1"),
+    ]);
     let mistakes = Site::parse(EXAMPLE, &folder(), wrong).unwrap_err();
     let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.place.as_str()).collect();
-    assert_eq!(places.len(), 3, "{mistakes:?}");
-    for name in ["GARITA__LIMITS__FRAME_BYTE", "GARITA__LANE__EAST__MODE", "GARITA__WORKERS"] {
+    assert_eq!(places.len(), 4, "{mistakes:?}");
+    for name in ["GARITA__LIMITS__FRAME_BYTE", "GARITA__LANE__EAST__MODE", "GARITA__WORKERS", "GARITA_LIMITS__FRAME_BYTES"] {
         assert!(places.contains(&name), "{mistakes:?}");
     }
 }
@@ -240,7 +245,11 @@ fn without_a_file_the_site_is_the_example() {
     assert!(told.contains("lane.south-1.gap_ms = 2000") && told.contains("# default"), "{told}");
     let elsewhere = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_garita")).args(["config", "check"]).current_dir(elsewhere.path()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "there is nothing to replay there");
+    assert!(output.status.success(), "what it replays is written there first: {}", String::from_utf8_lossy(&output.stdout));
+    std::fs::write(elsewhere.path().join("garita.toml"), "wrong").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_garita")).args(["config", "check"]).current_dir(elsewhere.path()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("garita.toml of this folder was not looked at"), "{told}");
 }
 
 /// A value for `key`, as TOML, and whether it is text.

@@ -9,7 +9,7 @@
 //! | `ready` | R1: ready again after kill -9 within 3 s, with a million rows |
 //!
 //! The server is the real one, in a process of its own; frames are rendered here from their seed. What two runs are compared for runs in turns. Memory's slope and
-//! the acknowledgements are judged from 600 seconds on; before that the one is mostly caches that fill, the other one slow second of a disk. Senders share the machine with the server, as they would not in the field. With `--tries`
+//! the 50 ms are judged from 600 seconds on; before that the one is mostly caches that fill, the other one slow second of a disk, and what is held is coarser. Senders share the machine with the server, as they would not in the field. With `--tries`
 //! a run that misses a figure is repeated: times on a shared machine say as much about its neighbours, and those do not stay for long.
 
 #[allow(dead_code, reason = "shared with tests/chaos, which uses more of it")]

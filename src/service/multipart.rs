@@ -8,9 +8,9 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Error, Fault, Result};
 
-/// The most bytes of a part's headers, and of what is passed over before a boundary.
+/// The most bytes of a part's headers, and of what is passed over before the first boundary; before a later one there may be a whole part, where a length was too long.
 const MOST_HEADER_BYTES: usize = 16 << 10;
-const MOST_BETWEEN_BYTES: usize = 64 << 10;
+const MOST_BEFORE_BYTES: usize = 64 << 10;
 
 /// One part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Parts {
     state: State,
     /// In what was passed over before a boundary.
     passed_over: usize,
+    /// Most that may be.
+    may_pass_over: usize,
     /// Up to here the buffer has been searched in vain.
     searched: usize,
 }
@@ -71,7 +73,7 @@ impl Parts {
         if boundary.is_empty() || boundary.len() > 200 {
             return Err(Error::new(Fault::Damaged, "a multipart boundary must have 1 to 200 characters"));
         }
-        Ok(Parts { boundary, limit, buffer: BytesMut::new(), state: State::Between, passed_over: 0, searched: 0 })
+        Ok(Parts { boundary, limit, buffer: BytesMut::new(), state: State::Between, passed_over: 0, may_pass_over: MOST_BEFORE_BYTES, searched: 0 })
     }
 
     /// Takes in what came next.
@@ -104,6 +106,7 @@ impl Parts {
                         return Ok(None);
                     };
                     self.passed_over = 0;
+                    self.may_pass_over = MOST_BEFORE_BYTES + self.limit;
                     self.step_over(line.end);
                     self.state = if line.last { State::Over } else { State::Headers };
                 }
@@ -162,9 +165,9 @@ impl Parts {
     fn pass_over(&mut self, bytes: usize) -> Result<()> {
         self.buffer.advance(bytes);
         self.passed_over += bytes;
-        if self.passed_over > MOST_BETWEEN_BYTES {
-            let boundary = String::from_utf8_lossy(&self.boundary);
-            return Err(Error::new(Fault::Damaged, format!("no boundary ({boundary:?}) in {MOST_BETWEEN_BYTES} bytes: this is no multipart body")));
+        if self.passed_over > self.may_pass_over {
+            let (boundary, bytes) = (String::from_utf8_lossy(&self.boundary), self.may_pass_over);
+            return Err(Error::new(Fault::Damaged, format!("no boundary ({boundary:?}) in {bytes} bytes: this is no multipart body")));
         }
         Ok(())
     }

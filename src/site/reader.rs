@@ -146,9 +146,17 @@ impl<'t> Reader<'t> {
     /// What came of it; variables that no key has are mistakes.
     pub(super) fn finish(self) -> Outcome {
         let mut outcome = self.outcome.into_inner();
-        for name in self.environment.keys().filter(|name| name.starts_with("GARITA__") && !outcome.asked.contains(*name)) {
-            let message = "there is no such setting: unset it, or see `garita config explain` for those that there are".to_owned();
-            outcome.mistakes.push(Mistake { place: name.clone(), message });
+        // With one underscore too few it is meant for a setting all the same.
+        let meant = |name: &str| name.starts_with("GARITA__") || name.strip_prefix("GARITA_").is_some_and(|rest| rest.contains("__"));
+        for name in self.environment.keys().filter(|name| meant(name) && !outcome.asked.contains(*name)) {
+            let message = match name.starts_with("GARITA__") {
+                true => {
+                    "there is no such setting here: unset it, or see `garita config explain` for those that there are; one of a table that the site file has not \
+                    (a lane, `mqtt`, …) needs the table there first"
+                }
+                false => "settings begin with GARITA__, two underscores",
+            };
+            outcome.mistakes.push(Mistake { place: name.clone(), message: message.to_owned() });
         }
         // In the file's order, then the variables.
         outcome.mistakes.sort_by_key(|mistake| {

@@ -14,3 +14,5 @@ mod routes;
 mod seed;
 #[path = "../chaos/server.rs"]
 mod server;
+#[path = "../common/skip.rs"]
+mod skip;
