@@ -29,8 +29,7 @@ import numpy as np
 from rail_data import CHANNELS, ROWS, TILE, box, cars, channels, coarse, pad, sample, thickness
 
 HERE = pathlib.Path(__file__).parent
-RUNS = HERE / "runs" / "rail"
-CHECKPOINT = HERE / "runs" / "rail.pt"
+RUNS = HERE / "runs"
 
 # ---------------------------------------------------------------- network
 
@@ -96,15 +95,20 @@ REPORT = [
 ]
 
 
+def sets():
+    """The folder of rendered cars."""
+    return RUNS / "rail"
+
+
 def command_data(args):
-    RUNS.mkdir(parents=True, exist_ok=True)
+    sets().mkdir(parents=True, exist_ok=True)
     for name, seed, trains, options in (TRAIN + REPORT if not args.only else [r for r in TRAIN + REPORT if r[0] in args.only]):
-        out = RUNS / f"{name}.npz"
+        out = sets() / f"{name}.npz"
         if out.exists():
             continue
         ns, meta = [], []
-        work = RUNS / "work"
-        for k in range(trains):
+        work = sets() / "work"
+        for k in range(max(1, round(trains * args.share))):
             run = [args.garita, "synth", "rail", "--seed", str(seed + k), "--out", str(work), "--name", name, *options.split()]
             subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
             for car in cars(work / f"{name}-{seed + k}.tif"):
@@ -122,7 +126,7 @@ def command_data(args):
 
 
 def load(name):
-    z = np.load(RUNS / f"{name}.npz")
+    z = np.load(sets() / f"{name}.npz")
     counts, ends, meta = z["counts"], np.cumsum(z["widths"]), json.loads(str(z["meta"]))
     for end, width, m in zip(ends, z["widths"], meta):
         yield dict(m, n=np.ascontiguousarray(counts[end - width : end].T), air=np.array(m["air"], np.float32))
@@ -132,13 +136,13 @@ def command_train(args):
     import torch
 
     torch.set_num_threads(args.threads)
-    normals = [coarse(car) for name, *_ in TRAIN if (RUNS / f"{name}.npz").exists() for car in load(name) if car["kind"] != "locomotive" and car["n"].shape[1] >= 128]
+    normals = [coarse(car) for name, *_ in TRAIN if (sets() / f"{name}.npz").exists() for car in load(name) if car["kind"] != "locomotive" and car["n"].shape[1] >= 128]
     empties, loaded = [c for c in normals if c["empty"]], [c for c in normals if not c["empty"]]
     print(len(empties), "empty and", len(loaded), "loaded normal cars", flush=True)
     net = network().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
     step = 0
-    checkpoint = CHECKPOINT
+    checkpoint = RUNS / "rail.pt"
     if checkpoint.exists() and not args.fresh:
         # weights_only=False: our own file, with the optimiser's state in it.
         state = torch.load(checkpoint, weights_only=False)
@@ -203,7 +207,7 @@ def trained():
     import torch
 
     net = network()
-    state = torch.load(CHECKPOINT, weights_only=False)
+    state = torch.load(RUNS / "rail.pt", weights_only=False)
     net.load_state_dict(state["average"])
     net.eval()
     return net, state["step"]
@@ -256,7 +260,7 @@ def command_eval(args):
     net, step = trained()
     print("step", step)
     for name, *_ in REPORT[: args.sets]:
-        if not (RUNS / f"{name}.npz").exists():
+        if not (sets() / f"{name}.npz").exists():
             continue
         rows = []
         for car in load(name):
@@ -298,7 +302,7 @@ def command_export(args):
     import torch
 
     net, step = trained()
-    out = HERE.parent / "rail.onnx"
+    out = args.models / "rail.onnx"
     x = torch.randn(1, CHANNELS, ROWS, TILE)
     torch.onnx.export(net, (x,), out, input_names=["features"], output_names=["logits"], opset_version=17, dynamo=False)
     import onnxruntime
@@ -331,8 +335,10 @@ def command_curve(args):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", type=pathlib.Path, default=RUNS, help="where rendered cars and the checkpoint lie")
     commands = parser.add_subparsers(required=True)
     c = commands.add_parser("data")
+    c.add_argument("--share", type=float, default=1.0, help="of each set's trains, to see that the recipe runs")
     c.add_argument("--garita", default="target/release/garita")
     c.add_argument("--only", nargs="*")
     c.set_defaults(run=command_data)
@@ -356,6 +362,8 @@ if __name__ == "__main__":
     c.add_argument("logs", nargs="+")
     c.set_defaults(run=command_curve)
     c = commands.add_parser("export")
+    c.add_argument("--models", type=pathlib.Path, default=HERE.parent)
     c.set_defaults(run=command_export)
     args = parser.parse_args()
+    RUNS = args.folder
     args.run(args)

@@ -27,7 +27,7 @@ import reader_export
 import splits
 from plate_formats import JURISDICTIONS
 from reader_data import EDGE, IGNORE, Batches, Real, Rendered, Spoiler, character_cells, jurisdiction_of, plain_input
-from reader_net import CAREFUL, CLASSES, COLUMNS, Reader, beam, edits, fold, greedy, settle, weights, widened
+from reader_net import ALPHABET, CAREFUL, CLASSES, COLUMNS, Reader, beam, edits, fold, greedy, settle, weights, widened
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -299,7 +299,27 @@ def figures(path, rows, inputs):
     return texts
 
 
+def rendered(chosen):
+    """Figures on a pool of rendered plates that nothing was trained on, moderately spoilt: exact, within one edit, jurisdiction, by country."""
+    rng = np.random.default_rng(5)
+    pool = Rendered(chosen.pool, rng, Spoiler(rng))
+    drawn = [pool.next(0.6) for _ in range(len(pool.array["ratio"]))]
+    inputs = (np.stack([sample[0] for sample in drawn])[:, None] / 255).astype(np.float32)
+    for path in chosen.onnx:
+        logs, regions = reader_export.run_all(path, inputs)
+        marks = {}
+        for columns, scores, (_, _, text, region) in zip(np.exp(logs), regions, drawn):
+            far = edits(fold(beam(columns)[0]), fold("".join(ALPHABET[klass - 1] for klass in text)))
+            country = JURISDICTIONS[region].split("-")[0]
+            marks.setdefault(country, []).append((far == 0, far <= 1, int(scores.argmax()) == region))
+        for country, of in sorted(marks.items()):
+            exact, near, state = (interval(sum(mark[k] for mark in of), len(of)) for k in range(3))
+            print(f"{path.name} rendered {country}: exact {exact}, within one edit {near}, jurisdiction {state} (n={len(of)})", flush=True)
+
+
 def evaluate(chosen):
+    if chosen.pool:
+        return rendered(chosen)
     for split in chosen.splits:
         rows, inputs = evaluation_set(chosen.data, split)
         print(f"\n{split}, {len(rows)} crops")
@@ -369,6 +389,7 @@ def options():
     v = tasks.add_parser("eval")
     v.add_argument("onnx", type=Path, nargs="+")
     v.add_argument("--splits", nargs="+", default=["tune", "dev"])
+    v.add_argument("--pool", type=Path, help="a folder that render_plates.py filled with a seed of its own: figures on these instead")
     v.add_argument("--misses", action="store_true", help="print the wrong reads")
     c = tasks.add_parser("curve")
     c.add_argument("logs", type=Path, nargs="+")
