@@ -175,7 +175,7 @@ pub fn digests(headers: &HeaderMap, name: &str) -> Result<Option<Digests>> {
 
 /// As [`digests`]; a sender whose field is refused is told which digest to send.
 pub(super) fn said(headers: &HeaderMap, name: &str) -> std::result::Result<Option<Digests>, Problem> {
-    digests(headers, name).map_err(|error| Problem::from(error).field("want-content-digest", "sha-256=10"))
+    digests(headers, name).map_err(|error| Problem::from(error).field(&("want-content-digest", "sha-256=10")))
 }
 
 /// What a request says of a body that is all there is: of one, Content-Digest and Repr-Digest mean the same.

@@ -14,9 +14,9 @@ pub(crate) struct Problem {
     /// Seconds, where asking again may help.
     pub(crate) retry_after_s: Option<u32>,
     /// A further member, for programs.
-    pub(crate) more: Option<(&'static str, serde_json::Value)>,
+    pub(crate) more: Option<Box<(&'static str, serde_json::Value)>>,
     /// A further header field, its name in lower case.
-    pub(crate) field: Option<(&'static str, &'static str)>,
+    pub(crate) field: Option<&'static (&'static str, &'static str)>,
 }
 
 impl Problem {
@@ -30,12 +30,12 @@ impl Problem {
     }
 
     pub(crate) fn with(mut self, member: &'static str, value: serde_json::Value) -> Problem {
-        self.more = Some((member, value));
+        self.more = Some(Box::new((member, value)));
         self
     }
 
-    pub(crate) fn field(mut self, name: &'static str, value: &'static str) -> Problem {
-        self.field = Some((name, value));
+    pub(crate) fn field(mut self, field: &'static (&'static str, &'static str)) -> Problem {
+        self.field = Some(field);
         self
     }
 }
@@ -72,7 +72,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody { kind: "about:blank", title: self.title, status: self.status.as_u16(), detail: self.detail };
         let mut body = serde_json::to_value(body).expect("plain data");
-        if let Some((member, value)) = self.more {
+        if let Some((member, value)) = self.more.map(|more| *more) {
             body[member] = value;
         }
         let mut response = (self.status, body.to_string()).into_response();
@@ -85,7 +85,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some((name, value)) = self.field {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(*name, HeaderValue::from_static(value));
         }
         response
     }
