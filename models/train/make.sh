@@ -13,6 +13,8 @@ train=models/train
 python=${PYTHON:-python3}
 # Else half of the time is the kernel's, giving and taking pages.
 export MALLOC_MMAP_THRESHOLD_=33000000 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=67108864 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# As `cargo xtask runtime` has it.
+export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$PWD/.runtime/libonnxruntime.so}
 
 # How much of everything: usually, and to see that it runs.
 size() { if [ "${QUICK:-0}" = 1 ]; then echo "$2"; else echo "$1"; fi; }

@@ -139,6 +139,8 @@ def train(chosen):
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         start, seen_seconds = state["step"], state["seconds"]
+        if seen_seconds >= chosen.seconds:
+            return print(f"{checkpoint.name} has had its {chosen.seconds:.0f} s")
     elif chosen.init:
         own, known = model.state_dict(), weights(chosen.init)
         if own["chars.weight"].shape[1] == 2 * known["chars.weight"].shape[1]:

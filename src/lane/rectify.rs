@@ -86,7 +86,7 @@ fn upright(corners: &Corners) -> Option<[f32; 4]> {
 /// The most samples of a row, and the most pixels that they come from, for which [`rectify_upright`] has room.
 const ROW: usize = 1_024;
 
-/// [`rectify`] where rows of the rectangle are rows of the frame, into an `output` of zeros, in some half of the time: two rows of pixels are blended as they stand, and
+/// [`rectify`] where rows of the rectangle are rows of the frame, into an `output` of zeros, in some two thirds of the time: two rows of pixels are blended as they stand, and
 /// where the samples of a row lie is the same for all. False, and nothing is written, where a row does not fit in [`ROW`] or the frame is one pixel wide or high.
 fn rectify_upright(luma: &Luma, [left, top, right, bottom]: [f32; 4], margin: [f32; 2], samples: [usize; 2], output: &mut [f32], width: usize) -> bool {
     let height = output.len() / width;
