@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::sleep;
 
-use super::door::{Answer, Incoming, MAX_CLOCK_OFF_MS, now_ms};
+use super::door::{Answer, Incoming, is_believed, now_ms};
 use super::source::{Backoff, Patience, Source};
 pub use super::watched::QUIET;
 use super::watched::{self, Belongs, Looks, Places, Sight, Stamp};
@@ -157,7 +157,7 @@ fn take(places: &Places, name: &OsStr) -> Result<Option<Taken>> {
     let stamp = Stamp::at(&path);
     let written_ms = stamp
         .and_then(|stamp| i64::try_from(stamp.modified.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok())
-        .filter(|written| written.abs_diff(now_ms()) <= MAX_CLOCK_OFF_MS.unsigned_abs());
+        .filter(|&written| is_believed(written, now_ms()));
     match watched::read(&path, MAX_BYTES) {
         // The disk's fault is no fault of the file.
         Err(error) if error.fault == Fault::Machine => Err(error),

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::door::{Answer, Incoming, MAX_CLOCK_OFF_MS, now_ms};
+use super::door::{Answer, Incoming, is_believed, now_ms};
 use super::multipart::{Part, Parts, boundary_of};
 use super::source::{Newest, Patience, Picture, Source, keep};
 use crate::error::{Error, Fault, Result};
@@ -149,5 +149,5 @@ async fn pictures(camera: &Camera, response: Response<Body>, source: &Source, ne
 fn captured_ms(part: &Part) -> i64 {
     let now = now_ms();
     let said = part.header("x-timestamp").and_then(|text| text.parse::<f64>().ok()).map(|seconds| (seconds * 1e3) as i64);
-    said.filter(|said| said.abs_diff(now) <= MAX_CLOCK_OFF_MS.unsigned_abs()).unwrap_or(now)
+    said.filter(|&said| is_believed(said, now)).unwrap_or(now)
 }
