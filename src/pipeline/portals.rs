@@ -376,7 +376,9 @@ impl Inspection {
         let cars = session.advance(&scan, scan.columns(), true)?;
         let shared_ms = [("open", milliseconds(opened)), ("cut", milliseconds(begun.elapsed() - opened))];
         let identities = align(&cars, consist.as_ref(), true);
-        let cut_short = row.cut_short.clone().or(damage.map(|error| error.to_string()));
+        // Whom the store's own path would tell nothing knows the scan by its name.
+        let told = |error: Error| error.to_string().replace(&path.display().to_string(), &name_of(&row));
+        let cut_short = row.cut_short.clone().or(damage.map(told));
         Ok(Inspection { shared_ms, reports: Vec::with_capacity(cars.len()), row, scan, cut_short, consist, session, cars, identities })
     }
 
