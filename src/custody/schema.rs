@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -34,19 +34,27 @@ pub const APPLICATION: i32 = 0x4752_5441;
 /// How long a connection waits for another one's lock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Locks `folder` for this process until the answer is dropped.
+/// How long the store's own lock is asked for. A garita that is ending, or a program that this process has just forked and that inherits the lock until
+/// it becomes another one, holds it for a moment.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// Locks `folder` for this process until the answer is dropped; waits a [`MOMENT`] for it.
 ///
 /// # Errors
 /// `Machine` where another process holds it.
 pub(crate) fn hold(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(|error| Error::io(&error).in_(path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::new(Fault::Machine, "another garita has this store open; end it first, or name another data folder").in_(folder.display()))
+    let asked = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if asked.elapsed() < MOMENT => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Fault::Machine, "another garita has this store open; end it first, or name another data folder").in_(folder.display()));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io(&error).in_(path.display())),
         }
-        Err(TryLockError::Error(error)) => Err(Error::io(&error).in_(path.display())),
     }
 }
 
