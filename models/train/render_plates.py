@@ -604,8 +604,8 @@ def draw(faces, rng):
     pick = rng.random()
     while True:
         plate = Plate(faces, rng)
-        if pick < 0.62:
-            pool = UNITED_STATES if pick < 0.45 else MEXICO if pick < 0.58 else CANADA
+        if pick < 0.66:
+            pool = UNITED_STATES if pick < 0.42 else MEXICO if pick < 0.62 else CANADA
             issuer = pool[rng.integers(len(pool))]
             code = issuer.code
             canvas, ratio = draw_north_american(plate, issuer, rng)
