@@ -4,6 +4,7 @@
 //! U8S8 kernels may saturate, so the fp32 version is used there. Cards, data and licences: `models/README.md`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -94,6 +95,21 @@ pub struct ReaderSettings {
     /// From the decoder's probability of a text to the calibrated probability that it is exactly right, but for O, Q and 0, I and 1.
     #[serde(default)]
     pub calibration: Calibration,
+    /// How usual formats are. By default they say nothing.
+    #[serde(default)]
+    pub formats: FormatSettings,
+}
+
+/// How usual the patterns of letters and digits of registrations are, counted by `models/train/formats.py`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormatSettings {
+    /// What log-probabilities are multiplied with before they are added to those of the pixels, 0 to 1; chosen on the tuning slice.
+    pub weight: f32,
+    /// Log-probability of a pattern that is not among `patterns`.
+    pub unseen: f32,
+    /// Log-probability by pattern, such as `AAA9999`.
+    pub patterns: BTreeMap<String, f32>,
 }
 
 fn half() -> f32 {

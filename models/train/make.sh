@@ -65,6 +65,7 @@ reader)
     reader align "$train/runs/reader_${tag}a.pt"
     reader train --name "${tag}b" --init "$train/runs/reader_${tag}a.pt" $pools --lr 1e-3 --batch 64 --real 0.3 0.3 0.3 0.36 0.42 --seconds "$(size 4800 20)" --every "$(size 150 10)"
     reader export "$train/runs/reader_${tag}b.pt" --models "$out" --calibration "$(size 400 8)"
+    step "$python" $train/formats.py --pool "$runs/cache/pool0" --settings "$out/reader.json"
     # What a confidence is worth, on the tuning slice, with the detector as it is.
     [ "$out" -ef models ] || cp -n models/*.onnx "$out/"
     GARITA_MODELS=$out step "$python" $train/calibrate.py --settings "$out/reader.json"

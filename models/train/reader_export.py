@@ -172,6 +172,6 @@ def export(reader, models: Path, tune_inputs, tune_logits, tune_regions, tune_ro
         "temperature": 1.0, "temperature_in_graph": round(temperature, 3), "jurisdiction_temperature": round(region_temperature, 3),
     }
     # what was fitted on the whole product stays until calibrate.py fits it anew
-    settings |= {key: kept[key] for key in ("look_again", "calibration") if key in kept}
+    settings |= {key: kept[key] for key in ("look_again", "calibration", "formats") if key in kept}
     written.write_text(json.dumps(settings, indent=1) + "\n")
     return settings

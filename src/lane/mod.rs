@@ -7,6 +7,7 @@
 //! | [`refine`] | a plate box | whether it is one, and its exact corners |
 //! | [`rectify`] | a plate box | the reader's input, straightened |
 //! | [`read`] | that input | a text with its posterior, confidence and jurisdiction |
+//! | [`formats`] | a text and its posterior | the same, with what is known of formats weighed in |
 //! | [`passage`] | reads of successive frames | one vehicle, once |
 //! | [`hit`] | a read or passage | the watchlist's entries that it meets |
 //! | [`opinion`] | a camera's own text and ours | whether they agree, and where not |
@@ -15,8 +16,8 @@
 
 pub mod ctc;
 pub mod detect;
+pub mod formats;
 pub mod frame;
-
 pub mod hit;
 pub mod line;
 pub mod opinion;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::infer::{Engine, Network};
 use crate::lane::ctc::{CLASSES, Column, Decoder, MAX_COLUMNS};
 use crate::lane::detect::PlateBox;
+use crate::lane::formats::Formats;
 use crate::lane::frame::Luma;
 use crate::lane::rectify::{Corners, Homography, rectify};
 use crate::models::{Models, ReaderSettings};
@@ -18,7 +19,7 @@ pub struct PlateRead {
     pub text: Text,
     /// One position per character of `text`.
     pub posterior: Posterior,
-    /// The decoder's own probability of `text`, in 0..=1; not calibrated.
+    /// The decoder's own probability of `text`, formats weighed in, in 0..=1; not calibrated.
     pub probability: f32,
     /// Calibrated probability that `text` is exactly right, in 0..=1; O and Q count as 0, I as 1, which many plates do not tell apart.
     pub confidence: f32,
@@ -68,6 +69,7 @@ pub struct Reader {
     network: Network,
     settings: ReaderSettings,
     codes: Vec<Code>,
+    formats: Formats,
     decoder: Decoder,
     /// What the network said of the plate's characters, first look first.
     looks: [Vec<Column>; 1 + AGAIN.len()],
@@ -131,9 +133,12 @@ impl Reader {
         if codes.len() != settings.jurisdictions.len() {
             return Err(crate::error::Error::new(crate::error::Fault::Model, "a jurisdiction's code is not 1 to 8 ASCII characters").in_("plate reader"));
         }
+        let Some(formats) = Formats::of(&settings.formats) else {
+            return Err(crate::error::Error::new(crate::error::Fault::Model, "a format is not at most 16 of `A` and `9`").in_("plate reader"));
+        };
         let looks = std::array::from_fn(|_| Vec::with_capacity(MAX_COLUMNS));
         let jurisdictions = vec![0.0; codes.len()];
-        Ok(Reader { network, settings, codes, decoder: Decoder::default(), looks, jurisdictions })
+        Ok(Reader { network, settings, codes, formats, decoder: Decoder::default(), looks, jurisdictions })
     }
 
     /// Straightens `plate` into the network's input; [`Reader::read`] reads what was straightened last.
@@ -194,9 +199,9 @@ impl Reader {
     /// What the first `count` looks say together.
     fn decide(&mut self, plate: &PlateBox, count: usize) -> PlateRead {
         let mut posterior = Posterior::default();
-        let (text, probability) = self.decoder.decode(&self.looks[..count], &mut posterior);
+        let (mut text, probability) = self.decoder.decode(&self.looks[..count], &mut posterior);
+        let probability = (probability as f32 * self.formats.weigh(&mut text, &mut posterior)).min(1.0);
         let jurisdiction = jurisdiction(&self.jurisdictions, count as f32 * self.settings.jurisdiction_temperature, &self.settings, &self.codes);
-        let probability = probability as f32;
         let calibration = &self.settings.calibration;
         let looked_again = count > 1;
         let confidence = if text.is_empty() { 0.0 } else { calibration.confidence(probability, plate.plate_width(), plate.score, text.len(), looked_again) };
