@@ -75,6 +75,7 @@ fn a_full_disk_is_said_and_heals() {
     assert_eq!(server.get("/readyz").status, 200);
     let counts = server.counts();
     let tally = ledger.tally();
+    println!("a disk that was full twice: {tally:?}");
     assert_eq!(counts, [tally.accepted, tally.shed, tally.rejected]);
     // The disk ends with its server, and SQLite opens nothing through /proc: a copy is looked at, made while the server stands still.
     assert!(signal(server.pid, "STOP"));

@@ -105,6 +105,7 @@ fn lists_change_whole_while_frames_come() {
             "frame {sequence} of {lane}: {versions:?} while {least} to {most} were in force"
         );
     }
+    println!("{} frames met one whole version each, of four", hits.len());
     let seen: std::collections::BTreeSet<usize> = hits.into_values().flatten().collect();
     assert_eq!(seen, (1..=4).collect(), "versions met");
 }
