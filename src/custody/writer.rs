@@ -22,11 +22,11 @@ use crate::error::{Error, Fault, Result};
 /// The most records of one commit. 32 rows a commit were measured at 14,000 rows a second elsewhere; more only adds to the first one's wait.
 pub const MAX_GROUP: usize = 64;
 
-/// How long a group that is begun waits for more while frames come close together ([`CLOSE`]): the syncs of a group cost the processor as much as the bytes of some frames.
-/// Where a port is as busy as sixteen lanes at two frames a second, none waits.
+/// How long a group that is begun waits for more where several senders' frames come close together ([`CLOSE`]): the syncs of a group cost the processor as much as
+/// the bytes of some frames. Where a port is as busy as sixteen lanes at two frames a second, none waits, nor does a sender who sends one after another.
 const GATHER: Duration = Duration::from_millis(30);
 
-/// Frames come close together while this many came within this time.
+/// Frames come close together while this many came within this time, and more than one of them in the last group.
 const CLOSE: (usize, Duration) = (16, Duration::from_millis(160));
 
 /// Records that wait in memory for the disk to have space again, and the bytes of their evidence; beyond that the store stops, and whatever can be is derived
@@ -128,7 +128,8 @@ impl Failure {
 
 impl Writer {
     fn run(&mut self, records: &Receiver<Record>) {
-        let mut lately = VecDeque::with_capacity(CLOSE.0 + 1);
+        // When the last frames came, and how many of them in the last group.
+        let (mut lately, mut frames) = (VecDeque::with_capacity(CLOSE.0 + MAX_GROUP), 0);
         loop {
             // While a sweep goes on, it fills the time in which nothing waits.
             let first = match self.sweeping {
@@ -141,7 +142,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => break,
             };
             let now = Instant::now();
-            let close_together = lately.len() == CLOSE.0 && lately.front().is_some_and(|&first| now.duration_since(first) < CLOSE.1);
+            let close_together = frames > 1 && lately.len() == CLOSE.0 && lately.front().is_some_and(|&first| now.duration_since(first) < CLOSE.1);
             let gathered = now + if close_together { GATHER } else { Duration::ZERO };
             while !group.is_empty()
                 && group.len() < MAX_GROUP
@@ -149,12 +150,9 @@ impl Writer {
             {
                 group.push(record);
             }
-            for _ in group.iter().filter(|record| matches!(record, Record::Frame(_))) {
-                lately.push_back(now);
-                if lately.len() > CLOSE.0 {
-                    lately.pop_front();
-                }
-            }
+            frames = group.iter().filter(|record| matches!(record, Record::Frame(_))).count();
+            lately.extend(std::iter::repeat_n(now, frames));
+            lately.drain(..lately.len().saturating_sub(CLOSE.0));
             self.group(group);
             self.sweep();
             self.checkpoint();
