@@ -1,6 +1,6 @@
 """Counts how usual the patterns of letters and digits of registrations are, and writes it into `models/reader.json` (`formats`).
 
-    python models/train/formats.py --weight 0.3
+    python models/train/formats.py
 
 Half of it is the labelled training texts (never those of tune or dev), half what the renderer draws by what is publicly known of formats (`plate_formats.py`), for
 the photographs have no Mexican plate and mostly vanity ones of the US. `src/lane/formats.rs` weighs it against the pixels. The weight was chosen on tune.
@@ -36,7 +36,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=Path("../shared/data/plates"))
     options.add_argument("--pool", type=Path, default=HERE / "runs/cache/pool0", help="a pool that render_plates.py drew")
     options.add_argument("--settings", type=Path, default=HERE.parent / "reader.json")
-    options.add_argument("--weight", type=float, default=0.3)
+    options.add_argument("--weight", type=float, default=0.4)
     chosen = options.parse_args()
     labelled = counted([row["text"] for row in crops(chosen.data, "train") if "?" not in row["text"]])
     classes = np.load(chosen.pool / "classes.npy")
