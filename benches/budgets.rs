@@ -35,7 +35,7 @@ use garita::synth::watchlist::Maker;
 use garita::watchlist::snapshot::Snapshot;
 use garita::watchlist::{Entry, Jurisdiction};
 
-/// The scenes, each of about 400 KB: two plates that are read surely; one plate, read surely; one plate that is looked at again.
+/// The scenes, each of about 400 KB: two plates that are read surely; one plate, read surely; the first from this seed on with one plate that is looked at again.
 const SEEDS: [u64; 3] = [49, 60, 36];
 /// Iterations timed per stage; the p99 needs at least 200.
 const SAMPLES: usize = 300;
@@ -54,11 +54,17 @@ struct Timed {
 }
 
 fn main() -> ExitCode {
-    let [encoded, sure, unsure] = SEEDS.map(scene);
     let engine = Engine::load().unwrap_or_else(|error| panic!("{error}"));
     let models = Models::embedded(Precision::of_this_machine());
     let mut worker = LaneWorker::open(&engine, &models).unwrap_or_else(|error| panic!("{error}"));
     let (mut reads, mut plates) = (Vec::new(), Vec::new());
+    let mut looked_again = |picture: &Vec<u8>| {
+        worker.analyse(picture, View::Whole, &mut reads).expect("the bench's frame is sound");
+        reads.iter().map(|read| read.looked_again).collect::<Vec<_>>()
+    };
+    let [encoded, sure] = [scene(SEEDS[0]), scene(SEEDS[1])];
+    assert_eq!([looked_again(&encoded), looked_again(&sure)], [vec![false, false], vec![false]], "another reader: other scenes are wanted");
+    let unsure = (SEEDS[2]..).map(scene).find(|picture| looked_again(picture) == [true]).expect("some scene");
     // The case comes last: the stages are timed with what it leaves behind.
     for picture in [&sure, &unsure, &encoded] {
         worker.analyse(picture, View::Whole, &mut reads).expect("the bench's frame is sound");
