@@ -100,6 +100,10 @@ fn a_car_that_the_scan_cuts_off_is_not_cleared_and_keeps_its_name() {
     assert!(lines[1]["error"].as_str().is_some_and(|error| error.contains("inside this car")), "{}", lines[1]);
     assert_eq!(lines[1]["empty_probability"], 0.0);
     assert!(lines[1]["findings"].as_array().is_some_and(|findings| findings.iter().all(|finding| finding["detector"] != "manifest")), "{}", lines[1]);
+    // Half a car is unusual everywhere, and says little: it was untouched.
+    let probabilities: Vec<f64> =
+        lines[1]["findings"].as_array().expect("a list").iter().map(|finding| finding["probability"].as_f64().expect("a number")).collect();
+    assert!(!probabilities.is_empty() && probabilities.iter().all(|&probability| probability < 0.5), "{}", lines[1]);
     assert!(lines[1]["mark"] == before[1]["mark"] || lines[1]["mark"].is_null(), "{}", lines[1]);
     assert_eq!((&lines[0]["mark"], &lines[0]["error"]), (&before[0]["mark"], &Value::Null));
 }

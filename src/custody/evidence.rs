@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
+use super::journal;
+
 /// A SHA-256.
 pub type Sha = [u8; 32];
 
@@ -123,6 +125,7 @@ impl Evidence {
             let mut file = File::create(&unnamed)?;
             file.write_all(bytes)?;
             file.sync_all()?;
+            journal::forget(&file, 0..bytes.len() as u64);
             std::fs::rename(&unnamed, &path)
         })();
         if written.is_err() {

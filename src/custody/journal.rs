@@ -25,6 +25,9 @@ pub struct Place {
     pub at: u64,
 }
 
+/// Bytes of a page of memory on every Linux that garita runs on.
+const PAGE: u64 = 4096;
+
 /// The journal as its writer has it.
 pub struct Journal {
     folder: PathBuf,
@@ -38,6 +41,8 @@ struct Segment {
     length: u64,
     /// What was synced; a group that fails is cut back to this.
     synced: u64,
+    /// What was dropped from memory, whole pages.
+    dropped: u64,
 }
 
 impl Journal {
@@ -66,7 +71,7 @@ impl Journal {
                 let file = File::options().create_new(true).write(true).open(path(&self.folder, self.number + 1))?;
                 self.number += 1;
                 File::open(&self.folder)?.sync_all()?;
-                self.open.insert(Segment { file, begun_ms: now_ms, length: 0, synced: 0 })
+                self.open.insert(Segment { file, begun_ms: now_ms, length: 0, synced: 0, dropped: 0 })
             }
         };
         segment.file.write_all(bytes)?;
@@ -75,7 +80,7 @@ impl Journal {
         Ok(place)
     }
 
-    /// Makes everything appended durable.
+    /// Makes everything appended durable, and keeps no copy of it in memory (see [`forget`]).
     ///
     /// # Errors
     /// What the system says of the sync; nothing may be acknowledged after that.
@@ -85,6 +90,10 @@ impl Journal {
         {
             segment.file.sync_data()?;
             segment.synced = segment.length;
+            // The last page is written on: without it the next frame would have to read it back.
+            let whole = segment.synced / PAGE * PAGE;
+            forget(&segment.file, segment.dropped..whole);
+            segment.dropped = whole;
         }
         Ok(())
     }
@@ -100,6 +109,16 @@ impl Journal {
     /// The segment that is written now.
     pub fn current(&self) -> Option<i64> {
         self.open.as_ref().map(|_| self.number)
+    }
+}
+
+/// Tells the system that nobody is going to read these bytes of a file soon, which are on the disk: their pages serve for what is written next, and what is read
+/// (the database, the lists) stays in memory. A frame of 166 KB costs 51 us of CPU to write and sync with it, 55 to 100 without, and 400 while a virtual machine's memory
+/// has never been used; over a whole frame's way through the service that is within the noise.
+pub(super) fn forget(file: &File, bytes: std::ops::Range<u64>) {
+    // No harm where the system does not take the advice. A length of 0 would mean "to the end".
+    if let Some(length) = std::num::NonZeroU64::new(bytes.end.saturating_sub(bytes.start)) {
+        let _ = rustix::fs::fadvise(file, bytes.start, Some(length), rustix::fs::Advice::DontNeed);
     }
 }
 

@@ -5,15 +5,15 @@
 //! shifts about it (Viterbi; ±1 m, at most half a cell per cell) gives the rest, for both directions, of which the cheaper is taken.
 //!
 //! Differences count against the counting noise of both scans, plus a quarter of a cell of misregistration at every edge and 3 % of the thickness
-//! (gain, scatter). Wheels turn and springs move: axles are left out. What changes between visits by itself lies on floors (dunnage, debris), so the half
-//! metre above the floor is a detector of its own, with its own normal cars.
+//! (gain, scatter). Wheels turn and springs move: axles are left out. What changes between visits by itself lies on floors (dunnage, debris) and stands out from
+//! them, so the metre above an open floor is a detector of its own, and so is what is below it, where nothing changes: each with its own normal cars.
 
 use super::blobs::{Differences, find};
 use super::car::{CELL_MM, CarImage};
 use super::finding::Suspect;
 use super::residual::{quantile, smoothed};
 use super::segment::CarSegment;
-use super::shape::Shape;
+use super::shape::{Kind, Shape};
 
 /// Shifts reach ±1 m about the line through the body's ends.
 const REACH: i32 = (1000.0 / CELL_MM * 2.0) as i32;
@@ -40,8 +40,41 @@ pub struct Change {
     pub places: Vec<f32>,
     /// First cell of today's body.
     pub start: usize,
-    mask: Vec<bool>,
-    floor: Vec<bool>,
+    /// Where each cell is, `None` where nothing can be said.
+    zones: Vec<Option<Zone>>,
+}
+
+/// Where in a car something has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    /// Below an open floor: frame, brakes, tanks of air.
+    Under,
+    /// On an open floor, and in reach of what lies there.
+    Floor,
+    /// Anywhere else.
+    Above,
+}
+
+impl Zone {
+    /// The zone at a height above the rail, mm.
+    fn of(kind: Kind, height_mm: f64) -> Zone {
+        match kind {
+            Kind::Boxcar | Kind::Gondola | Kind::Flat if height_mm < 950.0 => Zone::Under,
+            Kind::Boxcar | Kind::Gondola | Kind::Flat if height_mm < 1900.0 => Zone::Floor,
+            // Between its trucks a well car's floor is as low as what hangs under others; the floor of an upper container (ISO 668: the lower one is 2.6 or 2.9 m high)
+            // is a floor too.
+            Kind::Well if height_mm < 1300.0 || (3000.0..4300.0).contains(&height_mm) => Zone::Floor,
+            _ => Zone::Above,
+        }
+    }
+
+    fn detector(self) -> &'static str {
+        match self {
+            Zone::Under => "earlier-under",
+            Zone::Floor => "earlier-floor",
+            Zone::Above => "earlier",
+        }
+    }
 }
 
 /// Means of bands of rows per cell along the car, kept below 80 mm so that opaque cargo does not drown the rest.
@@ -139,8 +172,7 @@ impl Change {
             reversed,
             places: places.clone(),
             start: shape.body.start,
-            mask: vec![false; w * h],
-            floor: vec![false; w * h],
+            zones: vec![None; w * h],
         };
         let mut offsets: Vec<f32> = Vec::new();
         for (x, place) in (shape.body.start..shape.body.end).zip(places) {
@@ -159,9 +191,8 @@ impl Change {
                 let height = image.height_mm(y);
                 let seen = height > 150.0 && height < f64::from(shape.top_mm[x]) + 100.0 && !(near_axle && height < 1050.0);
                 let hidden = image.limited[index] && earlier.limited[a] || image.unmeasured[index] || earlier.unmeasured[a];
-                change.mask[index] = seen && !hidden;
-                change.floor[index] = change.mask[index] && shape.on_floor(height);
-                if change.mask[index] {
+                if seen && !hidden {
+                    change.zones[index] = Some(Zone::of(shape.kind, height));
                     offsets.push(change.mm[index]);
                 }
             }
@@ -171,18 +202,22 @@ impl Change {
         Some(change)
     }
 
-    /// What is more, and what is less, than it was.
-    pub fn suspects(&self, image: &CarImage) -> Vec<Suspect> {
-        let above: Vec<bool> = self.mask.iter().zip(&self.floor).map(|(&seen, &floor)| seen && !floor).collect();
-        let mut suspects = Vec::new();
-        for (mask, detector) in [(&above, "earlier"), (&self.floor, "earlier-floor")] {
-            let map = Differences { mm: vec![&self.mm], sigma_mm: vec![&self.sigma_mm], mask };
-            suspects.extend(find(image, &map, 1.0, 3.0, 4, detector, "changed"));
+    /// What is more, and what is less, than it was: each detector that looked, with what it saw.
+    pub fn suspects(&self, image: &CarImage) -> Vec<(&'static str, Vec<Suspect>)> {
+        let mut looked = Vec::new();
+        for zone in [Zone::Above, Zone::Floor, Zone::Under] {
+            let mask: Vec<bool> = self.zones.iter().map(|&of| of == Some(zone)).collect();
+            // Who has no such zone did not see that nothing is in it.
+            if zone != Zone::Above && !mask.contains(&true) {
+                continue;
+            }
+            let map = Differences { mm: vec![&self.mm], sigma_mm: vec![&self.sigma_mm], mask: &mask };
+            looked.push((zone.detector(), find(image, &map, 1.0, 3.0, 4, zone.detector(), "changed")));
             // What was taken away is news of a lesser kind, and only above the floor.
-            if detector == "earlier" {
-                suspects.extend(find(image, &map, -1.0, 4.0, 2, "earlier-less", "density-"));
+            if zone == Zone::Above {
+                looked.push(("earlier-less", find(image, &map, -1.0, 4.0, 2, "earlier-less", "density-")));
             }
         }
-        suspects
+        looked
     }
 }
