@@ -200,6 +200,16 @@ fn a_length_that_is_too_long_costs_pictures_and_not_the_stream() {
     assert!(take_apart(&picture, "b", 1 << 20, &[1_460]).is_err());
 }
 
+#[test]
+fn what_is_let_go_makes_no_line_begin() {
+    // Two dashes and the name within a line are no boundary, also where all before them has been let go.
+    let body = format!("x--b{}\r\n\r\npicture\r\n--b--\r\n", " ".repeat(198));
+    for steps in [usize::MAX, 1] {
+        let (parts, over) = take_apart(body.as_bytes(), "b", 1000, &[steps]).expect("a boundary");
+        assert!(parts.is_empty() && over, "{parts:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn parts_come_out_as_they_went_in(

@@ -170,6 +170,35 @@ fn a_copy_of_the_scan_is_no_earlier_scan() {
 }
 
 #[test]
+fn what_has_come_to_hang_below_the_floor_is_found_against_an_earlier_scan() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let numbers = ["--seed", "62", "--cars", "3", "--kinds", "tank,boxcar,hopper", "--empties", "--earlier"].map(OsStr::new);
+    let done = garita(&[&["synth".as_ref(), "rail".as_ref(), "--out".as_ref(), folder.path().as_os_str()][..], &numbers[..]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (scan, archive) = (folder.path().join("S-62.tif"), folder.path().join("earlier"));
+    let against = |scan: &Path| inspect(&[scan.as_os_str(), "--earlier".as_ref(), archive.as_os_str()]).0;
+    let below = |car: &Value| -> Vec<(f64, [usize; 4])> {
+        let findings = car["findings"].as_array().expect("a list").iter().filter(|finding| finding["detector"] == "earlier-under");
+        findings.map(|finding| (finding["probability"].as_f64().expect("a number"), serde_json::from_value(finding["box"].clone()).expect("a box"))).collect()
+    };
+    let before = against(&scan);
+    assert!(before[1]["kind"] == "boxcar" && below(&before[1]).iter().all(|(probability, _)| *probability < 0.5), "{}", before[1]);
+    // A box of 0.6 by 0.2 m between the trucks, 0.7 m above the rail, that lets half of the beam through.
+    let [from, to] = columns(&before[1]);
+    let (along, up) = ((from + to) / 2..(from + to) / 2 + 38, 314..327);
+    let hung = altered(&scan, "hung.tif", usize::MAX, |column, counts, _| {
+        if along.contains(&column) {
+            counts[up.clone()].iter_mut().for_each(|count| *count /= 2);
+        }
+    });
+    with_list(&scan, &hung);
+    let after = against(&hung);
+    let there = |of: &[usize; 4]| of[0] < along.end && along.start < of[0] + of[2] && of[1] < up.end && up.start < of[1] + of[3];
+    assert!(below(&after[1]).iter().any(|(probability, of)| *probability > 0.9 && there(of)), "{}", after[1]);
+    assert_eq!(after[1]["empty_probability"].as_f64().map(|probability| probability < 0.5), Some(true));
+}
+
+#[test]
 fn thresholds_of_a_few_cars_say_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let scan = render(folder.path());

@@ -26,8 +26,13 @@ pub struct Formats {
 }
 
 impl Formats {
-    /// Formats as `settings` tell them; `None` where a pattern is not of the letters `A` and `9`, or longer than a text.
+    /// Formats as `settings` tell them; `None` where a pattern is not of the letters `A` and `9`, or longer than a text, the weight is not in 0..=1, or a log-probability not
+    /// in -100..=0.
     pub fn of(settings: &FormatSettings) -> Option<Formats> {
+        let sound = (0.0..=1.0).contains(&settings.weight) && settings.patterns.values().chain([&settings.unseen]).all(|log| (-100.0..=0.0).contains(log));
+        if !sound {
+            return None;
+        }
         let bits = |pattern: &String| {
             let fits = pattern.len() <= MAX_POSITIONS && pattern.bytes().all(|kind| matches!(kind, b'A' | b'9'));
             fits.then(|| pattern.bytes().fold(1, |bits, kind| bits << 1 | u32::from(kind == b'A')))
@@ -135,6 +140,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_prior_is_refused() {
+        let of =
+            |weight: f32, pattern: &str, log: f32, unseen: f32| Formats::of(&FormatSettings { weight, unseen, patterns: [(pattern.to_owned(), log)].into() });
+        assert!(of(1.0, "AAA999", 0.0, -100.0).is_some());
+        for (weight, pattern, log, unseen) in [
+            (1.1, "A", -1.0, -1.0),
+            (-0.1, "A", -1.0, -1.0),
+            (f32::NAN, "A", -1.0, -1.0),
+            (0.4, "a", -1.0, -1.0),
+            (0.4, "A", 0.1, -1.0),
+            (0.4, "A", -1.0, f32::NEG_INFINITY),
+        ] {
+            assert!(of(weight, pattern, log, unseen).is_none(), "{weight} {pattern} {log} {unseen}");
+        }
+    }
+
+    #[test]
     fn clear_pixels_overrule_it() {
         let (mut text, mut posterior) = eight(0.02);
         formats(0.3, &[("AAA999", 0.1)]).weigh(&mut text, &mut posterior);
@@ -156,7 +178,7 @@ mod tests {
     proptest! {
         /// Whatever is known: positions stay distributions, and the text is the most probable character of each position in doubt.
         #[test]
-        fn positions_stay_distributions(rows in prop::collection::vec(prop::array::uniform4(0.0f32..1.0), 1..=MAX_POSITIONS), weight in 0.0f32..2.0, usual in 0.001f32..1.0) {
+        fn positions_stay_distributions(rows in prop::collection::vec(prop::array::uniform4(0.0f32..1.0), 1..=MAX_POSITIONS), weight in 0.0f32..=1.0, usual in 0.001f32..1.0) {
             let (mut text, mut posterior) = (Text::default(), Posterior::default());
             for row in &rows {
                 let mut characters = [0.0; 36];

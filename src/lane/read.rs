@@ -134,7 +134,11 @@ impl Reader {
             return Err(crate::error::Error::new(crate::error::Fault::Model, "a jurisdiction's code is not 1 to 8 ASCII characters").in_("plate reader"));
         }
         let Some(formats) = Formats::of(&settings.formats) else {
-            return Err(crate::error::Error::new(crate::error::Fault::Model, "a format is not at most 16 of `A` and `9`").in_("plate reader"));
+            return Err(crate::error::Error::new(
+                crate::error::Fault::Model,
+                "a format is not at most 16 of `A` and `9`, a log-probability of one not in -100 to 0, or their weight not in 0 to 1",
+            )
+            .in_("plate reader"));
         };
         let looks = std::array::from_fn(|_| Vec::with_capacity(MAX_COLUMNS));
         let jurisdictions = vec![0.0; codes.len()];

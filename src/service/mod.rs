@@ -90,6 +90,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, head, patch, post, put};
 use http_body_util::BodyExt;
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Semaphore, watch};
 
 use self::door::{Door, now_ms};
@@ -336,6 +337,8 @@ fn resume(site: &Site, custody: &Custody, watchlists: &[Arc<Watchlist>]) -> Resu
 
 /// Serves until the signal; answers when that came.
 async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: Arc<impl Fn(News) + Send + Sync + 'static>) -> Result<Instant> {
+    // Before anybody is told that it is ready: who stops it then is heard.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let listen = service.site.listen;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
@@ -358,7 +361,10 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: Arc<impl Fn(New
     }
     let connections = connections::accept(listener, tls, router(service.clone()), service.site.limits.clone(), stopped);
     let connections = tokio::spawn(connections);
-    signal().await;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     let signalled = Instant::now();
     told(News::Stopping);
     tracing::info!("stopping: what was accepted is finished first");
@@ -370,16 +376,9 @@ async fn run(service: Service, tls: Option<Arc<tls::Tls>>, told: Arc<impl Fn(New
     Ok(signalled)
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+/// Hears a signal from now on.
+fn signal(kind: SignalKind) -> Result<Signal> {
+    tokio::signal::unix::signal(kind).map_err(|error| Error::io(&error).in_("listening for SIGTERM and SIGINT"))
 }
 
 /// What happens by the clock: passages end in silence, what was shed is written down, what has had its time is deleted, gauges are set, and that all is well is told.

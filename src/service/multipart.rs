@@ -49,6 +49,8 @@ pub struct Parts {
     may_pass_over: usize,
     /// Up to here the buffer has been searched in vain.
     searched: usize,
+    /// The buffer begins within a line, whose beginning was let go.
+    within_line: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,16 @@ impl Parts {
         if boundary.is_empty() || boundary.len() > 200 {
             return Err(Error::new(Fault::Damaged, "a multipart boundary must have 1 to 200 characters"));
         }
-        Ok(Parts { boundary, limit, buffer: BytesMut::new(), state: State::Between, passed_over: 0, may_pass_over: MOST_BEFORE_BYTES, searched: 0 })
+        Ok(Parts {
+            boundary,
+            limit,
+            buffer: BytesMut::new(),
+            state: State::Between,
+            passed_over: 0,
+            may_pass_over: MOST_BEFORE_BYTES,
+            searched: 0,
+            within_line: false,
+        })
     }
 
     /// Takes in what came next.
@@ -129,7 +140,7 @@ impl Parts {
                     }
                     let (headers, length) = (std::mem::take(headers), *length);
                     let body = self.buffer.split_to(length).freeze();
-                    self.searched = 0;
+                    (self.searched, self.within_line) = (0, false);
                     self.state = State::Between;
                     return Ok(Some(Part { headers, body }));
                 }
@@ -159,10 +170,13 @@ impl Parts {
 
     fn step_over(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
-        self.searched = 0;
+        (self.searched, self.within_line) = (0, false);
     }
 
     fn pass_over(&mut self, bytes: usize) -> Result<()> {
+        if let Some(last) = self.buffer[..bytes].last() {
+            self.within_line = *last != b'\n';
+        }
         self.buffer.advance(bytes);
         self.passed_over += bytes;
         if self.passed_over > self.may_pass_over {
@@ -181,7 +195,8 @@ impl Parts {
             at = name + 1;
             let dashes = buffer[..name].iter().rev().take_while(|&&byte| byte == b'-').count();
             let start = name - dashes;
-            if dashes < 2 || (start > 0 && buffer[start - 1] != b'\n') {
+            let begins_line = if start > 0 { buffer[start - 1] == b'\n' } else { !self.within_line };
+            if dashes < 2 || !begins_line {
                 continue;
             }
             let rest = &buffer[name + self.boundary.len()..];
