@@ -56,7 +56,7 @@ enum Zone {
 }
 
 impl Zone {
-    /// The zone at a height above the rail, mm.
+    /// The zone at a height above the rail, mm. Floors reach higher here than [`Shape::on_floor`]: from visit to visit all that lies there changes, not only its lowest half metre.
     fn of(kind: Kind, height_mm: f64) -> Zone {
         match kind {
             Kind::Boxcar | Kind::Gondola | Kind::Flat if height_mm < 950.0 => Zone::Under,

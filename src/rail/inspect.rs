@@ -281,7 +281,7 @@ pub fn combined(kind: Kind, rates: impl Iterator<Item = (&'static str, f64)>) ->
 }
 
 /// Probability that a finding of this rarity is something that does not belong. Fitted on 1,700 findings in 56 trains of `garita synth rail` (seeds 310,000 and 330,000 up), with and
-/// without an earlier scan, in which half of the cars are tampered with; where fewer are, fewer findings are real.
+/// without an earlier scan, by `models/train/rail_odds.py`. Half of the cars in them are tampered with; where fewer are, fewer findings are real.
 fn probability(detector: &str, rate: f64) -> f64 {
     // −log10 of the rate at which half of a detector's findings are real, and the power of the rate that the odds grow with. What normal cars have on floors and
     // roofs anyway is hardly ever real.
